@@ -1,0 +1,785 @@
+-- TransitPay's tables, in the order in which a tap becomes settled money.
+--
+-- Rules that hold everywhere:
+--   * money is bigint minor units beside its currency; rates are numeric; instants are timestamptz;
+--   * business time is always a parameter: no column but a lease is filled from the database clock;
+--   * one writer for each state: the comment above a table names it; the grants at the end hold it;
+--   * what is append-only has a trigger that refuses everything else, for every role;
+--   * whatever can be retried has a natural key here, so that twice is once.
+--
+-- Applied once by `transitpay db init` as role transitpay_owner (the roles exist before).
+
+create table schema_fingerprint (
+    fingerprint text not null primary key,
+    applied_at timestamptz not null
+);
+
+create function refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
+end $$;
+
+-- ---------------------------------------------------------------------------------------------
+-- 1. Who takes part (written by owner and gateway)
+-- ---------------------------------------------------------------------------------------------
+
+-- A wallet, an operator, or the house.
+create table participant (
+    id text not null primary key check (id ~ '^[a-z][a-z0-9-]{1,31}$'),
+    kind text not null check (kind in ('wallet', 'operator', 'house')),
+    name text not null,
+    currency char(3) not null,
+    service_fee_rate numeric not null default 0 check (service_fee_rate between 0 and 1)
+);
+
+-- What is agreed with a wallet for fares in one currency, dated; the newest valid row counts.
+create table wallet_agreement (
+    wallet text not null references participant,
+    fare_currency char(3) not null,
+    valid_from date not null,
+    fx_mode text not null check (fx_mode in ('WE_CONVERT', 'WALLET_CONVERTS')),
+    charge_currency char(3) not null,
+    settlement_currency char(3) not null,
+    margin numeric not null check (margin >= 0 and margin < 1),
+    fee_rate numeric not null check (fee_rate >= 0 and fee_rate < 1),
+    bad_debt text not null check (bad_debt in ('issuer', 'operator', 'house')),
+    recorded_at timestamptz not null,
+    primary key (wallet, fare_currency, valid_from)
+);
+
+-- How a wallet partner is reached and which of its keys verify what it signs.
+create table partner_endpoint (
+    wallet text not null primary key references participant,
+    base_url text not null,
+    client_id text not null unique,      -- the partner's id on what it sends us
+    our_client_id text not null,         -- our id on what we send it
+    our_key_version int not null check (our_key_version > 0),
+    file_layout text not null check (file_layout in ('alipayhk', 'alipay-cn', 'transitpay'))
+);
+create table partner_key (
+    wallet text not null references participant,
+    key_version int not null check (key_version > 0),
+    public_pem text not null,
+    not_after timestamptz,
+    primary key (wallet, key_version)
+);
+
+-- A person or a machine that may call us: always a named actor with one role.
+create table actor (
+    id text not null primary key,
+    name text not null,
+    role text not null check (role in ('reader', 'wallet', 'operator', 'finance', 'auditor', 'admin')),
+    participant text references participant,   -- the wallet or operator it acts for
+    constraint actor_scope check (role in ('finance', 'auditor', 'admin') or participant is not null)
+);
+create table api_token (
+    token_sha256 bytea not null primary key check (octet_length(token_sha256) = 32),
+    actor text not null references actor,
+    not_after timestamptz,
+    revoked_at timestamptz
+);
+create index on api_token (actor);
+
+-- A turnstile or bus reader; its id is also its actor's id.
+create table reader (
+    id text not null primary key references actor check (length(id) <= 32),
+    operator text not null references participant,
+    network text not null,
+    destination smallint not null check (destination between 0 and 15),
+    mode smallint not null check (mode between 0 and 7),
+    stop text not null,
+    direction text not null check (direction in ('entry', 'exit', 'board', 'alight', 'single')),
+    service_excluded boolean not null default false,
+    passback_s int not null default 300 check (passback_s >= 0),
+    decommissioned_at timestamptz
+);
+create index on reader (network);
+
+-- How far a reader has reported: every scan of it up to through_at has reached us (gateway).
+create table reader_status (
+    reader text not null primary key references reader,
+    last_sequence bigint not null,
+    through_at timestamptz not null,
+    seen_at timestamptz not null
+);
+
+-- ---------------------------------------------------------------------------------------------
+-- 2. Ride codes: keys, riders, authorisations, lists (written by the gateway)
+-- ---------------------------------------------------------------------------------------------
+
+-- One row a list; readers and gateways poll it and fetch what has a higher version.
+create table list_version (
+    list text not null primary key check (list in ('trust', 'deny', 'config')),
+    version bigint not null,
+    changed_at timestamptz not null
+);
+
+create table issuer_key (
+    key_id int not null primary key check (key_id between 0 and 65535),
+    issuer text not null references participant,
+    algorithm text not null check (algorithm in ('ES256', 'Ed25519')),
+    public_key bytea not null,
+    destinations int not null,
+    modes int not null,
+    not_before timestamptz not null,
+    not_after timestamptz not null check (not_after > not_before),
+    status text not null check (status in ('active', 'retired', 'compromised')),
+    is_test boolean not null
+);
+
+-- The opaque rider behind a wallet's account. The only mutable link between a rider and a token:
+-- erasing this row's account and token erases the person; books and digests do not change.
+create table rider (
+    issuer text not null references participant,
+    rider_id text not null check (rider_id ~ '^[0-9a-f]{16}$'),
+    account_ref text,                    -- the wallet's own reference; unique per wallet
+    access_token text,                   -- what the wallet is charged by; may change on re-binding
+    enrolled_at timestamptz not null,
+    primary key (issuer, rider_id)
+);
+create unique index rider_account on rider (issuer, account_ref);
+
+-- A destination that the rider switched on.
+create table enrolment (
+    issuer text not null,
+    rider_id text not null,
+    destination smallint not null check (destination between 0 and 15),
+    enrolled_at timestamptz not null,
+    ended_at timestamptz,
+    primary key (issuer, rider_id, destination),
+    foreign key (issuer, rider_id) references rider
+);
+
+create table authorisation (
+    issuer text not null,
+    rider_id text not null,
+    serial bigint not null check (serial between 1 and 4294967295),
+    request_id text not null,            -- the wallet's key for the request: twice is once
+    device_key bytea not null check (octet_length(device_key) = 33),
+    issuer_part bytea not null check (octet_length(issuer_part) = 65),
+    signature bytea not null check (octet_length(signature) = 64),
+    not_before timestamptz not null,
+    not_after timestamptz not null,
+    issued_at timestamptz not null,
+    primary key (issuer, rider_id, serial),
+    constraint authorisation_request unique (issuer, request_id),
+    foreign key (issuer, rider_id) references rider
+);
+
+-- Settlement asks for a denial or its end (append-only inbox); the gateway makes the list of it.
+create table deny_request (
+    id bigint generated always as identity primary key,
+    issuer text not null,
+    rider_id text not null,
+    action text not null check (action in ('deny', 'release')),
+    reason text not null,
+    requested_at timestamptz not null
+);
+create table deny_entry (
+    issuer text not null,
+    rider_id text not null,
+    serial bigint not null,              -- denies every authorisation up to this serial
+    reason text not null,
+    request bigint not null references deny_request,
+    primary key (issuer, rider_id)
+);
+
+-- ---------------------------------------------------------------------------------------------
+-- 3. Taps (written by the gateway)
+-- ---------------------------------------------------------------------------------------------
+
+-- Every scan, accepted or refused, once. Partitioned by the day of the reader's own stamp.
+create table tap (
+    tapped_day date not null,
+    reader text not null,
+    sequence bigint not null,
+    at timestamptz not null,
+    received_at timestamptz not null,
+    uncertainty_s int not null,
+    operator text not null,
+    network text not null,
+    stop text not null,
+    direction text not null,
+    route text,
+    vehicle text,
+    stage_fare_minor bigint,
+    tier text not null check (tier in ('online', 'batch')),
+    reader_opened boolean,               -- what an offline reader did; null when we decided
+    request_digest bytea not null,       -- of the request: another one under this key is a clone alarm
+    code bytea,                          -- the bytes received, dropped after the claim period
+    issuer text,                         -- from here on null when the code was not readable
+    rider_id text,
+    slot smallint,
+    decision text check (decision in ('accepted', 'refused', 'already_answered')),
+    reason text,
+    flags text[] not null default '{}',
+    primary key (tapped_day, reader, sequence)
+) partition by range (tapped_day);
+create index tap_rider on tap (issuer, rider_id, at) where decision = 'accepted';
+
+-- One row a ride code that opened: the replay protection. Partitioned by not_before, which is
+-- inside the signed bytes, so that a code always meets its own earlier use.
+create table code_use (
+    not_before timestamptz not null,
+    device_key bytea not null,
+    serial bigint not null,
+    counter int not null,
+    tapped_day date not null,
+    reader text not null,
+    sequence bigint not null,
+    at timestamptz not null,
+    constraint code_use_once primary key (not_before, device_key, serial, counter)
+) partition by range (not_before);
+
+-- Where a rider was last seen on a network: moves only forward in tap time. Never read by settlement.
+create table presence (
+    issuer text not null,
+    rider_id text not null,
+    slot smallint not null,
+    network text not null,
+    at timestamptz,
+    stop text,
+    direction text,
+    reader text,
+    primary key (issuer, rider_id, slot, network)
+) with (fillfactor = 70);
+
+-- A rider whose taps must be read (again). Inserted with each tap, and by whatever else makes a
+-- rider be read: a limit that passed, a rate that was awaited. Deleted by settlement's clearing.
+create table tap_inbox (
+    id bigint generated always as identity primary key,
+    shard smallint not null check (shard between 0 and 63),
+    issuer text not null,
+    rider_id text not null,
+    due_at timestamptz not null
+) with (fillfactor = 80);
+create index tap_inbox_due on tap_inbox (shard, due_at);
+
+-- What no partition would take; never fails its group.
+create table tap_quarantine (
+    tapped_day date not null,
+    reader text not null,
+    sequence bigint not null,
+    received_at timestamptz not null,
+    reason text not null,
+    request jsonb not null,
+    primary key (tapped_day, reader, sequence)
+);
+
+-- A reader that sent other content under a sequence it had used.
+create table clone_alarm (
+    id bigint generated always as identity primary key,
+    tapped_day date not null,
+    reader text not null,
+    sequence bigint not null,
+    request_digest bytea not null,
+    received_at timestamptz not null,
+    unique (tapped_day, reader, sequence, request_digest)
+);
+
+-- Makes the partitions for the days from..to (both included); calling it again changes nothing.
+create function ensure_partitions(first_day date, last_day date) returns int
+language plpgsql security definer set search_path = public as $$
+declare
+    day date := first_day;
+    made int := 0;
+begin
+    if last_day - first_day > 400 then
+        raise exception 'too many days at once' using errcode = 'invalid_parameter_value';
+    end if;
+    perform pg_advisory_xact_lock(7364001);
+    while day <= last_day loop
+        if to_regclass(format('tap_%s', to_char(day, 'YYYYMMDD'))) is null then
+            execute format('create table %I partition of tap for values from (%L) to (%L)',
+                'tap_' || to_char(day, 'YYYYMMDD'), day, day + 1);
+            made := made + 1;
+        end if;
+        if to_regclass(format('code_use_%s', to_char(day, 'YYYYMMDD'))) is null then
+            execute format('create table %I partition of code_use for values from (%L) to (%L)',
+                'code_use_' || to_char(day, 'YYYYMMDD'),
+                (day::text || ' 00:00:00+00')::timestamptz,
+                ((day + 1)::text || ' 00:00:00+00')::timestamptz);
+            made := made + 1;
+        end if;
+        day := day + 1;
+    end loop;
+    return made;
+end $$;
+
+-- ---------------------------------------------------------------------------------------------
+-- 4. Rates, journeys, charges (written by settlement)
+-- ---------------------------------------------------------------------------------------------
+
+-- What sources said, kept with the guard's word on it.
+create table rate_observation (
+    id bigint generated always as identity primary key,
+    base char(3) not null,
+    quote char(3) not null,
+    mid numeric,
+    source text not null,
+    observed_at timestamptz not null,
+    fetched_at timestamptz not null,
+    refusal text,                        -- null = passed the guard
+    constraint rate_observation_once unique (base, quote, source, observed_at)
+);
+
+-- The published log: a row for every minute, in order; null = a gap. Never changed.
+create table rate (
+    base char(3) not null,
+    quote char(3) not null,
+    effective_at timestamptz not null check (date_trunc('minute', effective_at) = effective_at),
+    mid numeric check (mid > 0),
+    source text not null,
+    published_at timestamptz not null,
+    primary key (base, quote, effective_at)
+);
+create trigger rate_append_only before update or delete or truncate on rate
+    for each statement execute function refuse_change();
+
+-- The exact conversion of one fare; the remainder (major units) is kept and never posted.
+create table quote (
+    id text not null primary key,
+    effective_at timestamptz not null,
+    fare_minor bigint not null,
+    fare_currency char(3) not null,
+    charge_minor bigint not null,
+    charge_currency char(3) not null,
+    mid numeric not null,
+    margin numeric not null,
+    customer_rate numeric not null,
+    mid_value_minor bigint not null,
+    spread_minor bigint not null,
+    remainder numeric not null
+);
+
+-- A closed journey with its fare. The id is made from its first tap, so twice is once.
+create table journey (
+    id text not null primary key,
+    issuer text not null,
+    rider_id text not null,
+    slot smallint not null,
+    network text not null,
+    operator text not null references participant,
+    kind text not null,
+    state text not null,
+    reason text,
+    route text,
+    entry_stop text,
+    exit_stop text,
+    entry_at timestamptz,
+    exit_at timestamptz,
+    priced_at timestamptz not null,
+    service_day date not null,
+    cleared_at timestamptz not null,
+    fare_minor bigint not null,
+    fare_currency char(3) not null,
+    fare_lines jsonb not null,
+    tariff_version text not null,
+    quote_id text references quote
+);
+create index journey_rider on journey (issuer, rider_id, priced_at);
+create index journey_day on journey (service_day, operator);
+
+-- A tap belongs to one journey at most: this key is "every tap booked once".
+create table journey_tap (
+    tapped_day date not null,
+    reader text not null,
+    sequence bigint not null,
+    journey_id text not null references journey,
+    primary key (tapped_day, reader, sequence)
+);
+create index on journey_tap (journey_id);
+
+-- A tap that could not be cleared, with its reason; never fails its batch, never forgotten.
+create table tap_set_aside (
+    tapped_day date not null,
+    reader text not null,
+    sequence bigint not null,
+    reason text not null,
+    at timestamptz not null,
+    primary key (tapped_day, reader, sequence)
+);
+
+-- What a rider owes for a journey. Attempts to collect it stand apart.
+create table charge (
+    id text not null primary key check (length(id) <= 56),
+    journey_id text not null unique references journey,
+    wallet text not null references participant,
+    issuer text not null,
+    rider_id text not null,
+    amount_minor bigint not null check (amount_minor > 0),
+    currency char(3) not null,
+    state text not null,
+    created_at timestamptz not null,
+    next_action text,
+    next_at timestamptz,                 -- null = nothing left to do
+    attempts int not null default 0,
+    captured_at timestamptz,             -- the wallet's completion time
+    lease_until timestamptz              -- the only column compared with the database clock
+);
+create index charge_due on charge (wallet, next_at) where next_at is not null;
+
+-- One request id each. The body is stored before the first sending and re-sent byte for byte.
+create table charge_attempt (
+    request_id text not null primary key check (length(request_id) <= 64),
+    charge_id text not null references charge,
+    n int not null check (n > 0),
+    body bytea not null,
+    state text not null,
+    first_sent_at timestamptz,
+    inquiries int not null default 0,
+    payment_id text,
+    paid_at timestamptz,
+    settlement_minor bigint,
+    settlement_currency char(3),
+    wallet_quote jsonb,
+    result_code text,
+    unique (charge_id, n)
+);
+-- At most one attempt of a charge may hold money.
+create unique index charge_attempt_holds_money on charge_attempt (charge_id)
+    where state in ('PREPARED', 'SENT', 'UNKNOWN', 'CANCELLING', 'CAPTURED');
+
+-- Everything a wallet told us about an attempt, in the order we learnt it.
+create table charge_evidence (
+    id bigint generated always as identity primary key,
+    request_id text not null,
+    kind text not null,
+    at timestamptz not null,
+    content jsonb not null,
+    effect text not null
+);
+create index on charge_evidence (request_id);
+create trigger charge_evidence_append_only before update or delete or truncate on charge_evidence
+    for each statement execute function refuse_change();
+
+-- Verified notifications of wallets: an append-only inbox of the gateway.
+create table notification (
+    id bigint generated always as identity primary key,
+    wallet text not null references participant,
+    body_sha256 bytea not null,
+    body bytea not null,
+    received_at timestamptz not null,
+    unique (wallet, body_sha256)
+);
+-- What settlement made of each.
+create table notification_done (
+    notification_id bigint not null primary key references notification,
+    effect text not null,
+    at timestamptz not null
+);
+
+-- Refunds that an operator asked for: an append-only inbox of the gateway.
+create table refund_request (
+    id text not null primary key check (length(id) <= 40),
+    journey_id text not null,
+    reason text not null,
+    requested_by text not null references actor,
+    requested_at timestamptz not null
+);
+create table refund (
+    request_id text not null primary key check (length(request_id) <= 64),
+    charge_id text not null references charge,
+    attempt_request_id text not null references charge_attempt,
+    amount_minor bigint not null check (amount_minor > 0),
+    currency char(3) not null,
+    reason text not null,
+    body bytea not null,
+    state text not null check (state in ('PREPARED', 'UNKNOWN', 'REFUNDED', 'REFUSED')),
+    created_at timestamptz not null,
+    next_at timestamptz,
+    refunded_at timestamptz,
+    result_code text,
+    lease_until timestamptz
+);
+create unique index refund_once on refund (attempt_request_id) where state <> 'REFUSED';
+create index refund_due on refund (next_at) where next_at is not null;
+
+-- ---------------------------------------------------------------------------------------------
+-- 5. The ledger (written by settlement; append-only)
+-- ---------------------------------------------------------------------------------------------
+
+create table account (
+    name text not null,
+    currency char(3) not null,
+    kind text not null check (kind in ('asset', 'liability', 'income', 'expense', 'clearing', 'position')),
+    primary key (name, currency)
+);
+create table entry (
+    id bigint generated always as identity primary key,
+    key text not null constraint entry_once unique,
+    kind text not null,
+    at timestamptz not null,
+    journey_id text,
+    charge_id text
+);
+create index on entry (journey_id);
+-- One record is a debit and a credit of one amount: an imbalance cannot be written.
+create table posting (
+    entry_id bigint not null references entry,
+    n smallint not null,
+    debit text not null,
+    credit text not null,
+    amount_minor bigint not null check (amount_minor > 0),
+    currency char(3) not null,
+    primary key (entry_id, n),
+    constraint posting_two_accounts check (debit <> credit),
+    foreign key (debit, currency) references account (name, currency),
+    foreign key (credit, currency) references account (name, currency)
+);
+create trigger entry_append_only before update or delete or truncate on entry
+    for each statement execute function refuse_change();
+create trigger posting_append_only before update or delete or truncate on posting
+    for each statement execute function refuse_change();
+
+-- ---------------------------------------------------------------------------------------------
+-- 6. The night: windows, netting, files, reconciliation (written by settlement)
+-- ---------------------------------------------------------------------------------------------
+
+-- Inserted with each booking, one row per window it belongs to; moved to window_item at closing.
+-- operator windows hold fares and refunds in fare currency by service day;
+-- wallet windows hold captures, refunds and cancellations in settlement currency by wallet day.
+create table open_item (
+    kind text not null check (kind in ('operator', 'wallet')),
+    item text not null,
+    item_kind text not null check (item_kind in ('fare', 'fare_reversal', 'capture', 'refund', 'cancel')),
+    participant text not null references participant,
+    day date not null,
+    currency char(3) not null,
+    amount_minor bigint not null,        -- signed: money towards the participant's window
+    ref text not null,                   -- journey id, or the wallet's request id
+    primary key (kind, item)
+);
+create index on open_item (kind, participant, day);
+
+create table closed_window (
+    id bigint generated always as identity primary key,
+    kind text not null check (kind in ('operator', 'wallet')),
+    participant text not null references participant,
+    day date not null,
+    closed_at timestamptz not null,
+    unique (kind, participant, day)
+);
+create table window_item (
+    kind text not null,
+    item text not null,
+    item_kind text not null,
+    window_id bigint not null references closed_window,
+    day date not null,
+    currency char(3) not null,
+    amount_minor bigint not null,
+    ref text not null,
+    primary key (kind, item)
+);
+create index on window_item (window_id);
+create trigger closed_window_append_only before update or delete or truncate on closed_window
+    for each statement execute function refuse_change();
+create trigger window_item_append_only before update or delete or truncate on window_item
+    for each statement execute function refuse_change();
+
+-- A closing of the books: the entries that no earlier closing holds, and the digest chain.
+create table closing (
+    number int not null primary key,
+    day date not null unique,
+    at timestamptz not null,
+    entries bigint not null,
+    previous_digest bytea not null,
+    digest bytea not null
+);
+create table closed_entry (
+    entry_id bigint not null primary key references entry,
+    closing int not null references closing
+);
+create table closing_balance (
+    closing int not null references closing,
+    account text not null,
+    currency char(3) not null,
+    debit_minor numeric not null,
+    credit_minor numeric not null,
+    primary key (closing, account, currency)
+);
+
+-- Who owes whom after a day, per currency: positive = the house pays the participant.
+create table net_position (
+    day date not null,
+    participant text not null,           -- 'house:...' rows are the house's own
+    currency char(3) not null,
+    amount_minor bigint not null,
+    detail jsonb not null,
+    primary key (day, participant, currency)
+);
+
+-- Files that we wrote for operators and wallets.
+create table statement_file (
+    day date not null,
+    participant text not null references participant,
+    name text not null,
+    sha256 bytea not null,
+    size_bytes bigint not null,
+    written_at timestamptz not null,
+    primary key (day, participant, name)
+);
+
+-- Files of wallets, kept raw in a content-addressed folder.
+create table wallet_file (
+    id bigint generated always as identity primary key,
+    wallet text not null references participant,
+    day date not null,
+    kind text not null check (kind in ('transactions', 'settlement')),
+    name text not null,
+    sha256 bytea not null,
+    size_bytes bigint not null,
+    state text not null check (state in ('RECEIVED', 'VALIDATED', 'LOADED', 'MATCHED', 'QUARANTINED')),
+    problems jsonb not null default '[]',
+    received_at timestamptz not null,
+    unique (wallet, day, kind, sha256)
+);
+
+-- The natural key of a run: the same inputs again are no new run.
+create table recon_run (
+    id bigint generated always as identity primary key,
+    wallet text not null references participant,
+    day date not null,
+    revision int not null check (revision > 0),
+    file_digest bytea not null,
+    rules_version text not null,
+    internal_digest bytea not null,
+    carried_digest bytea not null,
+    result_digest bytea not null,
+    counts jsonb not null,
+    at timestamptz not null,
+    unique (wallet, day, file_digest, rules_version, internal_digest, carried_digest),
+    unique (wallet, day, revision)
+);
+create table recon_break (
+    run_id bigint not null references recon_run,
+    n int not null,
+    wallet text not null,
+    day date not null,
+    kind text not null,
+    request_id text not null,
+    internal_minor bigint,
+    external_minor bigint,
+    currency char(3),
+    detail jsonb not null,
+    state text not null check (state in ('OPEN', 'CARRIED', 'AUTO_RESOLVED')),
+    primary key (run_id, n)
+);
+
+-- One row a step, day and participant: what the night has done and what it waits for.
+create table night_step (
+    day date not null,
+    step text not null,
+    participant text not null,
+    state text not null check (state in ('DONE', 'WAITING', 'FAILED')),
+    reason text,
+    wait_until timestamptz,
+    updated_at timestamptz not null,
+    primary key (day, step, participant)
+);
+
+-- ---------------------------------------------------------------------------------------------
+-- 7. Control
+-- ---------------------------------------------------------------------------------------------
+
+create table approval (
+    id bigint generated always as identity primary key,
+    subject text not null,
+    content_sha256 bytea not null,
+    proposed_by text not null references actor,
+    approved_by text references actor,
+    proposed_at timestamptz not null,
+    approved_at timestamptz,
+    constraint approval_four_eyes check (approved_by is null or approved_by <> proposed_by)
+);
+create table audit_log (
+    id bigint generated always as identity primary key,
+    at timestamptz not null,
+    actor text not null,
+    action text not null,
+    subject text not null,
+    detail jsonb not null default '{}'
+);
+create trigger audit_log_append_only before update or delete or truncate on audit_log
+    for each statement execute function refuse_change();
+
+-- ---------------------------------------------------------------------------------------------
+-- 8. What one service shows of the other
+-- ---------------------------------------------------------------------------------------------
+
+-- A rider's journeys with fare, conversion and the state of the charge. A wallet sees its own.
+create view ride_record as
+select j.id, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind, j.state as journey_state,
+       j.reason, j.route, j.entry_stop, j.exit_stop, j.entry_at, j.exit_at, j.priced_at,
+       j.service_day, j.fare_minor, j.fare_currency, j.fare_lines, j.tariff_version,
+       q.customer_rate, q.effective_at as rate_effective_at,
+       c.id as charge_id, c.amount_minor as charge_minor, c.currency as charge_currency,
+       c.state as charge_state, c.captured_at, a.wallet_quote,
+       r.state as refund_state, r.amount_minor as refund_minor
+from journey j
+left join quote q on q.id = j.quote_id
+left join charge c on c.journey_id = j.id
+left join charge_attempt a on a.charge_id = c.id and a.state = 'CAPTURED'
+left join refund r on r.attempt_request_id = a.request_id and r.state <> 'REFUSED';
+
+-- Balances per account: debits and credits ever posted.
+create view account_balance as
+select account, currency, sum(debit_minor) as debit_minor, sum(credit_minor) as credit_minor
+from (select debit as account, currency, amount_minor as debit_minor, 0::bigint as credit_minor from posting
+      union all
+      select credit, currency, 0, amount_minor from posting) p
+group by account, currency;
+
+-- ---------------------------------------------------------------------------------------------
+-- 9. Least privilege: services never connect as owner
+-- ---------------------------------------------------------------------------------------------
+
+revoke all on schema public from public;
+revoke all on all functions in schema public from public;
+grant usage on schema public to
+    transitpay_gateway, transitpay_settlement, transitpay_finance_read, transitpay_auditor;
+grant execute on function ensure_partitions(date, date) to transitpay_gateway, transitpay_settlement;
+
+grant select on schema_fingerprint to
+    transitpay_gateway, transitpay_settlement, transitpay_finance_read, transitpay_auditor;
+
+-- gateway: reference data, codes, taps, inboxes; reads what settlement shows
+grant select, insert, update on
+    participant, wallet_agreement, partner_endpoint, partner_key, actor, api_token, reader,
+    reader_status, list_version, issuer_key, rider, enrolment, deny_entry, tap, presence, approval
+    to transitpay_gateway;
+grant delete on deny_entry to transitpay_gateway;
+grant select, insert on
+    authorisation, code_use, tap_inbox, tap_quarantine, clone_alarm, notification, refund_request,
+    audit_log to transitpay_gateway;
+grant select on
+    deny_request, ride_record, net_position, statement_file, account_balance, closed_window, charge,
+    night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate
+    to transitpay_gateway;
+
+-- settlement: journeys, charges, journal, the night; reads what the gateway wrote
+grant select on
+    participant, wallet_agreement, partner_endpoint, partner_key, actor, reader, reader_status,
+    rider, authorisation, tap, tap_quarantine, clone_alarm, deny_entry, notification,
+    refund_request, ride_record, account_balance to transitpay_settlement;
+grant select, insert on
+    rate_observation, rate, quote, journey, journey_tap, tap_set_aside, charge_evidence,
+    notification_done, account, entry, posting, closed_window, window_item, closing, closed_entry,
+    closing_balance, net_position, deny_request, audit_log to transitpay_settlement;
+grant select, insert, update on
+    charge, charge_attempt, refund, wallet_file, recon_run, recon_break, night_step,
+    statement_file, approval to transitpay_settlement;
+grant select, insert, delete on tap_inbox, open_item to transitpay_settlement;
+
+-- finance and auditors read; neither sees a token or an account reference
+grant select on
+    participant, wallet_agreement, rate, quote, journey, charge, charge_attempt, refund, account,
+    entry, posting, open_item, closed_window, window_item, closing, closed_entry, closing_balance,
+    net_position, statement_file, wallet_file, recon_run, recon_break, night_step, approval,
+    account_balance to transitpay_finance_read, transitpay_auditor;
+grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence to transitpay_auditor;
+
+-- the house itself and the lists exist from the start
+insert into participant (id, kind, name, currency) values ('house', 'house', 'The house', 'HKD');
+insert into list_version (list, version, changed_at)
+select list, 1, timestamptz '2026-01-01 00:00:00+00' from unnest(array['trust', 'deny', 'config']) as list;

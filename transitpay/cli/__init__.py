@@ -1,0 +1,56 @@
+"""The ``transitpay`` command: one module a command group, loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from transitpay.errors import TemporarilyUnavailable, TransitPayError
+
+#: command -> "module:attribute, one line of help"; modules are imported on use.
+COMMANDS = {
+    "demo": ("transitpay.cli.demo:demo", "Run one day of cross-border riding, end to end."),
+    "up": ("transitpay.cli.up:up", "Start PostgreSQL, gateway and settlement; stop with Ctrl-C."),
+    "replay": ("transitpay.cli.replay:replay", "Send real taps through the same road."),
+    "db": ("transitpay.cli.db:db", "Database: status, init, migrate."),
+    "access": ("transitpay.cli.access:access", "Enrol readers, actors, wallets and their tokens."),
+    "keys": ("transitpay.cli.keys:keys", "Make issuer, device and partner keys."),
+    "code": ("transitpay.cli.code:code", "Make, draw, read and judge ride codes."),
+    "vectors": ("transitpay.cli.vectors:vectors", "Golden vectors: check another implementation."),
+    "fare": ("transitpay.cli.fare:fare", "Explain one fare, line by line."),
+    "ledger": ("transitpay.cli.ledger:ledger", "Check the books."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup)
+@click.version_option(package_name="transitpay")
+def cli() -> None:
+    """Open backend for cross-border transit ride codes."""
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 a negative outcome, 2 bad input, 3 not available now."""
+    try:
+        cli(standalone_mode=True)
+    except TransitPayError as error:
+        click.echo(f"transitpay: {error}", err=True)
+        sys.exit(3 if isinstance(error, TemporarilyUnavailable) else 2)
