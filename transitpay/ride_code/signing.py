@@ -1,0 +1,155 @@
+"""Signatures of ride codes: made low-s, checked strictly, always with the key record's algorithm.
+
+A signature is 64 raw bytes. ES256 is ECDSA on P-256 with SHA-256, r || s, each 32 bytes big
+endian, 0 < r < n and 0 < s <= n/2. Ed25519 is R || S of RFC 8032, S < L. The tags keep an issuer
+signature from ever being read as a device signature, or as one of another kind of message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+
+from transitpay.errors import MalformedInput
+from transitpay.ride_code.layout import (
+    Authorisation,
+    RideCode,
+    encode_authorisation,
+    encode_unsigned,
+)
+
+ISSUER_TAG = b"TransitPay/ride-code/issuer/v1\x00"
+DEVICE_TAG = b"TransitPay/ride-code/device/v1\x00"
+
+#: Order of the P-256 group; Source: FIPS 186-5 / SP 800-186, section 3.2.1.3.
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P256_HALF_ORDER = P256_ORDER // 2
+#: Order L of the Ed25519 group; Source: RFC 8032, section 5.1.
+ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+
+_CURVE = ec.SECP256R1()
+_ECDSA = ec.ECDSA(hashes.SHA256())
+
+
+class Algorithm(StrEnum):
+    """How an issuer signs; read from the key record, never from the code."""
+
+    ES256 = "ES256"
+    ED25519 = "Ed25519"
+
+
+IssuerPrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+DevicePrivateKey = ec.EllipticCurvePrivateKey
+DevicePublicKey = ec.EllipticCurvePublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerVerifier:
+    """A loaded issuer public key; the type of the key is the algorithm."""
+
+    public_key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+    def accepts(self, signature: bytes, authorisation_bytes: bytes) -> bool:
+        """Whether this issuer signed exactly these 65 bytes."""
+        message = ISSUER_TAG + authorisation_bytes
+        if isinstance(self.public_key, ec.EllipticCurvePublicKey):
+            return verify_es256(self.public_key, signature, message)
+        return verify_ed25519(self.public_key, signature, message)
+
+
+def load_issuer_key(algorithm: Algorithm, public_key: bytes) -> IssuerVerifier:
+    """Load an issuer's public key: 33 bytes (compressed P-256 point), or 32 (Ed25519).
+
+    Raises: MalformedInput (``bad_public_key``).
+    """
+    if algorithm is Algorithm.ES256:
+        point = load_point(public_key)
+        if point is None:
+            raise MalformedInput(
+                "bad_public_key", "not a compressed P-256 point", field="public_key"
+            )
+        return IssuerVerifier(point)
+    try:
+        return IssuerVerifier(ed25519.Ed25519PublicKey.from_public_bytes(public_key))
+    except ValueError:
+        raise MalformedInput(
+            "bad_public_key", "not a 32-byte Ed25519 key", field="public_key"
+        ) from None
+
+
+def load_point(data: bytes) -> DevicePublicKey | None:
+    """The P-256 key of a 33-byte compressed point, or None where there is no such point."""
+    if len(data) != 33:
+        return None
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, data)
+    except ValueError:
+        return None
+
+
+def device_accepts(key: DevicePublicKey, signature: bytes, signed_bytes: bytes) -> bool:
+    """Whether this device signed exactly these 136 bytes (always ES256)."""
+    return verify_es256(key, signature, DEVICE_TAG + signed_bytes)
+
+
+def verify_es256(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
+    """One ECDSA verification of a raw 64-byte signature; a high s is refused before it."""
+    if len(signature) != 64:
+        return False
+    r = int.from_bytes(signature[:32], "big")
+    s = int.from_bytes(signature[32:], "big")
+    if not (0 < r < P256_ORDER and 0 < s <= P256_HALF_ORDER):
+        return False
+    try:
+        key.verify(encode_dss_signature(r, s), message, _ECDSA)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def verify_ed25519(key: ed25519.Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+    """One Ed25519 verification; S >= L, the malleated form, is refused before it."""
+    if len(signature) != 64 or int.from_bytes(signature[32:], "little") >= ED25519_ORDER:
+        return False
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def sign_authorisation(authorisation: Authorisation, key: IssuerPrivateKey) -> bytes:
+    """The issuer's 64-byte signature of an authorisation."""
+    message = ISSUER_TAG + encode_authorisation(authorisation)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return _sign_es256(key, message)
+    return key.sign(message)
+
+
+def sign_code(code: RideCode, key: DevicePrivateKey) -> RideCode:
+    """The same code with its device signature."""
+    message = DEVICE_TAG + encode_unsigned(code)
+    return replace(code, device_signature=_sign_es256(key, message))
+
+
+def low_s(der_signature: bytes) -> bytes:
+    """The raw 64 bytes of a DER signature, with s replaced by n - s where s > n/2.
+
+    Secure Enclave, StrongBox and WebCrypto return either form, so every signer needs this.
+    """
+    r, s = decode_dss_signature(der_signature)
+    if s > P256_HALF_ORDER:
+        s = P256_ORDER - s
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _sign_es256(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    return low_s(key.sign(message, _ECDSA))
