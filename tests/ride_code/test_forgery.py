@@ -1,0 +1,230 @@
+"""Nothing forged is accepted, nothing sent raises, and no code costs more than it must."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ride_code_scheme import NOW, Crypto, Scheme
+
+from transitpay.ride_code import keys, signing
+from transitpay.ride_code.layout import RideCode, encode, write_text
+from transitpay.ride_code.signature_cache import SignatureCache
+from transitpay.ride_code.signing import ED25519_ORDER, P256_ORDER
+from transitpay.ride_code.trust_list import KeyStatus
+from transitpay.ride_code.verdict import Rejected
+
+ISSUER, DEVICE = slice(65, 129), slice(136, 200)
+N = P256_ORDER
+
+
+def _with(data: bytes, place: slice, value: bytes) -> bytes:
+    changed = bytearray(data)
+    changed[place] = value
+    assert len(changed) == 200
+    return bytes(changed)
+
+
+def _high_s(signature: bytes) -> bytes:
+    return signature[:32] + (N - int.from_bytes(signature[32:], "big")).to_bytes(32, "big")
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"), [(ISSUER, "bad_issuer_signature"), (DEVICE, "bad_device_signature")]
+)
+def test_a_malleated_signature_is_refused(scheme: Scheme, place: slice, reason: str) -> None:
+    data = scheme.data()
+    forged = _with(data, place, _high_s(data[place]))
+    if place is ISSUER:  # signed again by the device, so that only s is wrong
+        code = scheme.code()
+        again = RideCode(code.authorisation, _high_s(code.issuer_signature), NOW, 1, 0)
+        forged = encode(signing.sign_code(again, scheme.device_key))
+    assert scheme.reason(forged) == reason
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"), [(ISSUER, "bad_issuer_signature"), (DEVICE, "bad_device_signature")]
+)
+@pytest.mark.parametrize("r", [0, 1, N, N + 1, 2**256 - 1])
+@pytest.mark.parametrize("s", [0, 1, N // 2, N // 2 + 1, N, 2**256 - 1])
+def test_r_and_s_at_their_edges_are_refused(
+    scheme: Scheme, place: slice, reason: str, r: int, s: int
+) -> None:
+    forged = _with(scheme.data(), place, r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+    assert scheme.reason(forged) == reason
+
+
+def test_a_stripped_signature_is_a_bad_one(scheme: Scheme) -> None:
+    data = scheme.data()
+    assert scheme.reason(_with(data, DEVICE, bytes(64))) == "bad_device_signature"
+    assert scheme.reason(_with(data, ISSUER, bytes(64))) == "bad_issuer_signature"
+
+
+def test_a_shortened_code_is_unreadable(scheme: Scheme) -> None:
+    assert scheme.reason(scheme.data()[:136]) == "unreadable"
+
+
+@pytest.mark.parametrize("key_id", [1, 2])
+def test_an_attackers_key_in_place_of_both_is_refused(scheme: Scheme, key_id: int) -> None:
+    device = keys.generate_device_key()
+    issuer = keys.generate_issuer_key(keys.algorithm_of(scheme.issuer_keys[key_id]))
+    code = scheme.code(key_id=key_id, device_key=device, issuer_key=issuer)
+    assert scheme.reason(code) == "bad_issuer_signature"
+
+
+def test_a_device_signature_spliced_onto_another_riders_part_is_refused(scheme: Scheme) -> None:
+    other = keys.generate_device_key()
+    mine = scheme.data()
+    theirs = scheme.data(rider_id="ffffffffffffffff", device_key=other)
+    assert scheme.reason(theirs) == "accepted"
+    assert scheme.reason(_with(theirs, DEVICE, mine[DEVICE])) == "bad_device_signature"
+    assert scheme.reason(_with(mine, DEVICE, theirs[DEVICE])) == "bad_device_signature"
+    assert scheme.reason(_with(mine, slice(0, 129), theirs[:129])) == "bad_device_signature"
+    assert scheme.reason(_with(mine, ISSUER, theirs[ISSUER])) == "bad_issuer_signature"
+
+
+def test_another_issuers_key_id_is_refused(scheme: Scheme) -> None:
+    data = scheme.data()
+    assert scheme.reason(_with(data, slice(1, 3), b"\x00\x02")) == "bad_issuer_signature"
+    assert scheme.reason(_with(data, slice(1, 3), b"\x00\x09")) == "unknown_key"
+
+
+def test_a_signature_for_the_other_kind_of_message_is_refused(scheme: Scheme) -> None:
+    code = scheme.code()
+    it = code.authorisation
+    key = scheme.issuer_keys[1]
+    untagged = signing.low_s(key.sign(encode(code)[:65], signing._ECDSA))  # type: ignore[call-arg, arg-type] # key 1 is P-256
+    forged = signing.sign_code(RideCode(it, untagged, NOW, 1, 0), scheme.device_key)
+    assert scheme.reason(forged) == "bad_issuer_signature"
+    message = signing.ISSUER_TAG + encode(code)[:136]
+    wrong_tag = signing.low_s(scheme.device_key.sign(message, signing._ECDSA))
+    assert scheme.reason(_with(encode(code), DEVICE, wrong_tag)) == "bad_device_signature"
+
+
+def test_a_malleated_ed25519_signature_is_refused_before_it_is_verified(
+    scheme: Scheme, crypto: Crypto
+) -> None:
+    data = scheme.data(key_id=2)
+    s = int.from_bytes(data[97:129], "little") + ED25519_ORDER
+    assert scheme.reason(_with(data, slice(97, 129), s.to_bytes(32, "little"))) == (
+        "bad_issuer_signature"
+    )
+
+
+def test_a_device_key_that_is_no_point_is_refused_even_if_the_issuer_signed_it(
+    scheme: Scheme,
+) -> None:
+    nowhere = b"\x02" + bytes(31) + b"\x01"
+    while signing.load_point(nowhere) is not None:
+        nowhere = b"\x02" + (int.from_bytes(nowhere[1:], "big") + 1).to_bytes(32, "big")
+    it = scheme.authorisation(device_key=nowhere)
+    code = RideCode(it, signing.sign_authorisation(it, scheme.issuer_keys[1]), NOW, 1, 0)
+    assert scheme.reason(signing.sign_code(code, scheme.device_key)) == "bad_device_signature"
+    too_big = scheme.authorisation(device_key=b"\x02" + b"\xff" * 32)
+    code = RideCode(too_big, signing.sign_authorisation(too_big, scheme.issuer_keys[1]), NOW, 1, 0)
+    assert scheme.reason(signing.sign_code(code, scheme.device_key)) == "bad_device_signature"
+
+
+def test_an_unseen_code_costs_two_verifications_and_one_key_load(
+    scheme: Scheme, crypto: Crypto
+) -> None:
+    code, trust = scheme.code(), scheme.trust()
+    crypto.reset()
+    assert scheme.reason(code, trust=trust) == "accepted"
+    assert (crypto.verifications, crypto.key_loads) == (2, 1)
+
+
+def test_refusals_before_the_signatures_cost_no_cryptography(
+    scheme: Scheme, crypto: Crypto
+) -> None:
+    codes = [scheme.code(age_s=61), scheme.code(destination=1), scheme.code(modes=0)]
+    trust = scheme.trust()
+    crypto.reset()
+    assert [scheme.reason(c, trust=trust) for c in codes] == [
+        "code_stale", "wrong_destination", "mode_not_allowed",
+    ]  # fmt: skip
+    assert (crypto.verifications, crypto.key_loads) == (0, 0)
+
+
+def test_the_cache_saves_the_issuer_signature_and_nothing_else(
+    scheme: Scheme, crypto: Crypto
+) -> None:
+    cache, trust = SignatureCache(), scheme.trust()
+    first = scheme.code()
+    it, signature = first.authorisation, first.issuer_signature
+    second = signing.sign_code(RideCode(it, signature, NOW, 2, 0), scheme.device_key)
+    assert scheme.reason(first, trust=trust, cache=cache) == "accepted"
+    crypto.reset()
+    assert scheme.reason(second, trust=trust, cache=cache) == "accepted"
+    assert (crypto.verifications, crypto.key_loads) == (1, 0)
+    revoked = scheme.trust(status=KeyStatus.COMPROMISED)
+    assert scheme.reason(second, trust=revoked, cache=cache) == "key_compromised"
+    forged = _with(encode(second), DEVICE, encode(first)[DEVICE])
+    assert scheme.reason(forged, trust=trust, cache=cache) == "bad_device_signature"
+    resigned = RideCode(it, signing.sign_authorisation(it, scheme.issuer_keys[1]), NOW, 3, 0)
+    crypto.reset()
+    assert scheme.reason(
+        signing.sign_code(resigned, scheme.device_key), trust=trust, cache=cache
+    ) == ("accepted")
+    assert crypto.verifications == 2
+
+
+def test_a_cached_signature_is_void_under_another_key_of_the_same_id(scheme: Scheme) -> None:
+    cache, code = SignatureCache(), scheme.code()
+    assert scheme.reason(code, cache=cache) == "accepted"
+    stranger = keys.public_bytes(keys.generate_issuer_key())
+    replaced = scheme.trust(public_key=stranger)
+    assert scheme.reason(code, trust=replaced, cache=cache) == "bad_issuer_signature"
+
+
+def test_the_cache_is_bounded_and_holds_no_refused_signature(scheme: Scheme) -> None:
+    cache = SignatureCache(limit=2)
+    for serial in range(1, 5):
+        assert scheme.reason(scheme.code(serial=serial), cache=cache) == "accepted"
+    assert len(cache) == 2
+    empty = SignatureCache()
+    scheme.reason(_with(scheme.data(), ISSUER, bytes(64)), cache=empty)
+    assert len(empty) == 0
+
+
+@settings(max_examples=2500, deadline=None)
+@given(
+    flips=st.lists(st.tuples(st.integers(0, 199), st.integers(1, 255)), min_size=1, max_size=4),
+    key_id=st.sampled_from([1, 2]),
+)
+def test_no_mutation_of_the_bytes_is_accepted(
+    scheme: Scheme, crypto: Crypto, flips: list[tuple[int, int]], key_id: int
+) -> None:
+    code, trust = scheme.known_code(key_id)
+    data = bytearray(code)
+    for offset, mask in flips:
+        data[offset] ^= mask
+    if bytes(data) == code:
+        return
+    crypto.reset()
+    found = scheme.judge(bytes(data), trust=trust)
+    assert isinstance(found, Rejected)
+    assert crypto.verifications <= 2 and crypto.key_loads <= 1
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    at=st.integers(0, 304),
+    cut=st.integers(0, 5),
+    put=st.text(max_size=5),
+)
+def test_no_mutation_of_the_text_is_accepted(scheme: Scheme, at: int, cut: int, put: str) -> None:
+    code, trust = scheme.known_code(1)
+    text = write_text(code)
+    mutated = text[:at] + put + text[at + cut :]
+    found = scheme.judge(mutated, trust=trust)
+    assert isinstance(found, Rejected) == (mutated != text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "TP1:", "\x00" * 304, "TP1:" + ":" * 300, "TP1:" + "0" * 300, "TP1:" + "\u0660" * 300,
+     "\u202e" + "0" * 303, "\ud800" * 304, "TP1:" + "0" * 16_000_000, "TP1:" + "\U0001f687" * 300],
+)  # fmt: skip
+def test_no_text_raises(scheme: Scheme, text: str) -> None:
+    assert scheme.reason(text) in ("unreadable", "unknown_version")
