@@ -6,7 +6,7 @@ zero is left out; an event with nothing to post has no entry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from transitpay.fx.agreement import BadDebt
@@ -58,9 +58,13 @@ def cleared_we_convert(subject: FareSubject, quote: Quote, at: datetime) -> Entr
 
 
 def cleared_held(subject: FareSubject, fare: Money, at: datetime) -> Entry:
-    """There is no rate: the operator has earned the fare, the charge waits for a rate."""
+    """There is no rate: the operator has earned the fare, the charge waits for a rate.
+
+    Its key is that of any clearing, so that a journey is never cleared both ways.
+    """
     postings = move(FARE_HELD, operator_payable(subject.operator), fare)
-    return subject.entry(EntryKind.CLEARED_HELD, at, postings)
+    cleared = subject.entry(EntryKind.CLEARED, at, postings)
+    return replace(cleared, kind=EntryKind.CLEARED_HELD)
 
 
 def released(subject: FareSubject, quote: Quote, at: datetime) -> Entry:

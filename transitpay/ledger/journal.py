@@ -59,6 +59,6 @@ class Entry:
     charge_id: str | None = None
 
     def __post_init__(self) -> None:
-        assert self.key.startswith(f"{self.kind}:"), "the key begins with the kind"
+        assert ":" in self.key, "a key is <event>:<subject>"
         assert self.postings, "an entry posts something"
         assert self.at.tzinfo is not None, "instants are aware"

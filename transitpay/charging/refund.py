@@ -1,0 +1,131 @@
+"""Money that goes back to a rider: what may be refunded, and what an answer makes of it.
+
+One refund is one request id for good: an unknown answer is followed by the same request again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from transitpay.charging.charge import Charge, ChargePolicy
+from transitpay.charging.lifecycle import AttemptState
+from transitpay.charging.result_codes import TRAFFIC_LIMIT, Meaning, meaning_of
+from transitpay.charging.wallet_port import CommandOutcome, Declined, Done, NotFound, Unknown
+from transitpay.money import Money
+
+
+class RefundState(StrEnum):
+    """What is known about a refund."""
+
+    PREPARED = "PREPARED"  #: the body is stored and may be on the wire
+    UNKNOWN = "UNKNOWN"  #: the same request is sent again
+    REFUNDED = "REFUNDED"
+    REFUSED = "REFUSED"  #: final no: people look
+
+
+class RefundRefusal(StrEnum):
+    """Why a refund is not begun."""
+
+    NOT_CAPTURED = "not_captured"
+    NOTHING_LEFT = "nothing_left"
+    BELOW_ONE_MINOR_UNIT = "below_one_minor_unit"
+    OVER_THE_CAPTURE = "over_the_capture"
+    OTHER_CURRENCY = "other_currency"
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """One refundRequestId; ``next_at`` None: nothing is left to do."""
+
+    id: str
+    charge_id: str
+    attempt_id: str
+    amount: Money
+    state: RefundState
+    created_at: datetime
+    next_at: datetime | None
+    code: str | None = None
+
+    def __post_init__(self) -> None:
+        assert 0 < len(self.id) <= 64 and self.amount.minor > 0
+
+
+@dataclass(frozen=True, slots=True)
+class RefundDecision:
+    """The refund as it is now; ``book`` says that it was made just now and is to be booked."""
+
+    refund: Refund
+    book: bool = False
+
+
+def surplus_refund(charge_id: str, attempt_id: str, amount: Money, at: datetime) -> Refund:
+    """The refund of what was paid although nothing was owed; its id comes from the attempt."""
+    return Refund(f"{attempt_id}-r", charge_id, attempt_id, amount, RefundState.PREPARED, at, at)
+
+
+def propose_refund(
+    charge: Charge, earlier: tuple[Refund, ...], amount: Money, refund_id: str, at: datetime
+) -> Refund | RefundRefusal:
+    """A refund of a captured charge, or why not.
+
+    ``earlier`` are all refunds of the charge; those that are not REFUSED count as gone. The same
+    id again gives the stored refund, whatever its amount: the caller compares.
+    """
+    known = next((r for r in earlier if r.id == refund_id), None)
+    if known is not None:
+        return known
+    paid = next((a for a in charge.attempts if a.state is AttemptState.CAPTURED), None)
+    if paid is None:
+        return RefundRefusal.NOT_CAPTURED
+    if amount.currency != paid.amount.currency:
+        return RefundRefusal.OTHER_CURRENCY
+    if amount.minor < 1:
+        return RefundRefusal.BELOW_ONE_MINOR_UNIT
+    gone = sum(
+        r.amount.minor
+        for r in earlier
+        if r.attempt_id == paid.id and r.state is not RefundState.REFUSED
+    )
+    if gone >= paid.amount.minor:
+        return RefundRefusal.NOTHING_LEFT
+    if gone + amount.minor > paid.amount.minor:
+        return RefundRefusal.OVER_THE_CAPTURE
+    return Refund(refund_id, charge.id, paid.id, amount, RefundState.PREPARED, at, at)
+
+
+def decide_refund(
+    refund: Refund, outcome: CommandOutcome, at: datetime, policy: ChargePolicy | None = None
+) -> RefundDecision:
+    """What an answer makes of a refund; the same answer again changes nothing."""
+    rules = policy or ChargePolicy()
+    if refund.state in (RefundState.REFUNDED, RefundState.REFUSED):
+        return RefundDecision(refund)
+    match outcome:
+        case Done():
+            done = replace(refund, state=RefundState.REFUNDED, next_at=None)
+            return RefundDecision(done, book=True)
+        case Declined(code) if _final(code):
+            refused = replace(refund, state=RefundState.REFUSED, next_at=None, code=code)
+            return RefundDecision(refused)
+        case Declined(reason) | Unknown(reason):
+            return RefundDecision(_again(refund, reason, at, rules))
+        case NotFound():
+            return RefundDecision(_again(refund, "not_found", at, rules))
+        case _:
+            assert_never(outcome)
+
+
+def _final(code: str) -> bool:
+    """A refusal of the refund itself; one of our call's form is mended and sent again."""
+    if code in ("REFUND_AMOUNT_EXCEED", "REFUND_WINDOW_EXCEED"):
+        return True
+    return meaning_of(code) not in (Meaning.IN_DOUBT, Meaning.OF_THE_CALL, Meaning.NO_SUCH_PAYMENT)
+
+
+def _again(refund: Refund, reason: str, at: datetime, rules: ChargePolicy) -> Refund:
+    least: timedelta = rules.traffic_backoff if reason == TRAFFIC_LIMIT else rules.cancel_every
+    wait = rules.backoff(least, at - refund.created_at)
+    return replace(refund, state=RefundState.UNKNOWN, next_at=at + wait, code=reason)
