@@ -98,7 +98,7 @@ async def status(dsn: str, *, text: str | None = None) -> SchemaStatus:
         raise
     try:
         with database_errors():
-            version = connection.get_server_version()
+            version = await connection.fetchval("select current_setting('server_version')")
             roles = await _known_roles(connection)
             applied = await _applied(connection)
     finally:
@@ -111,7 +111,7 @@ async def status(dsn: str, *, text: str | None = None) -> SchemaStatus:
         expected,
         applied[0] if applied else None,
         applied[1] if applied else None,
-        f"{version.major}.{version.minor}",
+        version.split()[0],
         tuple(role for role in ROLES if role not in roles),
     )
 
