@@ -1,0 +1,200 @@
+"""A small network that needs no files: a few stations and routes with their published fares.
+
+The ids are those of the operators' own files, so that a rider, a reader and a journey mean the
+same with and without them. Triangles hold one row a station: the fares to the stations above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from transitpay.fares.published import (
+    HK_BUS_SINCE,
+    MTR_ADULT_FARES_SINCE,
+    MTR_BORDER_STATIONS,
+    SHENZHEN_BUS_DEFAULT,
+    SHENZHEN_SINCE,
+    hk_bus_terms,
+    mtr_terms,
+    shenzhen_bus_terms,
+    shenzhen_metro_terms,
+)
+from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
+from transitpay.money import CNY, HKD, Currency, Money, parse_major
+
+_MTR_STOPS = (
+    Stop("1", ("Central", "中環", "中环", "CEN")),
+    Stop("2", ("Admiralty", "金鐘", "金钟", "ADM")),
+    Stop("3", ("Tsim Sha Tsui", "尖沙咀", "TST")),
+    Stop("6", ("Mong Kok", "旺角", "MOK")),
+    Stop("8", ("Kowloon Tong", "九龍塘", "九龙塘", "KOT")),
+    Stop("64", ("Hung Hom", "紅磡", "红磡", "HUH")),
+    Stop("68", ("Sha Tin", "沙田", "SHT")),
+    Stop("72", ("Tai Po Market", "大埔墟", "TAP")),
+    Stop("74", ("Fanling", "粉嶺", "粉岭", "FAN")),
+    Stop("75", ("Sheung Shui", "上水", "SHS")),
+    Stop("76", ("Lo Wu", "羅湖", "罗湖", "LOW")),
+    Stop("78", ("Lok Ma Chau", "落馬洲", "落马洲", "LMC")),
+)
+_MTR_FARES = """
+4.90
+10.60 10.60
+13.20 13.20 5.90
+13.20 13.20 7.40 5.90
+12.60 12.60 4.70 5.90 4.00
+17.10 17.10 10.10 9.60 6.70 6.70
+19.90 19.90 13.40 12.80 9.90 10.00 6.50
+22.20 22.20 14.90 13.60 11.10 11.20 7.70 4.60
+22.20 22.20 14.90 13.60 11.10 11.20 7.70 4.60 4.00
+52.20 52.20 44.30 45.40 41.50 41.60 33.00 28.80 26.50 26.50
+52.20 52.20 44.30 45.40 41.50 41.60 33.00 28.80 26.50 26.50 26.50
+"""
+_SHENZHEN_STOPS = (
+    Stop("0101", ("罗湖", "Luohu", "0101")),
+    Stop("0102", ("国贸", "Guomao", "0102")),
+    Stop("0103", ("老街", "Laojie", "0103", "0311")),
+    Stop("0108", ("会展中心", "Convention & Exhibition Center", "0108", "0403")),
+    Stop("0111", ("车公庙", "Chegongmiao", "0111", "0712", "0915", "1106")),
+    Stop("0115", ("世界之窗", "Window of the World", "0115", "0212")),
+    Stop("0221", ("福田", "Futian", "0221", "0305", "1105")),
+    Stop("0230", ("莲塘口岸", "Liantang Checkpoint", "0230")),
+    Stop("0401", ("福田口岸", "Futian Checkpoint", "0401", "1001")),
+    Stop("0410", ("深圳北站", "Shenzhen North Station", "0410", "0521", "0608")),
+    Stop("1113", ("机场", "Airport", "1113")),
+)
+_SHENZHEN_FARES = """
+2
+2 2
+3 3 3
+4 4 4 2
+5 5 5 3 3
+4 3 3 2 2 4
+3 3 3 4 5 6 4
+4 3 3 2 3 4 2 4
+5 5 5 4 5 5 4 6 4
+8 8 8 7 7 6 7 9 8 8
+"""
+_KMB_ROUTES = {
+    "B1": ("15.30", "Tin Tsz - Lok Ma Chau Station (Futian)"),
+    "N73": ("22.60", "Sha Tin Central - Lok Ma Chau"),
+    "276B": ("10.50", "Tin Fu - Sheung Shui (Choi Yuen)"),
+    "1A": ("8.20", "Sau Mau Ping (Central) - Star Ferry"),
+    "6": ("5.80", "Star Ferry - Lai Chi Kok"),
+    "960": ("24.00", "Tuen Mun (Kin Sang Estate) - Exhibition Centre Station"),
+    "118": ("12.90", "Chai Wan (Greenwood Terrace) - Cheung Sha Wan (Sham Mong Road)"),
+}
+_CITYBUS_ROUTES = {
+    "B3": ("16.50", "Tuen Mun Pier Head - Shenzhen Bay Port"),
+    "B3X": ("16.50", "Tuen Mun Town Centre - Shenzhen Bay Port"),
+    "B7": ("11.30", "Sheung Shui (Po Wan Road) - Heung Yuen Wai Port"),
+    "B8": ("18.10", "Tai Wai Station - Heung Yuen Wai Boundary Control Point"),
+    "6": ("11.40", "Central (Exchange Square) - Stanley Market"),
+    "969": ("27.30", "Tin Shui Wai Town Center - Causeway Bay (Moreton Terrace)"),
+    "118": ("12.90", "Chai Wan (Greenwood Terrace) - Cheung Sha Wan (Sham Mong Road)"),
+}
+#: Route fares that every recorded boarding of 31 August and 1 September 2018 agrees with.
+_SHENZHEN_BUS_ROUTES = {
+    "22路": ("2.00", "22"),
+    "74路": ("2.50", "74"),
+    "81路": ("2.50", "81"),
+    "104路": ("2.50", "104"),
+    "307路": ("2.00", "307"),
+    "B689": ("1.00", "B689路"),
+    "M462": ("3.00", "M462路"),
+    "M506": ("2.00", "M506路"),
+}
+
+
+def builtin_book() -> TariffBook:
+    """The tariffs that are there without any file."""
+    return TariffBook(builtin_tariffs())
+
+
+def builtin_tariffs() -> tuple[Tariff, ...]:
+    """One version for each of the five networks."""
+    return (
+        _mtr(),
+        _hk_bus("kmb", _KMB_ROUTES),
+        _hk_bus("citybus", _CITYBUS_ROUTES),
+        _shenzhen_metro(),
+        _shenzhen_bus(),
+    )
+
+
+def _mtr() -> Tariff:
+    from_border = Money(2650, HKD)
+    return Tariff(
+        network="mtr",
+        operator="mtr",
+        currency=HKD,
+        version=f"builtin-mtr-{MTR_ADULT_FARES_SINCE}",
+        valid_from=MTR_ADULT_FARES_SINCE,
+        source="MTR Corporation, adult Octopus fares of 12 stations",
+        stops=_MTR_STOPS,
+        fares=_triangle(_MTR_STOPS, _MTR_FARES, HKD),
+        terms=mtr_terms(
+            lowest=Money(400, HKD),
+            highest=Money(6080, HKD),
+            surcharge=Money(6600, HKD),
+            border=[(station, from_border) for station in MTR_BORDER_STATIONS],
+        ),
+    )
+
+
+def _shenzhen_metro() -> Tariff:
+    return Tariff(
+        network="shenzhen-metro",
+        operator="shenzhen-metro",
+        currency=CNY,
+        version=f"builtin-shenzhen-metro-{SHENZHEN_SINCE}",
+        valid_from=SHENZHEN_SINCE,
+        source="Shenzhen Metro Group, ordinary fares of 11 stations",
+        stops=_SHENZHEN_STOPS,
+        fares=_triangle(_SHENZHEN_STOPS, _SHENZHEN_FARES, CNY),
+        terms=shenzhen_metro_terms(lowest=Money(200, CNY), highest=Money(1500, CNY)),
+    )
+
+
+def _hk_bus(network: str, routes: Mapping[str, tuple[str, str]]) -> Tariff:
+    return Tariff(
+        network=network,
+        operator=network,
+        currency=HKD,
+        version=f"builtin-{network}-{HK_BUS_SINCE}",
+        valid_from=HK_BUS_SINCE,
+        source=f"Transport Department, full adult fares of {len(routes)} routes",
+        stops=tuple(Stop(n, (n, f"{n} {where}")) for n, (_, where) in routes.items()),
+        fares=_flat(routes, HKD),
+        terms=hk_bus_terms(),
+    )
+
+
+def _shenzhen_bus() -> Tariff:
+    routes = _SHENZHEN_BUS_ROUTES
+    return Tariff(
+        network="shenzhen-bus",
+        operator="shenzhen-bus",
+        currency=CNY,
+        version=f"builtin-shenzhen-bus-{SHENZHEN_SINCE}",
+        valid_from=SHENZHEN_SINCE,
+        source="recorded boardings of 2018; other routes at the default fare",
+        stops=tuple(Stop(route, (route, other)) for route, (_, other) in routes.items()),
+        fares=_flat(routes, CNY, default=SHENZHEN_BUS_DEFAULT),
+        terms=shenzhen_bus_terms(),
+    )
+
+
+def _flat(
+    routes: Mapping[str, tuple[str, str]], unit: Currency, default: Money | None = None
+) -> FlatFares:
+    fares = {route: parse_major(fare, unit).minor for route, (fare, _) in routes.items()}
+    return FlatFares(fares, None if default is None else default.minor)
+
+
+def _triangle(stops: Sequence[Stop], text: str, unit: Currency) -> MatrixFares:
+    lower = [[parse_major(fare, unit).minor for fare in row.split()] for row in text.split("\n")]
+    lower = [[], *(row for row in lower if row)]
+    assert [len(row) for row in lower] == list(range(len(stops))), "one fare to each stop above"
+    size = range(len(stops))
+    rows = tuple(tuple(0 if i == j else lower[max(i, j)][min(i, j)] for j in size) for i in size)
+    return MatrixFares(tuple(stop.id for stop in stops), rows)

@@ -1,0 +1,232 @@
+"""A tariff is one dated version of a network's fares; a book holds all versions of all networks."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from transitpay.errors import MalformedInput, RuleViolation
+from transitpay.fares.names import fold
+from transitpay.fares.terms import Terms
+from transitpay.money import Currency, Money
+
+#: Services that a rider may ask for and that never accept a ride code.
+EXCLUDED: Mapping[str, str] = {
+    "airport-express": "Airport Express does not accept the ride code",
+    "light-rail": "Light Rail does not accept the ride code",
+    "mtr-bus": "MTR Bus does not accept the ride code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A station, or on a bus network a route: its id, then every name and code it goes by."""
+
+    id: str
+    names: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The name to show first."""
+        return self.names[0]
+
+
+class TariffKind(StrEnum):
+    """What decides the plain fare."""
+
+    MATRIX = "matrix"
+    FLAT = "flat"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatrixFares:
+    """A fare for each pair of stops: ``rows[i][j]`` in minor units, in the order of ``ids``.
+
+    The diagonal is never read: leaving where one entered has rules of its own.
+    """
+
+    ids: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
+    _place: Mapping[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_place", {stop: i for i, stop in enumerate(self.ids)})
+        assert len(self.rows) == len(self.ids) == len(self._place)
+        assert all(len(row) == len(self.ids) for row in self.rows)
+
+    def minor(self, from_id: str, to_id: str) -> int:
+        """The fare of a pair of different stops."""
+        assert from_id != to_id, "the diagonal of a matrix is not a fare"
+        return self.rows[self._place[from_id]][self._place[to_id]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlatFares:
+    """A fare for each route in minor units; ``default_minor`` for a route that is not listed."""
+
+    by_route: Mapping[str, int]
+    default_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tariff:
+    """One version of a network's fares, in force from ``valid_from`` (a service day) on."""
+
+    network: str
+    operator: str
+    currency: Currency
+    version: str
+    valid_from: date
+    source: str
+    stops: tuple[Stop, ...]
+    fares: MatrixFares | FlatFares
+    terms: Terms
+    _by_id: Mapping[str, Stop] = field(init=False, repr=False)
+    _by_name: Mapping[str, tuple[Stop, ...]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        named: dict[str, list[Stop]] = {}
+        for stop in self.stops:
+            for name in {fold(text) for text in stop.names}:
+                named.setdefault(name, []).append(stop)
+        object.__setattr__(self, "_by_id", {stop.id: stop for stop in self.stops})
+        object.__setattr__(self, "_by_name", {name: tuple(of) for name, of in named.items()})
+        assert len(self._by_id) == len(self.stops), "ids of stops are unique"
+
+    @property
+    def kind(self) -> TariffKind:
+        """Whether the pair of stops or the route decides."""
+        return TariffKind.MATRIX if isinstance(self.fares, MatrixFares) else TariffKind.FLAT
+
+    def find_stop(self, text: str, *, field: str = "stop") -> Stop:
+        """The stop with this id, name or code; on a bus network the route.
+
+        A route that a tariff with a default fare does not list is a stop of its own.
+
+        Raises: MalformedInput (``unknown_stop``, ``ambiguous_stop``) naming the candidates.
+        """
+        found = self._by_id.get(text.strip())
+        if found is not None:
+            return found
+        several = self._by_name.get(fold(text), ()) if text.strip() else ()
+        if len(several) == 1:
+            return several[0]
+        word = "station" if self.kind is TariffKind.MATRIX else "route"
+        if several:
+            raise MalformedInput(
+                "ambiguous_stop",
+                f"{text!r} is more than one {word} of {self.network}, name one by its id: "
+                + "; ".join(f"{stop.id} ({self._what(stop)})" for stop in several),
+                field=field,
+            )
+        if self._has_default() and fold(text):
+            return Stop(text.strip(), (text.strip(),))
+        raise MalformedInput(
+            "unknown_stop",
+            f"{text!r} is no {word} of {self.network}{self._nearest(text)}",
+            field=field,
+        )
+
+    def plain_fare(self, from_stop: Stop, to_stop: Stop | None = None) -> Money:
+        """The published fare before any rule: of a pair of stops, or of a route.
+
+        Raises: MalformedInput (``missing_stop``) for a matrix without ``to_stop``.
+        """
+        if isinstance(self.fares, MatrixFares):
+            if to_stop is None:
+                raise MalformedInput("missing_stop", f"{self.network} needs both stations")
+            return Money(self.fares.minor(from_stop.id, to_stop.id), self.currency)
+        minor = self.fares.by_route.get(from_stop.id, self.fares.default_minor)
+        assert minor is not None, "find_stop knows every route that has a fare"
+        return Money(minor, self.currency)
+
+    def is_listed(self, stop: Stop) -> bool:
+        """False for a route that has only the default fare."""
+        return stop.id in self._by_id
+
+    def _has_default(self) -> bool:
+        return isinstance(self.fares, FlatFares) and self.fares.default_minor is not None
+
+    def _what(self, stop: Stop) -> str:
+        if self.kind is TariffKind.FLAT:
+            return f"{stop.label}, {self.plain_fare(stop)}"
+        return stop.label
+
+    def _nearest(self, text: str) -> str:
+        near = difflib.get_close_matches(fold(text), list(self._by_name), n=3, cutoff=0.6)
+        stops = {stop.id: stop for name in near for stop in self._by_name[name]}
+        if not stops:
+            return ""
+        return "; nearest: " + ", ".join(f"{s.label} ({s.id})" for s in stops.values())
+
+
+class TariffBook:
+    """All known versions; a version is in force until the next one of its network begins.
+
+    Raises: MalformedInput (``two_versions``) where two versions of a network begin on one day.
+    """
+
+    __slots__ = ("_versions",)
+
+    def __init__(self, tariffs: Iterable[Tariff]) -> None:
+        versions: dict[str, list[Tariff]] = {}
+        for tariff in tariffs:
+            versions.setdefault(tariff.network, []).append(tariff)
+        for several in versions.values():
+            several.sort(key=lambda tariff: tariff.valid_from)
+            for one, other in itertools.pairwise(several):
+                if one.valid_from == other.valid_from:
+                    raise MalformedInput(
+                        "two_versions",
+                        f"{one.version} and {other.version} both begin on {one.valid_from}",
+                        field="valid_from",
+                    )
+        self._versions = {network: tuple(of) for network, of in versions.items()}
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The networks that have a tariff, in alphabetical order."""
+        return tuple(sorted(self._versions))
+
+    def versions(self, network: str) -> tuple[Tariff, ...]:
+        """The versions of a network, oldest first.
+
+        Raises: RuleViolation (``service_excluded``), MalformedInput (``unknown_network``).
+        """
+        if network in EXCLUDED:
+            raise RuleViolation("service_excluded", EXCLUDED[network], field="network")
+        if network not in self._versions:
+            raise MalformedInput(
+                "unknown_network",
+                f"no tariff of {network!r}; known: {', '.join(self.networks)}",
+                field="network",
+            )
+        return self._versions[network]
+
+    def tariff(self, network: str, day: date) -> Tariff:
+        """The version in force on a service day.
+
+        Raises: as ``versions``; RuleViolation (``no_tariff``) for a day before the first version.
+        """
+        versions = self.versions(network)
+        in_force = [tariff for tariff in versions if tariff.valid_from <= day]
+        if not in_force:
+            raise RuleViolation(
+                "no_tariff",
+                f"{network} has no tariff for {day}; the first is in force from "
+                f"{versions[0].valid_from}",
+                field="service_day",
+            )
+        return in_force[-1]
+
+    def latest(self, network: str) -> Tariff:
+        """The newest version. Raises: as ``versions``."""
+        return self.versions(network)[-1]
+
+    def find_stop(self, network: str, text: str, *, field: str = "stop") -> Stop:
+        """The stop of the newest version. Raises: as ``versions`` and ``Tariff.find_stop``."""
+        return self.latest(network).find_stop(text, field=field)

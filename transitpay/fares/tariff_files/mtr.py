@@ -1,0 +1,181 @@
+"""MTR open data: the fare matrix of heavy rail and the list of its stations, as CSV.
+
+Source: MTR Corporation on DATA.GOV.HK, "MTR Routes, Fares and Barrier-free Facilities". Ride codes
+pay the adult Octopus column; the highest single journey ticket is the surcharge for an overstay.
+Old copies write some column names in other case, end lines with CR LF, or start with a byte order
+mark; the list of stations ends with blank rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from transitpay.errors import MalformedInput
+from transitpay.fares.names import simplified
+from transitpay.fares.published import MTR_BORDER_STATIONS, MTR_WALKS, mtr_terms
+from transitpay.fares.tariff import MatrixFares, Stop, Tariff
+from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
+from transitpay.money import HKD, Money, parse_major
+
+_FROM, _FROM_NAME = "SRC_STATION_ID", "SRC_STATION_NAME"
+_TO, _TO_NAME = "DEST_STATION_ID", "DEST_STATION_NAME"
+_OCTOPUS, _SINGLE = "OCT_ADT_FARE", "SINGLE_ADT_FARE"
+_FARE_COLUMNS = (_FROM_NAME, _FROM, _TO_NAME, _TO, _OCTOPUS, _SINGLE)
+_STATION_COLUMNS = ("STATION CODE", "STATION ID", "CHINESE NAME", "ENGLISH NAME")
+
+#: In the fares, and in no list of stations: opened on race days only.
+_UNLISTED: Mapping[str, tuple[str, ...]] = {"70": ("馬場", "马场", "RAC")}
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What one pass over the fare file has found so far."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    fares: dict[tuple[str, str], int] = field(default_factory=dict)
+    highest_single: int = 0
+
+
+def read_station_names(
+    file: SourceFile,
+) -> tuple[Mapping[str, tuple[str, ...]], tuple[Problem, ...]]:
+    """(station id -> English, traditional, simplified name and three-letter code, problems)."""
+    problems: list[Problem] = []
+    names: dict[str, tuple[str, ...]] = {}
+    for line, row in _table(file, _STATION_COLUMNS, problems):
+        code, station, chinese, english = (row[column] for column in _STATION_COLUMNS)
+        empty = [column for column in _STATION_COLUMNS if not row[column]]
+        if empty:
+            problems += [Problem(file.name, line, column, "empty") for column in empty]
+        else:
+            names[station] = tuple(dict.fromkeys((english, chinese, simplified(chinese), code)))
+    return names, tuple(problems)
+
+
+def read_mtr_fares(
+    file: SourceFile, valid_from: date, names: Mapping[str, tuple[str, ...]]
+) -> Parsed:
+    """The tariff of one version of the fare file; ``names`` come from ``read_station_names``."""
+    problems: list[Problem] = []
+    rows = _Rows()
+    for line, row in _table(file, _FARE_COLUMNS, problems):
+        _read_row(file.name, line, row, rows, problems)
+    ids = tuple(rows.names)
+    missing = [(a, b) for a in ids for b in ids if a != b and (a, b) not in rows.fares]
+    if not problems:
+        problems += [
+            Problem(file.name, None, _OCTOPUS, f"no row from station {a} to station {b}")
+            for a, b in missing
+        ]
+        if len(ids) < 2:
+            problems.append(Problem(file.name, None, _FROM, "no fares in the file"))
+    if problems:
+        return Parsed(None, tuple(problems))
+    stops = tuple(Stop(i, _names(i, rows.names[i], names)) for i in ids)
+    return Parsed(_tariff(file, valid_from, stops, rows), ())
+
+
+def _names(station: str, own: str, listed: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((own, *listed.get(station, _UNLISTED.get(station, ())))))
+
+
+def _tariff(file: SourceFile, valid_from: date, stops: tuple[Stop, ...], rows: _Rows) -> Tariff:
+    ids = tuple(stop.id for stop in stops)
+    matrix = tuple(tuple(0 if a == b else rows.fares[a, b] for b in ids) for a in ids)
+    charged = [minor for minor in rows.fares.values() if minor > 0]
+    border = [
+        (a, Money(min(rows.fares[a, b] for b in ids if a != b), HKD))
+        for a in MTR_BORDER_STATIONS
+        if a in ids
+    ]
+    return Tariff(
+        network="mtr",
+        operator="mtr",
+        currency=HKD,
+        version=file.version,
+        valid_from=valid_from,
+        source=f"MTR Corporation on DATA.GOV.HK, {file.name}, adult Octopus",
+        stops=stops,
+        fares=MatrixFares(ids, matrix),
+        terms=mtr_terms(
+            lowest=Money(min(charged), HKD),
+            highest=Money(max(charged), HKD),
+            surcharge=Money(rows.highest_single, HKD),
+            border=border,
+        ),
+    )
+
+
+def _read_row(
+    file: str, line: int, row: Mapping[str, str], rows: _Rows, problems: list[Problem]
+) -> None:
+    start, end = row[_FROM], row[_TO]
+    before = len(problems)
+    for column, name_column in ((_FROM, _FROM_NAME), (_TO, _TO_NAME)):
+        station, name = row[column], row[name_column]
+        if not (station.isascii() and station.isdigit()):
+            problems.append(Problem(file, line, column, f"{station!r} is not a station number"))
+        elif not name:
+            problems.append(Problem(file, line, name_column, "empty"))
+        elif rows.names.setdefault(station, name) != name:
+            text = f"station {station} is {name!r} here and {rows.names[station]!r} above"
+            problems.append(Problem(file, line, name_column, text))
+    octopus = _amount(file, line, _OCTOPUS, row, problems)
+    single = _amount(file, line, _SINGLE, row, problems)
+    if octopus is None or single is None or len(problems) > before:
+        return
+    reason = _refuse_fare(start, end, octopus)
+    if reason is not None:
+        problems.append(Problem(file, line, _OCTOPUS, reason))
+    elif (start, end) in rows.fares:
+        text = f"a second row from station {start} to station {end}"
+        problems.append(Problem(file, line, _TO, text))
+    else:
+        if start != end:
+            rows.fares[start, end] = octopus
+        rows.highest_single = max(rows.highest_single, single)
+
+
+def _refuse_fare(start: str, end: str, minor: int) -> str | None:
+    if minor % 10:
+        return "not a multiple of 0.10"
+    if minor == 0 and start != end and frozenset({start, end}) not in MTR_WALKS:
+        return f"0.00 from station {start} to station {end}, which are no walking link"
+    return None
+
+
+def _amount(
+    file: str, line: int, column: str, row: Mapping[str, str], problems: list[Problem]
+) -> int | None:
+    try:
+        return parse_major(row[column], HKD).minor
+    except MalformedInput as error:
+        problems.append(Problem(file, line, column, error.message))
+        return None
+
+
+def _table(
+    file: SourceFile, columns: tuple[str, ...], problems: list[Problem]
+) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """(line, row by column name in upper case) of each row that is not blank."""
+    text = file.text(problems)
+    if text is None:
+        return
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = [name.strip().upper() for name in next(reader, [])]
+    absent = [column for column in columns if column not in header]
+    problems += [Problem(file.name, 1, column, "column is missing") for column in absent]
+    if absent:
+        return
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            text = f"{len(cells)} fields where the header has {len(header)}"
+            problems.append(Problem(file.name, reader.line_num, "row", text))
+            continue
+        yield reader.line_num, {n: c.strip() for n, c in zip(header, cells, strict=True)}

@@ -1,0 +1,169 @@
+"""Shenzhen Metro: the fare matrix of ordinary cars, its stations, and the operator's map feed.
+
+Source: the operator's fare workbook of 2026 as JSON (``metro-fares-standard``,
+``metro-fare-stations``) and its map (``metro-network``). A station that several lines share has a
+record for each line; it becomes one stop, whose id is the lowest of its four-digit codes and whose
+other codes are names. The matrix of business cars is refused: ride codes are not accepted there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from transitpay.fares.names import fold
+from transitpay.fares.published import shenzhen_metro_terms
+from transitpay.fares.tariff import MatrixFares, Stop, Tariff
+from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
+from transitpay.money import CNY, Money
+
+
+@dataclass(frozen=True, slots=True)
+class _Station:
+    """One station: its name in the fare files, and the rows that it has in the matrix."""
+
+    name: str
+    rows: tuple[int, ...]
+
+
+def read_shenzhen_metro(
+    stations: SourceFile, fares: SourceFile, network: SourceFile, valid_from: date
+) -> Parsed:
+    """The tariff of the three files together."""
+    problems: list[Problem] = []
+    records = _read_stations(stations, problems)
+    matrix = _read_matrix(fares, len(records), problems)
+    known = _read_map(network, problems)
+    stops = tuple(_stop(station, known, network.name, problems) for station in records.values())
+    if problems:
+        return Parsed(None, tuple(problems))
+    grouped = tuple(records.values())
+    rows = _merge(fares.name, grouped, matrix, problems)
+    if len({stop.id for stop in stops}) != len(stops):
+        problems.append(Problem(network.name, None, "poiid", "two stations share a code"))
+    if problems:
+        return Parsed(None, tuple(problems))
+    charged = [minor for row in rows for minor in row]
+    tariff = Tariff(
+        network="shenzhen-metro",
+        operator="shenzhen-metro",
+        currency=CNY,
+        version=fares.version,
+        valid_from=valid_from,
+        source=f"Shenzhen Metro Group, fare table of ordinary cars, {fares.name}",
+        stops=stops,
+        fares=MatrixFares(tuple(stop.id for stop in stops), rows),
+        terms=shenzhen_metro_terms(
+            lowest=Money(min(charged), CNY), highest=Money(max(charged), CNY)
+        ),
+    )
+    return Parsed(tariff, ())
+
+
+def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, _Station]:
+    """Folded name -> station, in the order of the file; no records where there are problems."""
+    found: dict[str, list[int]] = {}
+    names: dict[str, str] = {}
+    records = _list(_member(file.json(problems), "stations"))
+    for place, record in enumerate(records):
+        name, index = _member(record, "name"), _member(record, "index")
+        if not isinstance(name, str) or not fold(name):
+            problems.append(Problem(file.name, None, f"stations[{place}].name", f"{name!r}"))
+        elif index != place:
+            text = f"{index!r} is not its place in the list"
+            problems.append(Problem(file.name, None, f"stations[{place}].index", text))
+        else:
+            found.setdefault(fold(name), []).append(place)
+            names.setdefault(fold(name), name)
+    if not records:
+        problems.append(Problem(file.name, None, "stations", "no list of stations"))
+    return {key: _Station(names[key], tuple(rows)) for key, rows in found.items()}
+
+
+def _read_matrix(file: SourceFile, stations: int, problems: list[Problem]) -> list[list[int]]:
+    document = file.json(problems)
+    if document is None:
+        return []
+    for field, wanted in (("fareType", "standard"), ("currency", "CNY")):
+        value = _member(document, field)
+        if value != wanted:
+            text = f"{value!r} where ride codes need {wanted!r}"
+            problems.append(Problem(file.name, None, field, text))
+    rows = _list(_member(document, "matrix"))
+    matrix: list[list[int]] = []
+    for i, cells in enumerate(rows):
+        fares = _list(cells)
+        if len(fares) != len(rows):
+            text = f"{len(fares)} fares in a row of {len(rows)}"
+            problems.append(Problem(file.name, None, f"matrix[{i}]", text))
+        for j, cell in enumerate(fares):
+            if type(cell) is not int or cell < 1:
+                text = f"{cell!r} is not a whole number of CNY above 0"
+                problems.append(Problem(file.name, None, f"matrix[{i}][{j}]", text))
+        matrix.append([cell for cell in fares if type(cell) is int])
+    if stations and not rows:
+        problems.append(Problem(file.name, None, "matrix", "no fares"))
+    return matrix
+
+
+def _read_map(
+    file: SourceFile, problems: list[Problem]
+) -> Mapping[str, tuple[tuple[str, str], ...]]:
+    """Folded Chinese name -> (four-digit code, English name) on each line, lowest code first."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for i, line in enumerate(_list(_member(file.json(problems), "l"))):
+        for j, station in enumerate(_list(_member(line, "st"))):
+            name, code, english = (_member(station, key) for key in ("n", "poiid", "en"))
+            place = f"l[{i}].st[{j}]"
+            if not isinstance(name, str) or not isinstance(english, str):
+                problems.append(Problem(file.name, None, place, "no name (n, en)"))
+            elif not isinstance(code, str) or not (len(code) == 4 and code.isdigit()):
+                problems.append(
+                    Problem(file.name, None, f"{place}.poiid", f"{code!r} is not four digits")
+                )
+            else:
+                # One English name holds a thin space that nobody would type.
+                spaced = " ".join(english.replace("\u2006", "").split())
+                found.setdefault(fold(name), []).append((code, spaced))
+    return {name: tuple(sorted(several)) for name, several in found.items()}
+
+
+def _stop(
+    station: _Station,
+    known: Mapping[str, tuple[tuple[str, str], ...]],
+    file: str,
+    problems: list[Problem],
+) -> Stop:
+    codes = known.get(fold(station.name), ())
+    if not codes:
+        problems.append(Problem(file, None, "l[].st[]", f"no station named {station.name!r}"))
+        return Stop(station.name, (station.name,))
+    names = [station.name, *(english for _, english in codes), *(code for code, _ in codes)]
+    return Stop(codes[0][0], tuple(dict.fromkeys(names)))
+
+
+def _merge(
+    file: str, stations: tuple[_Station, ...], matrix: list[list[int]], problems: list[Problem]
+) -> tuple[tuple[int, ...], ...]:
+    """One row a station, in minor units; every line of a station must publish the same fares."""
+    size = sum(len(station.rows) for station in stations)
+    if len(matrix) != size:
+        text = f"{len(matrix)} rows for {size} stations"
+        problems.append(Problem(file, None, "matrix", text))
+        return ()
+    for station in stations:
+        first = station.rows[0]
+        for row in station.rows[1:]:
+            if matrix[row] != matrix[first] or any(r[row] != r[first] for r in matrix):
+                text = f"{station.name} has other fares than in row {first}"
+                problems.append(Problem(file, None, f"matrix[{row}]", text))
+    return tuple(tuple(matrix[a.rows[0]][b.rows[0]] * 100 for b in stations) for a in stations)
+
+
+def _member(value: object, key: str) -> object:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,95 @@
+"""The settings of a tariff beside its table of fares: limits, surcharges, discounts, rounding.
+
+Every value is data of one dated version, with its source where it is not the operator's file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from transitpay.money import Money, Rounding
+
+
+class OverstayMode(StrEnum):
+    """What a stay over the limit does to the fare."""
+
+    ADD = "add"
+    RAISE_TO = "raise_to"
+
+
+@dataclass(frozen=True, slots=True)
+class Overstay:
+    """A stay over the limit: ``amount`` comes on top of the fare, or the fare is raised to it."""
+
+    mode: OverstayMode
+    amount: Money
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SameStation:
+    """Leaving where one entered, up to and including ``up_to_minutes`` (None: ever after)."""
+
+    up_to_minutes: int | None
+    amount: Money
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDiscount:
+    """What a wallet's ride codes pay of the fare on the days from ``first_day`` to ``last_day``."""
+
+    wallet: str
+    percent: int
+    first_day: date
+    last_day: date
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Ride codes pay ``percent`` of the part of a fare up to ``up_to_minor`` (None: the rest)."""
+
+    up_to_minor: int | None
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The dated settings of one version of a tariff.
+
+    ``limit_minutes`` is the longest plain stay, and ``longest_stay_minutes`` the longest that an
+    exit can close; both are None on networks without gates. ``maximum_fare`` is charged where a
+    tap is missing. ``same_station_at`` names stops with their own price for leaving where one
+    entered. ``walks`` are the pairs of stops that the operator publishes at 0.00. A discounted
+    amount is rounded with ``rounding`` to a multiple of ``step_minor``.
+    """
+
+    step_minor: int
+    rounding: Rounding = Rounding.HALF_UP
+    limit_minutes: int | None = None
+    longest_stay_minutes: int | None = None
+    max_wait_hours: int = 72
+    overstay: Overstay | None = None
+    maximum_fare: Money | None = None
+    same_station: tuple[SameStation, ...] = ()
+    same_station_at: tuple[tuple[str, Money], ...] = ()
+    walks: frozenset[frozenset[str]] = frozenset()
+    code_discounts: tuple[CodeDiscount, ...] = ()
+    tiers: tuple[Tier, ...] = ()
+
+    def __post_init__(self) -> None:
+        gated = self.limit_minutes is not None
+        assert gated == (self.longest_stay_minutes is not None)
+        assert gated == (self.maximum_fare is not None), "a missing tap needs a price"
+        assert not self.same_station or self.same_station[-1].up_to_minutes is None
+        assert not self.tiers or self.tiers[-1].up_to_minor is None
+
+    def discount(self, wallet: str, day: date) -> CodeDiscount | None:
+        """The discount that the codes of ``wallet`` have on a service day, if any."""
+        for found in self.code_discounts:
+            if found.wallet == wallet and found.first_day <= day <= found.last_day:
+                return found
+        return None

@@ -1,0 +1,151 @@
+"""A journey is what a rider pays one fare for: an entry with its exit, or one boarding.
+
+A ``Journey`` is always final. Its natural key is the key of its first tap, so that the same tap
+can never start two journeys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from transitpay.clock import service_day
+from transitpay.journeys.lifecycle import JourneyEvent, JourneyReason, JourneyState, advance
+from transitpay.taps import RiderRef, Tap, TapKey
+
+
+class JourneyKind(StrEnum):
+    """How many taps a whole journey of this kind has."""
+
+    ENTRY_EXIT = "entry_exit"
+    SINGLE = "single"
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyRules:
+    """The dated settings of a network that decide how taps become journeys.
+
+    ``limit`` is the longest stay of a plain journey; None marks a network without gates, where
+    every boarding is a journey. ``longest_stay`` is the longest stay that an exit can still close
+    as an overstay; an exit after it belongs to no entry. ``max_wait`` is how long after the limit
+    we wait for readers that stay silent.
+    """
+
+    limit: timedelta | None = None
+    longest_stay: timedelta | None = None
+    max_wait: timedelta = timedelta(hours=72)
+
+    def __post_init__(self) -> None:
+        assert (self.limit is None) == (self.longest_stay is None)
+        if self.limit is not None and self.longest_stay is not None:
+            assert timedelta(0) < self.limit <= self.longest_stay <= self.limit + self.max_wait
+
+    @property
+    def gated(self) -> bool:
+        """True where riders tap in and out."""
+        return self.limit is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """One finished journey of one rider and slot in one network.
+
+    A boarding is kept as the entry of a SINGLE journey. ``priced_at`` chooses the rate: the exit;
+    the boarding of a flat bus; entry + limit where the exit is missing; the exit where the entry
+    is missing. ``service_day`` chooses the tariff: the day of the entry, or of the exit where the
+    entry is missing (it begins at 04:00 local time).
+    """
+
+    rider: RiderRef
+    network: str
+    operator: str
+    kind: JourneyKind
+    state: JourneyState
+    entry: Tap | None
+    exit: Tap | None
+    reason: JourneyReason | None
+    priced_at: datetime
+    service_day: date
+
+    def __post_init__(self) -> None:
+        assert self.state.is_final, "only final states are journeys"
+        assert self.entry is not None or self.exit is not None, "a journey has a tap"
+
+    @property
+    def first_tap(self) -> Tap:
+        """The tap that names the journey."""
+        tap = self.entry or self.exit
+        assert tap is not None
+        return tap
+
+    @property
+    def key(self) -> TapKey:
+        """The natural key: that of the first tap."""
+        return self.first_tap.key
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The taps that this journey uses up, in order."""
+        return tuple(tap for tap in (self.entry, self.exit) if tap is not None)
+
+
+def boarding(tap: Tap) -> Journey:
+    """The journey that one boarding is, on a network without gates."""
+    return _journey(tap, None, None, JourneyEvent.BOARDED, JourneyKind.SINGLE, tap.at)
+
+
+def passage(entry: Tap, exit: Tap, limit: timedelta) -> Journey:
+    """The journey from ``entry`` to ``exit``; a stay of exactly ``limit`` is still in time."""
+    late = exit.at - entry.at > limit
+    event = JourneyEvent.EXITED_LATE if late else JourneyEvent.EXITED_IN_TIME
+    return _journey(entry, exit, JourneyState.WAITING_EXIT, event, JourneyKind.ENTRY_EXIT, exit.at)
+
+
+def without_exit(entry: Tap, limit: timedelta) -> Journey:
+    """The incomplete journey of an entry whose exit never came; priced at entry + ``limit``."""
+    return _journey(
+        entry,
+        None,
+        JourneyState.WAITING_EXIT,
+        JourneyEvent.EXIT_NEVER_CAME,
+        JourneyKind.ENTRY_EXIT,
+        entry.at + limit,
+    )
+
+
+def without_entry(exit: Tap) -> Journey:
+    """The incomplete journey of an exit whose entry never came; priced at the exit."""
+    return _journey(
+        None,
+        exit,
+        JourneyState.WAITING_ENTRY,
+        JourneyEvent.ENTRY_NEVER_CAME,
+        JourneyKind.ENTRY_EXIT,
+        exit.at,
+    )
+
+
+def _journey(
+    entry: Tap | None,
+    exit: Tap | None,
+    before: JourneyState | None,
+    event: JourneyEvent,
+    kind: JourneyKind,
+    priced_at: datetime,
+) -> Journey:
+    first = entry or exit
+    assert first is not None
+    outcome = advance(before, event)
+    return Journey(
+        rider=first.rider,
+        network=first.network,
+        operator=first.operator,
+        kind=kind,
+        state=outcome.state,
+        entry=entry,
+        exit=exit,
+        reason=outcome.reason,
+        priced_at=priced_at,
+        service_day=service_day(first.at),
+    )
