@@ -124,6 +124,7 @@ create table issuer_key (
     not_before timestamptz not null,
     not_after timestamptz not null check (not_after > not_before),
     status text not null check (status in ('active', 'retired', 'compromised')),
+    compromised_at timestamptz,          -- since when nobody believes it; only with that status
     is_test boolean not null
 );
 
@@ -174,6 +175,12 @@ create table deny_request (
     action text not null check (action in ('deny', 'release')),
     reason text not null,
     requested_at timestamptz not null
+);
+-- Which requests stand in the list already. The gateway reads on from the highest one, with a
+-- look back, because ids are given before they are committed.
+create table deny_request_done (
+    request bigint not null primary key references deny_request,
+    at timestamptz not null
 );
 create table deny_entry (
     issuer text not null,
@@ -418,6 +425,8 @@ create table charge (
     lease_until timestamptz              -- the only column compared with the database clock
 );
 create index charge_due on charge (wallet, next_at) where next_at is not null;
+create index charge_in_flight on charge (wallet, next_at) where state = 'IN_FLIGHT';
+create index charge_arrears on charge (issuer, rider_id) where state = 'ARREARS';
 
 -- One request id each. The body is stored before the first sending and re-sent byte for byte.
 create table charge_attempt (
@@ -434,11 +443,12 @@ create table charge_attempt (
     settlement_currency char(3),
     wallet_quote jsonb,
     result_code text,
+    absent_days date[] not null default '{}',   -- of files that lack the payment
     unique (charge_id, n)
 );
 -- At most one attempt of a charge may hold money.
 create unique index charge_attempt_holds_money on charge_attempt (charge_id)
-    where state in ('PREPARED', 'SENT', 'UNKNOWN', 'CANCELLING', 'CAPTURED');
+    where state in ('SENT', 'UNKNOWN', 'CANCELLING', 'CAPTURED');
 
 -- Everything a wallet told us about an attempt, in the order we learnt it.
 create table charge_evidence (
@@ -476,6 +486,12 @@ create table refund_request (
     reason text not null,
     requested_by text not null references actor,
     requested_at timestamptz not null
+);
+-- What settlement made of each.
+create table refund_request_done (
+    request text not null primary key references refund_request,
+    effect text not null,
+    at timestamptz not null
 );
 create table refund (
     request_id text not null primary key check (length(request_id) <= 64),
@@ -751,11 +767,11 @@ grant select, insert, update on
 grant delete on deny_entry to transitpay_gateway;
 grant select, insert on
     authorisation, code_use, tap_inbox, tap_quarantine, clone_alarm, notification, refund_request,
-    audit_log to transitpay_gateway;
+    deny_request_done, audit_log to transitpay_gateway;
 grant select on
     deny_request, ride_record, net_position, statement_file, account_balance, closed_window, charge,
-    night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate
-    to transitpay_gateway;
+    night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
+    refund_request_done to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on
@@ -764,7 +780,8 @@ grant select on
     refund_request, ride_record, account_balance to transitpay_settlement;
 grant select, insert on
     rate_observation, rate, quote, journey, journey_tap, tap_set_aside, charge_evidence,
-    notification_done, account, entry, posting, closed_window, window_item, closing, closed_entry,
+    notification_done, refund_request_done, account, entry, posting, closed_window, window_item,
+    closing, closed_entry,
     closing_balance, net_position, deny_request, audit_log to transitpay_settlement;
 grant select, insert, update on
     charge, charge_attempt, refund, wallet_file, recon_run, recon_break, night_step,

@@ -99,6 +99,12 @@ def test_settings_pass_to_a_child_process_unchanged(
             "TRANSITPAY_ROLE_PASSWORD": "p",
             "TRANSITPAY_GATEWAY_HOST": "0.0.0.0",
             "TRANSITPAY_GATEWAY_PORT": "1",
+            "TRANSITPAY_SETTLEMENT_PORT": "2",
+            "TRANSITPAY_NOTIFY_URL": "http://127.0.0.1:1/notify",
+            "TRANSITPAY_RATE_FEEDS": "http://127.0.0.1:3,http://127.0.0.1:4",
+            "TRANSITPAY_RATE_LEAD_S": "3600",
+            "TRANSITPAY_INQUIRE_EVERY_S": "1",
+            "TRANSITPAY_INQUIRE_FOR_S": "2",
             "TRANSITPAY_LOG": "warning",
         }
     )
@@ -106,3 +112,14 @@ def test_settings_pass_to_a_child_process_unchanged(
     assert Settings.from_environment(child) == settings
     assert set(settings.environment()) == set(SETTINGS)
     assert child["TRANSITPAY_LOG"] == "json:warning"
+
+
+def test_rate_feeds_are_addresses_and_the_lead_is_at_least_half_a_minute() -> None:
+    settings = Settings.from_environment(
+        {"TRANSITPAY_RATE_FEEDS": " http://a/ , http://b,", "TRANSITPAY_RATE_LEAD_S": "30"}
+    )
+    assert settings.rate_feeds == ("http://a", "http://b") and settings.rate_lead_s == 30
+    for name, value in (("TRANSITPAY_RATE_FEEDS", "a"), ("TRANSITPAY_RATE_LEAD_S", "29")):
+        with pytest.raises(MalformedInput) as caught:
+            Settings.from_environment({name: value})
+        assert caught.value.field == name

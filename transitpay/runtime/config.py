@@ -32,6 +32,12 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "TRANSITPAY_ROLE_PASSWORD": ("", "password of the database roles on your own server"),
     "TRANSITPAY_GATEWAY_HOST": ("127.0.0.1", "address on which the gateway listens"),
     "TRANSITPAY_GATEWAY_PORT": ("8440", "port on which the gateway listens; 0 = any free one"),
+    "TRANSITPAY_SETTLEMENT_PORT": ("", "port for settlement's health and numbers; empty = none"),
+    "TRANSITPAY_NOTIFY_URL": ("", "where wallets notify us; empty = the gateway's own address"),
+    "TRANSITPAY_RATE_FEEDS": ("", "addresses of live rate sources, with commas between them"),
+    "TRANSITPAY_RATE_LEAD_S": ("30", "seconds by which rates are published ahead; at least 30"),
+    "TRANSITPAY_INQUIRE_EVERY_S": ("3", "seconds between two questions about an unknown payment"),
+    "TRANSITPAY_INQUIRE_FOR_S": ("60", "seconds after which an unknown payment is cancelled"),
     "TRANSITPAY_LOG": ("json:info", "format (json, text), level, or both as FORMAT:LEVEL"),
 }
 
@@ -49,6 +55,12 @@ class Settings:
     role_password: str | None = None
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 8440
+    settlement_port: int | None = None
+    notify_url: str | None = None
+    rate_feeds: tuple[str, ...] = ()
+    rate_lead_s: int = 30
+    inquire_every_s: int = 3
+    inquire_for_s: int = 60
     log_format: str = "json"
     log_level: str = "info"
 
@@ -75,6 +87,12 @@ class Settings:
             role_password=values["TRANSITPAY_ROLE_PASSWORD"] or None,
             gateway_host=values["TRANSITPAY_GATEWAY_HOST"] or "127.0.0.1",
             gateway_port=_port("TRANSITPAY_GATEWAY_PORT", values["TRANSITPAY_GATEWAY_PORT"]),
+            settlement_port=_optional_port("TRANSITPAY_SETTLEMENT_PORT", values),
+            notify_url=values["TRANSITPAY_NOTIFY_URL"] or None,
+            rate_feeds=_addresses(values["TRANSITPAY_RATE_FEEDS"]),
+            rate_lead_s=_seconds("TRANSITPAY_RATE_LEAD_S", values, least=30),
+            inquire_every_s=_seconds("TRANSITPAY_INQUIRE_EVERY_S", values, least=1),
+            inquire_for_s=_seconds("TRANSITPAY_INQUIRE_FOR_S", values, least=1),
             log_format=log_format,
             log_level=log_level,
         )
@@ -105,6 +123,12 @@ class Settings:
             "TRANSITPAY_ROLE_PASSWORD": self.role_password or "",
             "TRANSITPAY_GATEWAY_HOST": self.gateway_host,
             "TRANSITPAY_GATEWAY_PORT": str(self.gateway_port),
+            "TRANSITPAY_SETTLEMENT_PORT": str(self.settlement_port or ""),
+            "TRANSITPAY_NOTIFY_URL": self.notify_url or "",
+            "TRANSITPAY_RATE_FEEDS": ",".join(self.rate_feeds),
+            "TRANSITPAY_RATE_LEAD_S": str(self.rate_lead_s),
+            "TRANSITPAY_INQUIRE_EVERY_S": str(self.inquire_every_s),
+            "TRANSITPAY_INQUIRE_FOR_S": str(self.inquire_for_s),
             "TRANSITPAY_LOG": f"{self.log_format}:{self.log_level}",
         }
         return {name: value for name, value in values.items() if value}
@@ -135,6 +159,25 @@ def _port(field: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise _bad(field, f"{text!r} is not a port (0-65535)")
     return int(text)
+
+
+def _optional_port(field: str, values: Mapping[str, str]) -> int | None:
+    return _port(field, values[field]) if values[field] else None
+
+
+def _seconds(field: str, values: Mapping[str, str], *, least: int) -> int:
+    text = values[field] or SETTINGS[field][0]
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= 86_400):
+        raise _bad(field, f"{text!r} is not a number of seconds ({least}-86400)")
+    return int(text)
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    addresses = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
+    for address in addresses:
+        if not address.startswith(("http://", "https://")):
+            raise _bad("TRANSITPAY_RATE_FEEDS", f"{address!r} is not http:// or https://")
+    return addresses
 
 
 def _log(text: str) -> tuple[str, str]:
