@@ -23,7 +23,8 @@ def lines(entry: Entry | None) -> list[str]:
     return [f"Dr {p.debit} Cr {p.credit} {p.amount}" for p in entry.postings]
 
 
-def test_we_convert_books_every_line_of_the_example_and_ends_settled() -> None:
+def example() -> list[tuple[Entry | None, list[str]]]:
+    """The entries of the worked example with the lines they must have."""
     terms = agreement_on(builtin_agreements(), "shenzhen-tong", HKD, date(2026, 11, 2))
     assert terms is not None
     rate = PublishedRate(HKD, CNY, AT, Decimal("0.9150"), "test", AT)
@@ -32,7 +33,7 @@ def test_we_convert_books_every_line_of_the_example_and_ends_settled() -> None:
     service = settlement_bookings.fee_of(FARE, Decimal("0.015"))
     bought_at = Money(4782, CNY)  # 52.20 at 0.9160 is 47.8152
     told = settlement_bookings
-    steps: list[tuple[Entry | None, list[str]]] = [
+    return [
         (
             bookings.cleared_we_convert(SZT, quote, AT),
             [
@@ -77,8 +78,11 @@ def test_we_convert_books_every_line_of_the_example_and_ends_settled() -> None:
             ["Dr payout_in_transit:mtr Cr bank HKD 51.42"],
         ),
     ]
+
+
+def test_we_convert_books_every_line_of_the_example_and_ends_settled() -> None:
     entries = []
-    for entry, expected in steps:
+    for entry, expected in example():
         assert lines(entry) == expected
         assert entry is not None
         entries.append(entry)
