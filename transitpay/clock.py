@@ -84,7 +84,8 @@ def parse_clock(text: str) -> Clock:
         clock = ScaledClock(
             datetime.fromisoformat(business), datetime.fromisoformat(real), int(speed)
         )
-        if clock.speed < 1 or clock.business_epoch.tzinfo is None or clock.real_epoch.tzinfo is None:
+        aware = clock.business_epoch.tzinfo is not None and clock.real_epoch.tzinfo is not None
+        if clock.speed < 1 or not aware:
             raise ValueError
     except ValueError:
         raise MalformedInput(
