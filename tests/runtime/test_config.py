@@ -37,6 +37,11 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         ("TRANSITPAY_GATEWAY_PORT", "65536"),
         ("TRANSITPAY_GATEWAY_PORT", "-1"),
         ("TRANSITPAY_GATEWAY_PORT", "٣"),
+        ("TRANSITPAY_SETTLEMENT_PORT", "65536"),
+        ("TRANSITPAY_RATE_FEEDS", "https://a.example,ftp://b.example"),
+        ("TRANSITPAY_RATE_LEAD_S", "29"),
+        ("TRANSITPAY_INQUIRE_EVERY_S", "0"),
+        ("TRANSITPAY_INQUIRE_FOR_S", "86401"),
         ("TRANSITPAY_LOG", "xml"),
         ("TRANSITPAY_LOG", "json:loud"),
     ],
@@ -99,16 +104,18 @@ def test_settings_pass_to_a_child_process_unchanged(
             "TRANSITPAY_ROLE_PASSWORD": "p",
             "TRANSITPAY_GATEWAY_HOST": "0.0.0.0",
             "TRANSITPAY_GATEWAY_PORT": "1",
-            "TRANSITPAY_SETTLEMENT_PORT": "2",
-            "TRANSITPAY_NOTIFY_URL": "http://127.0.0.1:1/notify",
-            "TRANSITPAY_RATE_FEEDS": "http://127.0.0.1:3,http://127.0.0.1:4",
-            "TRANSITPAY_RATE_LEAD_S": "3600",
+            "TRANSITPAY_SETTLEMENT_PORT": "0",
+            "TRANSITPAY_NOTIFY_URL": "https://transit.example/notify",
+            "TRANSITPAY_RATE_FEEDS": "https://a.example/, https://b.example",
+            "TRANSITPAY_RATE_LEAD_S": "30",
             "TRANSITPAY_INQUIRE_EVERY_S": "1",
-            "TRANSITPAY_INQUIRE_FOR_S": "2",
+            "TRANSITPAY_INQUIRE_FOR_S": "86400",
             "TRANSITPAY_LOG": "warning",
         }
     )
     child = child_environment(settings)
+    assert settings.rate_feeds == ("https://a.example", "https://b.example")
+    assert settings.settlement_port == 0
     assert Settings.from_environment(child) == settings
     assert set(settings.environment()) == set(SETTINGS)
     assert child["TRANSITPAY_LOG"] == "json:warning"

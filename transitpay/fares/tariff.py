@@ -157,7 +157,7 @@ class Tariff:
         return stop.label
 
     def _nearest(self, text: str) -> str:
-        near = difflib.get_close_matches(fold(text), list(self._by_name), n=3, cutoff=0.6)
+        near = difflib.get_close_matches(fold(text), list(self._by_name), n=3)
         stops = {stop.id: stop for name in near for stop in self._by_name[name]}
         if not stops:
             return ""

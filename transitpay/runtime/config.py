@@ -123,7 +123,9 @@ class Settings:
             "TRANSITPAY_ROLE_PASSWORD": self.role_password or "",
             "TRANSITPAY_GATEWAY_HOST": self.gateway_host,
             "TRANSITPAY_GATEWAY_PORT": str(self.gateway_port),
-            "TRANSITPAY_SETTLEMENT_PORT": str(self.settlement_port or ""),
+            "TRANSITPAY_SETTLEMENT_PORT": (
+                "" if self.settlement_port is None else str(self.settlement_port)
+            ),
             "TRANSITPAY_NOTIFY_URL": self.notify_url or "",
             "TRANSITPAY_RATE_FEEDS": ",".join(self.rate_feeds),
             "TRANSITPAY_RATE_LEAD_S": str(self.rate_lead_s),
