@@ -12,35 +12,8 @@ from settlement import matching
 from settlement.match_run import Tables, run, unmatched_ids, write_parquet
 from settlement.matching import Result
 
-INTERNAL = [
-    "row_kind",
-    "request_id",
-    "amount",
-    "fee",
-    "currency",
-    "other",
-    "day",
-    "edge",
-    "carried",
-    "cancelled",
-]
-EXTERNAL = [
-    "row_kind",
-    "request_id",
-    "original_id",
-    "wallet_id",
-    "success",
-    "amount",
-    "fee",
-    "settlement",
-    "currency",
-    "day",
-    "edge",
-    "carried",
-    "batch",
-    "other",
-    "rate",
-]
+INTERNAL = [column.split()[0] for column in matching.INTERNAL.split(", ")]
+EXTERNAL = [column.split()[0] for column in matching.EXTERNAL.split(", ")]
 
 
 @dataclass
