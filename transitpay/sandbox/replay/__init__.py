@@ -1,0 +1,1 @@
+"""Real card taps sent through the real road as code taps."""
