@@ -176,6 +176,7 @@ create table deny_request (
     reason text not null,
     requested_at timestamptz not null
 );
+create index deny_request_rider on deny_request (issuer, rider_id, id);
 -- Which requests stand in the list already. The gateway reads on from the highest one, with a
 -- look back, because ids are given before they are committed.
 create table deny_request_done (
@@ -588,6 +589,7 @@ create table window_item (
     primary key (kind, item)
 );
 create index on window_item (window_id);
+create index on window_item (kind, ref);
 create trigger closed_window_append_only before update or delete or truncate on closed_window
     for each statement execute function refuse_change();
 create trigger window_item_append_only before update or delete or truncate on window_item

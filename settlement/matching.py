@@ -281,6 +281,8 @@ def broken_pair(row: Mapping[str, object]) -> Break:
     detail: dict[str, object] = {"why": why}
     if row["standing"] is not None:
         detail["standing"] = row["standing"]
+    if state is _S.CARRIED:
+        detail["carries"] = "external" if row["ours_only"] == 0 else "internal"
     for name, value in sorted(row.items()):
         if name[:2] in ("i_", "e_") and value is not None:
             detail[name] = value

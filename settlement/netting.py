@@ -17,6 +17,7 @@ from decimal import Decimal
 
 from transitpay.errors import RuleViolation
 from transitpay.ledger.settlement_bookings import fee_of
+from transitpay.ledger.window_sums import FareSum, TakingSum
 from transitpay.money import Money, Rounding, currency, scale
 
 HOUSE = "house:"
@@ -26,44 +27,6 @@ SERVICE_FEE = HOUSE + "service_fee"
 WALLET_FEE = HOUSE + "wallet_fee"
 RIDERS = HOUSE + "riders_due"
 HELD = HOUSE + "fare_held"
-
-
-@dataclass(frozen=True, slots=True)
-class FareSum:
-    """Fares of one operator and wallet that were converted alike; reversals below zero.
-
-    ``items_minor`` is from the window's items, ``fare_minor`` from the journeys. With a quote the
-    three quote sums are in ``charge_currency``; a held fare has no charge (currency None).
-    """
-
-    operator: str
-    wallet: str
-    fare_currency: str
-    items: int
-    items_minor: int
-    fare_minor: int
-    charge_currency: str | None
-    charge_minor: int
-    quoted: bool = False
-    quote_fare_minor: int = 0
-    mid_value_minor: int = 0
-    spread_minor: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TakingSum:
-    """``items`` captures (or cancellations, refunds) of one amount of a wallet's window.
-
-    ``each_minor`` is signed; ``wallet_minor`` is what the attempts and refunds say in sum.
-    ``fee_rate`` None: fees are not given back (a refund).
-    """
-
-    wallet: str
-    currency: str
-    items: int
-    each_minor: int
-    wallet_minor: int
-    fee_rate: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from settlement.netting import FareSum, NetPosition, TakingSum, net, wallet_fee_of
+from settlement.netting import NetPosition, net, wallet_fee_of
 from transitpay.errors import RuleViolation
+from transitpay.ledger.window_sums import FareSum, TakingSum
 from transitpay.money import CNY, Money
 
 FEES = {"mtr": Decimal("0.015"), "shenzhen-metro": Decimal("0.01")}
