@@ -45,7 +45,8 @@ class Scheme:
         return TrustList.of(1, [self.record(1, **changes), self.record(2)])
 
     def reader(self, **changes: object) -> ReaderRules:
-        return replace(ReaderRules(0, 0, Direction.ENTRY), **changes)  # type: ignore[arg-type] # as above
+        known = ReaderRules(0, 0, Direction.ENTRY)
+        return replace(known, **changes)  # type: ignore[arg-type] # as above
 
     def authorisation(self, **changes: object) -> Authorisation:
         known = Authorisation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ride_code_scheme import NOW, Crypto, Scheme
@@ -93,7 +94,8 @@ def test_a_signature_for_the_other_kind_of_message_is_refused(scheme: Scheme) ->
     code = scheme.code()
     it = code.authorisation
     key = scheme.issuer_keys[1]
-    untagged = signing.low_s(key.sign(encode(code)[:65], signing._ECDSA))  # type: ignore[call-arg, arg-type] # key 1 is P-256
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    untagged = signing.low_s(key.sign(encode(code)[:65], signing._ECDSA))
     forged = signing.sign_code(RideCode(it, untagged, NOW, 1, 0), scheme.device_key)
     assert scheme.reason(forged) == "bad_issuer_signature"
     message = signing.ISSUER_TAG + encode(code)[:136]

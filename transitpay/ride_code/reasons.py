@@ -167,7 +167,8 @@ RULES: dict[Reason, Rule] = {
         "車費可能超出上限，請查看錢包", "车费可能超出上限，请查看钱包",
         "Fare may exceed your limit. Check your wallet.")),
     Reason.ALREADY_ANSWERED: Rule(_S, _BOTH, _REFRESH, _NO, (
-        "已處理，請通過", "已处理，请通过", "Already answered.")),
+        "已有結果，請看上次顯示", "已有结果，请看上次显示",
+        "Already answered. See the first answer.")),
     Reason.REPLAY: Rule(_S, _BOTH, _REFRESH, _NO, (
         "乘車碼已使用，請重新整理", "乘车码已使用，请刷新", "Code already used. Refresh it.")),
     Reason.PASSBACK: Rule(_S, _BOTH, _STAFF, _NO, (

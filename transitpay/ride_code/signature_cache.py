@@ -14,7 +14,10 @@ from transitpay.ride_code.signing import DevicePublicKey
 
 @dataclass(slots=True)
 class SignatureCache:
-    """A bounded memory of valid issuer signatures; when full it forgets the oldest."""
+    """A bounded memory of valid issuer signatures; when full it forgets the oldest.
+
+    One thread uses it; nothing is locked.
+    """
 
     limit: int = 4096
     _known: dict[bytes, DevicePublicKey] = field(default_factory=dict)
