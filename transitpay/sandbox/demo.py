@@ -1,0 +1,149 @@
+"""The demo: one day of cross-border riding and its night, with real processes, then the tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+
+from transitpay.sandbox.day import Diary, RidingDay
+from transitpay.sandbox.memory import MemoryWatch
+from transitpay.sandbox.night import run_night
+from transitpay.sandbox.outcome import Outcome, charges_settled, outcome
+from transitpay.sandbox.riders import all_scans, plan_day
+from transitpay.sandbox.town import Town, TownPlan, running_town
+
+#: The business day that is ridden.
+DAY = date(2026, 10, 30)
+#: Business seconds from 06:00 to 08:30 on the next day.
+_SPAN_S = 95_400
+#: Seconds of the machine that the span takes for few riders, and more for each further one.
+_LEAST_S = 38.0
+_A_RIDER_S = 0.027
+_FREE_RIDERS = 200
+_LEAD_S = 2.5
+_LEAD_A_RIDER_S = 0.004
+_OPEN_CHARGES_LIMIT_S = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What was asked for; ``plants`` None is the usual number of planted breaks."""
+
+    riders: int
+    seed: int
+    folder: Path
+    data: Path | None
+    port: int | None
+    gateways: int
+    plants: int | None
+
+
+class Watcher(Protocol):
+    """Who is told how the demo gets on."""
+
+    def event(self, text: str) -> None: ...
+
+    def planned(self, scans: int) -> None: ...
+
+    def progress(self, diary: Diary, town: Town) -> None: ...
+
+
+def speed_for(riders: int) -> int:
+    """Business seconds per second of the machine, so that the machine keeps up."""
+    return round(_SPAN_S / (_LEAST_S + max(0, riders - _FREE_RIDERS) * _A_RIDER_S))
+
+
+def lead_for(riders: int) -> float:
+    """Seconds of the machine before the business day begins: the first riders enrol in them."""
+    return _LEAD_S + _LEAD_A_RIDER_S * riders
+
+
+async def run_demo(
+    options: DemoOptions,
+    watcher: Watcher,
+    after: Callable[[Town, Outcome], Awaitable[None]],
+) -> Outcome:
+    """Ride the day, run the night, compare everything; ``after`` runs while all still runs.
+
+    Raises: what ``running_town`` raises; TemporarilyUnavailable from the day and the night.
+    """
+    loop = asyncio.get_running_loop()
+    started_s = loop.time()
+    plan = TownPlan(
+        folder=options.folder,
+        data=options.data,
+        seed=options.seed,
+        speed=speed_for(options.riders),
+        lead_s=lead_for(options.riders),
+        first_day=DAY,
+        gateway_port=options.port,
+        gateways=options.gateways,
+        plants=options.plants,
+    )
+    async with running_town(plan, watcher.event) as town, _session() as session:
+        database = town.supervisor
+        memory = MemoryWatch(lambda: database.pids().get("postgres"))
+        sampling = asyncio.create_task(memory.run())
+        try:
+            result = await _day_and_night(town, options, watcher, session)
+        finally:
+            sampling.cancel()
+        result.totals |= {
+            "seconds": round(loop.time() - started_s, 1),
+            "memory_mib": memory.peak_bytes >> 20,
+            "riders": options.riders,
+            "seed": options.seed,
+            "speed": plan.speed,
+            "restarts": town.supervisor.restarts,
+            "faults": list(result.faults),
+        }
+        await after(town, result)
+    return result
+
+
+async def _day_and_night(
+    town: Town, options: DemoOptions, watcher: Watcher, session: aiohttp.ClientSession
+) -> Outcome:
+    riders = plan_day(options.riders, options.seed, town.places, DAY)
+    watcher.planned(sum(1 for _ in all_scans(riders)))
+    day = RidingDay(town, riders, session, lambda diary: watcher.progress(diary, town))
+    reporting = asyncio.create_task(day.report())
+    try:
+        diary = await day.run()
+        watcher.event("the last rider is home")
+        night = await run_night(town, DAY, watcher.event)
+        left = await charges_settled(town, _OPEN_CHARGES_LIMIT_S)
+        found = await outcome(town, diary, DAY, session)
+    finally:
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
+    if left:
+        found.faults.append(f"{left} charges still wait for an answer of their wallet")
+    if night.code not in (0, 1):
+        found.faults.append(f"the nightly run ended with code {night.code}")
+    found.totals["settlement"]["night"] = _short(night.report)
+    found.totals["latest_lag_s"] = round(diary.latest_lag_s, 2)
+    return found
+
+
+def _short(report: Any) -> Any:  # the nightly command's own JSON
+    """The night's word without its long lists."""
+    if not isinstance(report, dict):
+        return report
+    return {name: value for name, value in report.items() if not isinstance(value, list)}
+
+
+@asynccontextmanager
+async def _session() -> AsyncIterator[aiohttp.ClientSession]:
+    limits = aiohttp.TCPConnector(limit=48)
+    async with aiohttp.ClientSession(
+        connector=limits, timeout=aiohttp.ClientTimeout(total=15)
+    ) as session:
+        yield session

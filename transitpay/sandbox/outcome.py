@@ -1,0 +1,174 @@
+"""What a sandbox day came to, as one object, and whether it is as it must be.
+
+The sealed plans are opened here, after the night has written its report and closed its runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import aiohttp
+
+from transitpay.postgres import day_totals
+from transitpay.postgres.pool import connect
+from transitpay.sandbox.day import Diary
+from transitpay.sandbox.registration import WALLET_KINDS
+from transitpay.sandbox.town import Town
+
+Connection = Any  # asyncpg has no type information
+#: A break of timing is carried to the next night and is nobody's mistake.
+_CARRIED = "CARRIED"
+_POLL_S = 0.25
+
+
+@dataclass(slots=True)
+class Outcome:
+    """``totals`` is what is printed; ``faults`` says in words what is not as it must be."""
+
+    totals: dict[str, Any]
+    faults: list[str] = field(default_factory=list)
+
+
+async def charges_settled(town: Town, limit_s: float) -> int:
+    """Wait until no wallet owes an answer; how many charges are still open after the limit."""
+    conn = await connect(town.owner_dsn, application_name="transitpay-sandbox")
+    try:
+        left = 0
+        for _ in range(round(limit_s / _POLL_S)):
+            left = await day_totals.open_charges(conn)
+            if not left:
+                break
+            await asyncio.sleep(_POLL_S)
+        return left
+    finally:
+        await conn.close()
+
+
+async def outcome(town: Town, diary: Diary, day: date, session: aiohttp.ClientSession) -> Outcome:
+    """Read everything back and compare it with what the readers and wallets know."""
+    conn = await connect(town.owner_dsn, application_name="transitpay-sandbox")
+    try:
+        found = Outcome(await _totals(conn, day))
+        await _check_taps(conn, diary, found)
+        await _check_books(conn, found)
+        await _check_wallets(conn, town, session, found)
+        await _check_breaks(conn, town, day, found)
+    finally:
+        await conn.close()
+    return found
+
+
+async def _totals(conn: Connection, day: date) -> dict[str, Any]:
+    taps = await day_totals.taps(conn)
+    by_decision, refusals = Counter[str](), Counter[str]()
+    for row in taps:
+        by_decision[row["decision"]] += row["taps"]
+        if row["decision"] == "refused":
+            refusals[row["reason"]] += row["taps"]
+    return {
+        "taps": {"total": sum(by_decision.values()), **dict(sorted(by_decision.items()))},
+        "refusals": dict(sorted(refusals.items())),
+        "journeys": await day_totals.journeys(conn),
+        "charges": await day_totals.charges(conn),
+        "fx": await day_totals.fx(conn),
+        "ledger": {},
+        "settlement": {"day": day.isoformat(), "net": await day_totals.net_positions(conn, day)},
+        "reconciliation": {},
+    }
+
+
+async def _check_taps(conn: Connection, diary: Diary, found: Outcome) -> None:
+    """Every acknowledged tap is in the log, and in one journey or set aside."""
+    booked = await day_totals.bookings(conn)
+    told = {key for key, it in diary.answers.items() if it.decision == "accepted"}
+    lost = told - booked.accepted
+    if lost:
+        found.faults.append(f"{len(lost)} acknowledged taps are not in the log: {sorted(lost)[:3]}")
+    if booked.unbooked:
+        some = ", ".join(f"{reader} {n}" for reader, n in booked.unbooked[:3])
+        found.faults.append(f"{len(booked.unbooked)} accepted taps are not booked: {some}")
+    if booked.booked_twice:
+        found.faults.append(f"{booked.booked_twice} journeys are booked twice")
+    found.totals["taps"] |= {
+        "acknowledged": len(diary.answers),
+        "acknowledged_accepted": len(told),
+        "unbooked": len(booked.unbooked),
+        "codes_drawn": diary.codes,
+    }
+
+
+async def _check_books(conn: Connection, found: Outcome) -> None:
+    compared = await day_totals.comparisons(conn)
+    wrong = [it for it in compared if not it.equal]
+    found.faults += [
+        f"{it.what} in {it.currency}: facts {it.facts_minor}, books {it.books_minor}"
+        for it in wrong
+    ]
+    found.totals["ledger"] = {
+        "balanced": not wrong,
+        "checks": [
+            {"what": it.what, "currency": it.currency, "facts_minor": it.facts_minor,
+             "books_minor": it.books_minor}
+            for it in compared
+        ],
+        "accounts": await day_totals.balances(conn),
+    }  # fmt: skip
+
+
+async def _check_wallets(
+    conn: Connection, town: Town, session: aiohttp.ClientSession, found: Outcome
+) -> None:
+    """Each debit in a wallet's own book is one captured charge of ours, and the other way round."""
+    ours = await day_totals.captured_attempts(conn)
+    debits = {}
+    for kind in WALLET_KINDS:
+        async with session.get(f"{town.sandbox.wallet_url(kind.wallet)}/sandbox/book") as answer:
+            book = await answer.json()
+        theirs = {p["request_id"] for p in book["payments"] if p["state"] == "SUCCESS"}
+        debits[kind.wallet] = len(theirs)
+        mine = ours.get(kind.wallet, set())
+        if theirs != mine:
+            found.faults.append(
+                f"{kind.wallet}: {len(theirs - mine)} debits without a captured charge, "
+                f"{len(mine - theirs)} captured charges without a debit"
+            )
+    found.totals["wallet_debits"] = debits
+
+
+async def _check_breaks(conn: Connection, town: Town, day: date, found: Outcome) -> None:
+    """Open the sealed plans and compare them with what reconciliation has found."""
+    wallets, rows = await day_totals.breaks(conn, day)
+    planted = {kind.wallet: dict(_sealed(town, kind.wallet, day)) for kind in WALLET_KINDS}
+    seen: dict[str, dict[str, int]] = {kind.wallet: {} for kind in WALLET_KINDS}
+    carried = 0
+    for row in rows:
+        if row["state"] == _CARRIED:
+            carried += row["breaks"]
+        else:
+            kinds = seen[row["wallet"]]
+            kinds[row["kind"]] = kinds.get(row["kind"], 0) + row["breaks"]
+    for wallet, kinds in planted.items():
+        if wallet not in wallets:
+            found.faults.append(f"{wallet} was not reconciled")
+        elif seen[wallet] != kinds:
+            found.faults.append(f"{wallet}: planted {dict(kinds)}, found {seen[wallet]}")
+    found.totals["reconciliation"] = {
+        "wallets": wallets,
+        "planted": planted,
+        "found": seen,
+        "carried": carried,
+    }
+
+
+def _sealed(town: Town, wallet: str, day: date) -> Mapping[str, int]:
+    path = town.sandbox.wallet_folder(wallet) / f"plan-{day}.json"
+    if not path.exists():
+        return {}
+    kinds = json.loads(path.read_text(encoding="utf-8"))["kinds"]
+    return {kind: kinds[kind] for kind in sorted(kinds)}
