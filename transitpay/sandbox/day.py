@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from transitpay.clock import Clock
+from transitpay.destinations import DESTINATIONS
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.sandbox import optics
 from transitpay.sandbox.gate import HttpWire, Reader, TapAnswer
@@ -156,7 +157,7 @@ class RidingDay:
             f"{url}/app/enrol",
             {
                 "account": rider.account,
-                "destination": rider.destination,
+                "destination": DESTINATIONS[rider.destination],
                 "opening_minor": rider.opening_minor,
             },
         )
