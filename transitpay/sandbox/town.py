@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -23,7 +23,7 @@ from transitpay.postgres.pool import connect, database_errors
 from transitpay.runtime.config import SANDBOX, Settings, child_environment
 from transitpay.runtime.supervisor import ChildSpec, Supervisor, free_port, require_port
 from transitpay.runtime.tariff_folder import load_book
-from transitpay.sandbox.places import Places, make_places
+from transitpay.sandbox.places import Place, Places, make_places
 from transitpay.sandbox.registration import WALLET_KINDS, Sandbox, Tokens, register
 
 HOST = "127.0.0.1"
@@ -34,7 +34,10 @@ FIRST_HOUR = 6
 
 @dataclass(frozen=True, slots=True)
 class TownPlan:
-    """What to start. ``first_day`` begins ``lead_s`` seconds after the processes are started."""
+    """What to start. ``first_day`` begins ``lead_s`` seconds after the processes are started.
+
+    It begins at ``first_hour``, local time.
+    """
 
     folder: Path
     data: Path | None
@@ -46,6 +49,7 @@ class TownPlan:
     gateways: int = 1
     plants: int | None = None
     faults_permille: int = 40
+    first_hour: int = FIRST_HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,12 @@ class Town:
 
 
 @asynccontextmanager
-async def running_town(plan: TownPlan, on_event: Callable[[str], None]) -> AsyncIterator[Town]:
+async def running_town(
+    plan: TownPlan, on_event: Callable[[str], None], readers: Sequence[Place] | None = None
+) -> AsyncIterator[Town]:
     """A sandbox while the block runs; every process of it ends with the block.
+
+    ``readers`` are registered instead of those of the town's own places.
 
     Raises: MalformedInput (a setting, a data folder), TemporarilyUnavailable (a port, the
     database, a process that does not start), Conflict (a database that is in use).
@@ -90,9 +98,11 @@ async def running_town(plan: TownPlan, on_event: Callable[[str], None]) -> Async
         on_event("starting PostgreSQL")
         if settings.database_url is None:
             await supervisor.start_database(EmbeddedPostgres(settings.home, pg_bin=settings.pg_bin))
-        tokens = await _prepare_database(settings, sandbox, places, day_start(plan.first_day))
+        tokens = await _prepare_database(
+            settings, sandbox, readers or places.readers, day_start(plan.first_day)
+        )
         clock = ScaledClock(
-            day_start(plan.first_day, FIRST_HOUR),
+            day_start(plan.first_day, plan.first_hour),
             SystemClock().now() + timedelta(seconds=plan.lead_s),
             plan.speed,
         )
@@ -132,15 +142,15 @@ def _layout(plan: TownPlan) -> tuple[Settings, Sandbox]:
 
 
 async def _prepare_database(
-    settings: Settings, sandbox: Sandbox, places: Places, at: datetime
+    settings: Settings, sandbox: Sandbox, readers: Sequence[Place], at: datetime
 ) -> Tokens:
     made = await schema.init(settings.admin_dsn(), at=at, role_password=settings.role_password)
     if not made:
-        raise Conflict("database_in_use", "the demo needs an empty database", field="DATABASE_URL")
+        raise Conflict("database_in_use", "a sandbox needs an empty database", field="DATABASE_URL")
     conn = await connect(settings.dsn(schema.OWNER), application_name="transitpay-sandbox")
     try:
         with database_errors():
-            return await register(conn, sandbox, places.readers, at)
+            return await register(conn, sandbox, readers, at)
     finally:
         await conn.close()
 

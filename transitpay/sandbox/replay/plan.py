@@ -29,7 +29,7 @@ _WEEK = 7
 class PlannedScan:
     """One scan to be made: ``raw`` as it was recorded, and where it stands in the replay.
 
-    ``last`` says that the card is not seen again. ``at`` is the shifted instant.
+    ``last`` says that the card is not seen again.
     """
 
     raw: RawTap
@@ -40,6 +40,7 @@ class PlannedScan:
 
     @property
     def at(self) -> datetime:
+        """The shifted instant."""
         return self.raw.at + self.shift
 
     @property
