@@ -1,0 +1,1 @@
+"""The gateway: what readers, wallets, operators and people reach over HTTP."""

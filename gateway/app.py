@@ -1,0 +1,105 @@
+"""The composition root: everything the gateway is made of is put together here.
+
+Started without a database the gateway answers 503, tries again by itself, and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from importlib import metadata
+
+from aiohttp import web
+
+from gateway import console, health, notifications, openapi, operator_api, reader_api, wallet_api
+from gateway.auth import Authenticator
+from gateway.background import Background
+from gateway.database import Database
+from gateway.intake import Intake
+from gateway.issuing import IssuerKeys
+from gateway.judging import Judging
+from gateway.lists import ListCache
+from gateway.middleware import refusals_as_problems
+from gateway.partitions import Partitions
+from gateway.partner_keys import Partners
+from gateway.postgres_log import PostgresLog
+from gateway.services import Numbers, Services
+from gateway.web import Route, serve
+from transitpay.clock import Clock
+from transitpay.runtime.config import SANDBOX, Settings
+from transitpay.runtime.metrics import Metrics
+from transitpay.runtime.observe import EventLog
+
+#: The same code at the same reader within this is the same showing of it.
+DEBOUNCE = timedelta(seconds=2)
+_LISTS_PAUSE_S = 1.0
+_PARTITIONS_PAUSE_S = 3600.0
+_DRAIN_S = 5.0
+
+ROUTES: tuple[Route, ...] = (
+    *reader_api.ROUTES,
+    *wallet_api.ROUTES,
+    *operator_api.ROUTES,
+    *notifications.ROUTES,
+    *console.ROUTES,
+    *health.ROUTES,
+)
+SERVICES = web.AppKey("services", Services)
+
+
+def build_app(settings: Settings, clock: Clock | None = None) -> web.Application:
+    """The gateway as an aiohttp application; it owns its database connections and its tasks."""
+    clock = clock or settings.clock()
+    events = EventLog("gateway")
+    database = Database(settings)
+    partitions = Partitions(database)
+    debounce = DEBOUNCE * clock.speed
+    tap_log = PostgresLog(database, partitions, debounce, events)
+    metrics = Metrics()
+    keys = settings.home / "keys"
+    services = Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        authenticator=Authenticator(database, clock),
+        lists=ListCache(database, clock),
+        judging=Judging(test_keys_allowed=settings.env == SANDBOX, speed=clock.speed),
+        online=Intake(tap_log, events),
+        uploads=Intake(tap_log, events, queue_limit=20_000, answer_limit_s=10.0),
+        issuer_keys=IssuerKeys(keys),
+        partners=Partners(database, clock, keys),
+        events=events,
+        metrics=metrics,
+        numbers=Numbers.of(metrics),
+        debounce=debounce,
+        openapi=openapi.document(ROUTES, metadata.version("transitpay")),
+    )
+    app = web.Application(middlewares=[refusals_as_problems])
+    app[SERVICES] = services
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, serve(route, services))
+
+    async def beside(app: web.Application) -> AsyncIterator[None]:
+        background = Background(events)
+        workers = [
+            background.start(services.online.run(), "online"),
+            background.start(services.uploads.run(), "uploads"),
+        ]
+        every = background.every
+        background.start(every(_LISTS_PAUSE_S, services.lists.refresh, "lists"), "lists")
+
+        async def make_partitions() -> None:
+            await partitions.refresh(clock.now())
+
+        pause_s = max(1.0, _PARTITIONS_PAUSE_S / clock.speed)
+        background.start(every(pause_s, make_partitions, "partitions"), "partitions")
+        yield
+        services.online.close()
+        services.uploads.close()
+        await asyncio.wait(workers, timeout=_DRAIN_S)
+        await background.stop()
+        await database.close()
+
+    app.cleanup_ctx.append(beside)
+    return app

@@ -1,0 +1,93 @@
+"""Who is calling: bearer tokens to named actors, remembered for a few seconds.
+
+A token is looked up by its SHA-256; the token itself is stored nowhere and logged nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.database import Database
+from gateway.problems import unauthenticated
+from transitpay.clock import Clock
+from transitpay.postgres import reference
+from transitpay.postgres.reference import Holder, Role
+
+#: How long a revoked token may still be believed.
+REMEMBER_S = 5.0
+_REMEMBERED_TOKENS = 20_000
+_LONGEST_TOKEN = 200
+#: The cookie of the console; it holds the token, out of reach of scripts and other sites.
+SESSION_COOKIE = "transitpay_session"
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    holder: Holder | None
+    until: float
+
+
+class Authenticator:
+    """Looks tokens up and remembers the answer, a refusal too."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._known: dict[bytes, _Remembered] = {}
+
+    async def holder_of(self, token: str) -> Holder | None:
+        """Whom this token lets in.
+
+        Raises: TemporarilyUnavailable.
+        """
+        digest = hashlib.sha256(token.encode()).digest()
+        now = asyncio.get_running_loop().time()
+        known = self._known.get(digest)
+        if known is not None and known.until > now:
+            return known.holder
+        async with self._database.transaction() as conn:
+            holder = await reference.holder(conn, digest, self._clock.now())
+        if len(self._known) >= _REMEMBERED_TOKENS:
+            self._known.clear()
+        self._known[digest] = _Remembered(holder, now + REMEMBER_S)
+        return holder
+
+    async def caller(self, request: web.Request) -> Holder:
+        """Who sent this request.
+
+        Raises: RuleViolation (``unauthenticated``), TemporarilyUnavailable.
+        """
+        token = bearer_token(request)
+        holder = await self.holder_of(token) if token else None
+        if holder is None or not _usable(holder):
+            raise unauthenticated()
+        return holder
+
+    async def person(self, request: web.Request) -> Holder | None:
+        """Who is logged in at the console; None = nobody.
+
+        Raises: TemporarilyUnavailable.
+        """
+        token = request.cookies.get(SESSION_COOKIE, "")
+        if not token or len(token) > _LONGEST_TOKEN:
+            return None
+        return await self.holder_of(token)
+
+
+def bearer_token(request: web.Request) -> str | None:
+    """The token of the Authorization header, where it has the form of one."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not 0 < len(token) <= _LONGEST_TOKEN or not token.isascii():
+        return None
+    return token
+
+
+def _usable(holder: Holder) -> bool:
+    """A reader must be registered and in service; everybody else just exists."""
+    if holder.actor.role is not Role.READER:
+        return True
+    return holder.reader is not None and holder.reader.decommissioned_at is None

@@ -1,0 +1,150 @@
+"""From a reader's request to a judged scan: the reader's registration, the clock, the verdict.
+
+Pure but for the signature cache. Online scans must be near our clock; a record of an offline
+reader is judged at its own stamp, and where the gate has opened a denial that came later is a
+flag, for the rider was in good standing as far as that gate could know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gateway.fields import local_day
+from gateway.scans import JudgedScan, judged_scan
+from gateway.tap_models import BatchRecord, TapFields
+from transitpay.postgres.reference import ReaderRegistration
+from transitpay.ride_code.deny_list import DenyList
+from transitpay.ride_code.reasons import Reason
+from transitpay.ride_code.signature_cache import SignatureCache
+from transitpay.ride_code.trust_list import TrustList
+from transitpay.ride_code.verdict import (
+    UNCERTAINTY_CAP_S,
+    Accepted,
+    ReaderRules,
+    Rejected,
+    judge,
+)
+from transitpay.taps import RiderRef, Scan, TapKey
+
+#: How far an online reader's clock may be from ours.
+CLOCK_TOLERANCE = timedelta(seconds=20)
+_NOBODY = DenyList()
+#: Refusals that are said only after both signatures were found good.
+_PROVEN = frozenset(
+    {Reason.DENIED, Reason.QUOTA_EXCEEDED, Reason.CEILING_TOO_LOW, Reason.CLOCK_FAULT}
+)
+
+
+class Judging:
+    """Judges scans by the lists it is given; ``speed`` stretches the clock tolerance."""
+
+    def __init__(self, *, test_keys_allowed: bool, speed: int = 1) -> None:
+        self._test_keys_allowed = test_keys_allowed
+        self._tolerance = CLOCK_TOLERANCE * speed
+        self._signatures = SignatureCache(limit=20_000)
+
+    def online(
+        self,
+        asked: TapFields,
+        reader: ReaderRegistration,
+        trust: TrustList,
+        deny: DenyList,
+        now: datetime,
+    ) -> JudgedScan:
+        """The scan of a reader that waits for our answer."""
+        scan = scan_of(asked, reader)
+        doubt = timedelta(seconds=min(scan.uncertainty_s, UNCERTAINTY_CAP_S))
+        verdict = self._judge(scan, reader, trust, deny)
+        if abs(scan.at - now) > self._tolerance + doubt:
+            verdict = _with_clock_fault(verdict, self._rules(scan, reader))
+        return _judged(scan, reader, verdict, trust, now, asked)
+
+    def uploaded(
+        self,
+        record: BatchRecord,
+        reader: ReaderRegistration,
+        trust: TrustList,
+        deny: DenyList,
+        now: datetime,
+    ) -> JudgedScan:
+        """A record of a reader that decided by itself."""
+        scan = scan_of(record, reader)
+        verdict = self._judge(scan, reader, trust, _NOBODY if record.opened else deny)
+        if isinstance(verdict, Accepted) and record.opened:
+            it = verdict.code.authorisation
+            if deny.denies(verdict.issuer, it.rider_id, it.serial):
+                verdict = replace(verdict, flags=(*verdict.flags, Reason.DENIED))
+        return _judged(scan, reader, verdict, trust, now, record)
+
+    def _judge(
+        self, scan: Scan, reader: ReaderRegistration, trust: TrustList, deny: DenyList
+    ) -> Accepted | Rejected:
+        rules = self._rules(scan, reader)
+        return judge(scan.code, trust, deny, rules, scan.at, scan.uncertainty_s, self._signatures)
+
+    def _rules(self, scan: Scan, reader: ReaderRegistration) -> ReaderRules:
+        return ReaderRules(
+            reader.destination,
+            reader.mode,
+            scan.direction,
+            service_excluded=reader.service_excluded,
+            test_keys_allowed=self._test_keys_allowed,
+        )
+
+
+def scan_of(asked: TapFields, reader: ReaderRegistration) -> Scan:
+    """The scan that a request describes; stop and direction default to the registration's."""
+    return Scan(
+        reader=reader.id,
+        sequence=asked.sequence,
+        at=asked.at,
+        code=asked.code,
+        direction=asked.direction or reader.direction,
+        network=reader.network,
+        stop=asked.stop or reader.stop,
+        uncertainty_s=asked.uncertainty_s,
+        route=asked.route,
+        vehicle=asked.vehicle,
+        stage_fare_minor=asked.stage_fare_minor,
+    )
+
+
+def _with_clock_fault(verdict: Accepted | Rejected, rules: ReaderRules) -> Accepted | Rejected:
+    """An entry is refused for the reader's clock, an exit opens and says so."""
+    if isinstance(verdict, Rejected):
+        return verdict
+    if not rules.is_exit:
+        return Rejected(Reason.CLOCK_FAULT, verdict.code)
+    flags = tuple(flag for flag in verdict.flags if flag is not Reason.CLOCK_FAULT)
+    return replace(verdict, flags=(*flags, Reason.CLOCK_FAULT))
+
+
+def _judged(
+    scan: Scan,
+    reader: ReaderRegistration,
+    verdict: Accepted | Rejected,
+    trust: TrustList,
+    now: datetime,
+    asked: TapFields,
+) -> JudgedScan:
+    key = TapKey(local_day(scan.at), scan.reader, scan.sequence)
+    opened = asked.opened if isinstance(asked, BatchRecord) else None
+    reason = asked.reader_reason if isinstance(asked, BatchRecord) else None
+    rider = _rider(verdict, trust)
+
+    def request() -> Mapping[str, object]:
+        return asked.model_dump(mode="json")
+
+    return judged_scan(scan, key, reader, verdict, rider, now, request, opened, reason)
+
+
+def _rider(verdict: Accepted | Rejected, trust: TrustList) -> RiderRef | None:
+    """The rider, where both signatures prove one."""
+    if isinstance(verdict, Accepted):
+        return verdict.rider
+    if verdict.reason not in _PROVEN or verdict.code is None:
+        return None
+    it = verdict.code.authorisation
+    return RiderRef(trust.keys[it.key_id].issuer, it.rider_id, verdict.code.slot)

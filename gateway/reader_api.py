@@ -1,0 +1,216 @@
+"""What readers call: online taps, batches of offline records, heartbeats, lists, configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from gateway.scans import Decision, JudgedScan, Outcome, Stored
+from gateway.tap_models import (
+    BatchAnswer,
+    BatchRequest,
+    BatchResult,
+    DenyAnswer,
+    HeartbeatAnswer,
+    HeartbeatRequest,
+    ReaderConfig,
+    Signal,
+    TapAnswer,
+    TapRequest,
+    Texts,
+    TrustAnswer,
+)
+from gateway.web import LARGE_BODY, Call, Route
+from transitpay.errors import Conflict, RuleViolation
+from transitpay.postgres import reference
+from transitpay.postgres.reference import ReaderRegistration, Role
+from transitpay.ride_code.reasons import RULES, Language, Reason
+from transitpay.ride_code.verdict import ReaderRules
+
+_READERS = frozenset({Role.READER})
+_WELCOME = ("請通過", "请通过", "Please pass.")
+_REFUSED = ("請聯絡職員", "请联系工作人员", "See staff.")
+
+
+def _texts(texts: Sequence[str]) -> Texts:
+    by_language = dict(zip(Language, texts, strict=True))
+    return Texts.model_validate({language.value: text for language, text in by_language.items()})
+
+
+#: Reason (None = accepted) -> what the rider reads, made once.
+_TEXTS = {reason.value: _texts(rule.texts) for reason, rule in RULES.items()}
+_ACCEPTED_TEXT = _texts(_WELCOME)
+_OTHER_TEXT = _texts(_REFUSED)
+
+
+def _reader(call: Call) -> ReaderRegistration:
+    reader = call.caller.reader
+    assert reader is not None, "readers are registered, or they are not let in"
+    return reader
+
+
+async def tap(call: Call) -> TapAnswer:
+    """Decide one scan; the answer leaves after the decision is durable.
+
+    Raises: Conflict (``sequence_conflict``), RuleViolation (``day_out_of_range``),
+    TemporarilyUnavailable.
+    """
+    services, asked = call.services, call.body_as(TapRequest)
+    lists = services.lists
+    scan = services.judging.online(
+        asked, _reader(call), lists.trust, lists.deny, services.clock.now()
+    )
+    outcome = (await services.online.append([scan]))[0]
+    _count(call, scan, outcome)
+    if outcome.stored is Stored.CONFLICT:
+        raise Conflict(
+            "sequence_conflict",
+            "this sequence was used for another request of this day",
+            field="sequence",
+        )
+    if outcome.decision is None:
+        raise RuleViolation("day_out_of_range", "no scan of this day is taken any more", field="at")
+    return tap_answer(asked.sequence, outcome)
+
+
+def tap_answer(sequence: int, outcome: Outcome) -> TapAnswer:
+    """What the reader is told; a gate opens for ``accepted`` and for nothing else."""
+    opens = outcome.decision is Decision.ACCEPTED
+    signal: Signal = "red"
+    if outcome.decision is Decision.ALREADY_ANSWERED:
+        signal = "green"
+    elif opens:
+        signal = "amber" if outcome.flags else "green"
+    text = _ACCEPTED_TEXT if opens else _TEXTS.get(outcome.reason or "", _OTHER_TEXT)
+    assert outcome.decision is not None
+    return TapAnswer.model_construct(
+        sequence=sequence,
+        decision=outcome.decision.value,
+        open=opens,
+        signal=signal,
+        reason=outcome.reason,
+        text=text,
+        flags=list(outcome.flags),
+    )
+
+
+async def batch(call: Call) -> BatchAnswer:
+    """Store what an offline reader did, then how far it has reported.
+
+    Raises: TemporarilyUnavailable: upload the same batch again.
+    """
+    services, asked, reader = call.services, call.body_as(BatchRequest), _reader(call)
+    lists, now = services.lists, services.clock.now()
+    trust, deny = lists.trust, lists.deny
+    scans = [services.judging.uploaded(r, reader, trust, deny, now) for r in asked.records]
+    outcomes = await services.uploads.append(scans) if scans else []
+    for scan, outcome in zip(scans, outcomes, strict=True):
+        _count(call, scan, outcome)
+    await _reported(call, asked.last_sequence, asked)
+    return BatchAnswer(
+        results=[
+            BatchResult(
+                sequence=scan.key.sequence,
+                at=scan.row.at,
+                stored=outcome.stored.value,
+                decision=outcome.decision.value if outcome.decision else None,
+                reason=outcome.reason,
+            )
+            for scan, outcome in zip(scans, outcomes, strict=True)
+        ]
+    )
+
+
+async def heartbeat(call: Call) -> HeartbeatAnswer:
+    """Note that every scan up to ``through_at`` has been sent."""
+    asked = call.body_as(HeartbeatRequest)
+    await _reported(call, asked.last_sequence, asked)
+    lists = call.services.lists
+    return HeartbeatAnswer(
+        trust_version=lists.trust.version,
+        deny_version=lists.deny.version,
+        server_time=call.services.clock.now(),
+    )
+
+
+async def _reported(call: Call, last_sequence: int, asked: BatchRequest | HeartbeatRequest) -> None:
+    """A reader cannot have reported a time that has not come: its word is cut to our clock."""
+    now = call.services.clock.now()
+    async with call.services.database.transaction() as conn:
+        await reference.put_reader_status(
+            conn, _reader(call).id, last_sequence, min(asked.through_at, now), now
+        )
+
+
+async def trust_list(call: Call) -> web.Response:
+    """The trust list under its entity tag; 304 where the reader has it."""
+    return _published(call, "trust")
+
+
+async def deny_list(call: Call) -> web.Response:
+    """The deny list, in the same way."""
+    return _published(call, "deny")
+
+
+def _published(call: Call, name: str) -> web.Response:
+    found = call.services.lists.published(name)
+    headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
+    if call.request.headers.get("If-None-Match") == found.etag:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=found.body, content_type="application/json", headers=headers)
+
+
+async def config(call: Call) -> ReaderConfig:
+    """How this reader is registered."""
+    it, lists = _reader(call), call.services.lists
+    rules = ReaderRules(it.destination, it.mode, it.direction)
+    return ReaderConfig(
+        reader=it.id,
+        operator=it.operator,
+        network=it.network,
+        destination=it.destination,
+        mode=it.mode,
+        stop=it.stop,
+        direction=it.direction,
+        service_excluded=it.service_excluded,
+        passback_s=it.passback_s,
+        max_age_s=rules.max_age_s,
+        max_future_s=rules.max_future_s,
+        debounce_s=int(call.services.debounce.total_seconds()),
+        trust_version=lists.trust.version,
+        deny_version=lists.deny.version,
+    )
+
+
+def _count(call: Call, scan: JudgedScan, outcome: Outcome) -> None:
+    call.services.numbers.scans.inc(
+        tier=scan.row.tier,
+        decision=outcome.decision.value if outcome.decision else "none",
+        stored=outcome.stored.value,
+    )
+
+
+ROUTES = (
+    Route(
+        "POST", "/v1/taps", tap, "Decide one scan", _READERS,
+        body=TapRequest, answer=TapAnswer, errors=("sequence_conflict", "day_out_of_range"),
+    ),
+    Route(
+        "POST", "/v1/taps/batch", batch, "Upload what an offline reader did", _READERS,
+        body=BatchRequest, answer=BatchAnswer, body_limit=LARGE_BODY,
+    ),
+    Route(
+        "POST", "/v1/readers/heartbeat", heartbeat, "Report that all scans were sent", _READERS,
+        body=HeartbeatRequest, answer=HeartbeatAnswer,
+    ),
+    Route("GET", "/v1/lists/trust", trust_list, "The trust list", _READERS, answer=TrustAnswer,
+        also=(304,)),
+    Route("GET", "/v1/lists/deny", deny_list, "The deny list", _READERS, answer=DenyAnswer,
+        also=(304,)),
+    Route(
+        "GET", "/v1/readers/config", config, "How this reader is registered", _READERS,
+        answer=ReaderConfig,
+    ),
+)  # fmt: skip
+assert set(_TEXTS) == {reason.value for reason in Reason}

@@ -1,0 +1,62 @@
+"""What handlers work with: one value, put together once by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from gateway.auth import Authenticator
+from gateway.database import Database
+from gateway.intake import Intake
+from gateway.issuing import IssuerKeys
+from gateway.judging import Judging
+from gateway.lists import ListCache
+from gateway.partner_keys import Partners
+from transitpay.clock import Clock
+from transitpay.runtime.config import Settings
+from transitpay.runtime.metrics import Counter, Histogram, Metrics
+from transitpay.runtime.observe import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What the gateway counts."""
+
+    requests: Counter
+    latency: Histogram
+    scans: Counter
+
+    @staticmethod
+    def of(metrics: Metrics) -> Numbers:
+        """The gateway's numbers, registered with ``metrics``."""
+        return Numbers(
+            metrics.counter("gateway_requests_total", "Requests by route and status"),
+            metrics.histogram("gateway_request_seconds", "Time to the answer by route"),
+            metrics.counter("gateway_scans_total", "Scans by tier, decision and what was stored"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a handler may use; nothing of it is global."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    authenticator: Authenticator
+    lists: ListCache
+    judging: Judging
+    online: Intake
+    uploads: Intake
+    issuer_keys: IssuerKeys
+    partners: Partners
+    events: EventLog
+    metrics: Metrics
+    numbers: Numbers
+    debounce: timedelta
+    openapi: dict[str, object] = field(default_factory=dict)
+
+    def observe_request(self, route: str, status: int, took_s: float) -> None:
+        """Count a request that was answered."""
+        self.numbers.requests.inc(route=route, status=str(status))
+        self.numbers.latency.observe(took_s, route=route)

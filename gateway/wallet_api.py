@@ -1,0 +1,173 @@
+"""What wallets call: enrol riders, issue authorisations, read rides. A wallet sees its own only."""
+
+from __future__ import annotations
+
+import secrets
+
+import asyncpg
+
+from gateway.issuing import Wish, check_same_request, issue
+from gateway.paging import next_cursor, page, read_cursor
+from gateway.problems import not_found
+from gateway.wallet_models import (
+    AuthorisationAnswer,
+    AuthorisationRequest,
+    DestinationRequest,
+    EnrolRequest,
+    PageQuery,
+    Ride,
+    RiderAnswer,
+    RidesAnswer,
+    TokenRequest,
+)
+from gateway.web import Call, Route
+from transitpay.destinations import DESTINATIONS, destination_number
+from transitpay.errors import RuleViolation
+from transitpay.postgres import lists, records, reference, riders
+from transitpay.postgres.reference import Role
+from transitpay.postgres.riders import IssuedAuthorisation, Rider
+
+_WALLETS = frozenset({Role.WALLET})
+_RIDERS = "/v1/riders/{rider_id}"
+
+
+async def enrol(call: Call) -> RiderAnswer:
+    """Enrol an account for a destination; again, it is the same rider."""
+    asked, wallet, now = call.body_as(EnrolRequest), call.participant, call.services.clock.now()
+    new_id = secrets.token_hex(8)
+
+    async def work(conn: asyncpg.Connection) -> Rider | None:
+        rider_id = await riders.enrol(
+            conn, wallet, new_id, asked.account_ref, asked.access_token, now
+        )
+        number = destination_number(asked.destination)
+        await riders.add_destination(conn, wallet, rider_id, number, now)
+        return await riders.rider(conn, wallet, rider_id)
+
+    return _rider_answer(await call.services.database.run(work))
+
+
+async def set_token(call: Call) -> RiderAnswer:
+    """Replace the token by which the rider is charged."""
+    asked, wallet = call.body_as(TokenRequest), call.participant
+    rider_id = _rider_id(call)
+
+    async def work(conn: asyncpg.Connection) -> Rider | None:
+        await riders.set_token(conn, wallet, rider_id, asked.access_token)
+        return await riders.rider(conn, wallet, rider_id)
+
+    return _rider_answer(await call.services.database.run(work))
+
+
+async def add_destination(call: Call) -> RiderAnswer:
+    """Switch a destination on."""
+    asked, wallet = call.body_as(DestinationRequest), call.participant
+    rider_id, now = _rider_id(call), call.services.clock.now()
+
+    async def work(conn: asyncpg.Connection) -> Rider | None:
+        if await riders.lock_rider(conn, wallet, rider_id) is None:
+            return None
+        number = destination_number(asked.destination)
+        await riders.add_destination(conn, wallet, rider_id, number, now)
+        return await riders.rider(conn, wallet, rider_id)
+
+    return _rider_answer(await call.services.database.run(work))
+
+
+async def authorise(call: Call) -> AuthorisationAnswer:
+    """Issue an authorisation; the same request gets the same one.
+
+    Raises: RuleViolation (``not_found``, ``rider_denied``, ``no_destination``), MalformedInput
+    (``bad_device_key``), Conflict (``request_repeated``), TemporarilyUnavailable
+    (``no_issuer_key``).
+    """
+    asked, services, wallet = call.body_as(AuthorisationRequest), call.services, call.participant
+    rider_id, now = _rider_id(call), services.clock.now()
+    wish = Wish(
+        asked.request_id,
+        bytes.fromhex(asked.device_public_key),
+        asked.life_hours,
+        asked.ceiling_major,
+        asked.max_companions,
+    )
+
+    async def work(conn: asyncpg.Connection) -> IssuedAuthorisation:
+        rider = await riders.lock_rider(conn, wallet, rider_id)
+        if rider is None:
+            raise not_found("rider")
+        known = await riders.authorisation_of_request(conn, wallet, wish.request_id)
+        if known is not None:
+            check_same_request(wish, rider_id, known)
+            return known
+        if await lists.is_denied(conn, wallet, rider_id):
+            raise RuleViolation("rider_denied", "the rider owes a fare; settle it first")
+        key, private = services.issuer_keys.signing_key(services.lists.trust, wallet, now)
+        serial = 1 + await riders.highest_serial(conn, wallet, rider_id)
+        unit = await reference.participant_currency(conn, wallet)
+        given = issue(wish, rider, serial, unit, key, private, now)
+        await riders.insert_authorisations(conn, [given])
+        return given
+
+    given = await services.database.run(work)
+    return AuthorisationAnswer(
+        serial=given.serial,
+        issuer_part=given.issuer_part.hex(),
+        signature=given.signature.hex(),
+        not_before=given.not_before,
+        not_after=given.not_after,
+        server_time=services.clock.now(),
+    )
+
+
+async def rides(call: Call) -> RidesAnswer:
+    """A page of the rider's journeys, newest first."""
+    asked, wallet, rider_id = call.query_as(PageQuery), call.participant, _rider_id(call)
+    after = read_cursor(asked.cursor)
+    async with call.services.database.transaction() as conn:
+        if await riders.rider(conn, wallet, rider_id) is None:
+            raise not_found("rider")
+        rows = await records.rides(conn, wallet, rider_id, after, asked.limit + 1)
+    return RidesAnswer(
+        rides=[Ride.model_validate(row) for row in page(rows, asked.limit)],
+        next_cursor=next_cursor(rows, asked.limit),
+    )
+
+
+def _rider_id(call: Call) -> str:
+    return call.request.match_info["rider_id"]
+
+
+def _rider_answer(rider: Rider | None) -> RiderAnswer:
+    if rider is None:
+        raise not_found("rider")
+    return RiderAnswer(
+        rider_id=rider.rider_id, destinations=[DESTINATIONS[n] for n in rider.destinations]
+    )
+
+
+ROUTES = (
+    Route(
+        "POST", "/v1/riders", enrol, "Enrol a rider for a destination", _WALLETS,
+        body=EnrolRequest, answer=RiderAnswer,
+    ),
+    Route(
+        "PUT", f"{_RIDERS}/token", set_token, "Replace a rider's access token", _WALLETS,
+        body=TokenRequest, answer=RiderAnswer, errors=("not_found",),
+    ),
+    Route(
+        "POST", f"{_RIDERS}/destinations", add_destination, "Switch a destination on", _WALLETS,
+        body=DestinationRequest, answer=RiderAnswer, errors=("not_found",),
+    ),
+    Route(
+        "POST", f"{_RIDERS}/authorisations", authorise, "Issue an authorisation", _WALLETS,
+        body=AuthorisationRequest, answer=AuthorisationAnswer,
+        errors=(
+            "not_found", "rider_denied", "no_destination", "bad_device_key", "request_repeated",
+            "serials_used_up", "no_issuer_key",
+        ),
+    ),
+    Route(
+        "GET", f"{_RIDERS}/rides", rides, "A rider's journeys and charges", _WALLETS,
+        query=PageQuery, answer=RidesAnswer, errors=("not_found", "bad_cursor"),
+    ),
+)  # fmt: skip

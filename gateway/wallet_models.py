@@ -1,0 +1,114 @@
+"""What wallets send and get: riders, destinations, authorisations, rides."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from gateway.fields import Cursor, Id, Incoming, Instant, Outgoing, PageLimit, Word
+from gateway.issuing import DEFAULT_CEILING_MAJOR, DEFAULT_LIFE_H, LONGEST_LIFE_H
+
+Destination = Literal["hong-kong", "shenzhen", "guangzhou", "zhongshan", "foshan"]
+AccessToken = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$", repr=False)]
+
+
+class EnrolRequest(Incoming):
+    """A rider of yours. ``account_ref`` is your own opaque reference; no phone number, no name."""
+
+    account_ref: Word
+    access_token: AccessToken
+    destination: Destination
+
+
+class RiderAnswer(Outgoing):
+    """The rider as we know one."""
+
+    rider_id: str
+    destinations: list[str]
+
+
+class TokenRequest(Incoming):
+    """The token by which the rider is charged from now on."""
+
+    access_token: AccessToken
+
+
+class DestinationRequest(Incoming):
+    """A destination that the rider switched on."""
+
+    destination: Destination
+
+
+class AuthorisationRequest(Incoming):
+    """One device's permission to draw codes. ``request_id`` is your key: twice is once.
+
+    ``device_public_key`` is a compressed P-256 point in lower-case hex; ``ceiling_major`` the
+    highest fare you stand for, in whole units of your currency.
+    """
+
+    request_id: Id
+    device_public_key: Annotated[str, Field(pattern=r"^0[23][0-9a-f]{64}$")]
+    life_hours: Annotated[int, Field(ge=1, le=LONGEST_LIFE_H)] = DEFAULT_LIFE_H
+    ceiling_major: Annotated[int, Field(ge=1, le=65535)] = DEFAULT_CEILING_MAJOR
+    max_companions: Annotated[int, Field(ge=0, le=2)] = 0
+
+
+class AuthorisationAnswer(Outgoing):
+    """What the phone needs: 65 signed bytes and the 64-byte signature, both in hex."""
+
+    serial: int
+    issuer_part: str
+    signature: str
+    not_before: Instant
+    not_after: Instant
+    server_time: Instant
+
+
+class PageQuery(Incoming):
+    """Which page; leave ``cursor`` out for the first."""
+
+    limit: PageLimit = 50
+    cursor: Cursor | None = None
+
+
+class Ride(Outgoing):
+    """A journey of a rider with its fare, conversion and the state of its charge."""
+
+    id: str
+    slot: int
+    network: str
+    operator: str
+    kind: str
+    journey_state: str
+    reason: str | None
+    route: str | None
+    entry_stop: str | None
+    exit_stop: str | None
+    entry_at: Instant | None
+    exit_at: Instant | None
+    priced_at: Instant
+    service_day: date
+    fare_minor: int
+    fare_currency: str
+    fare_lines: JsonValue
+    tariff_version: str
+    customer_rate: Decimal | None
+    rate_effective_at: Instant | None
+    charge_id: str | None
+    charge_minor: int | None
+    charge_currency: str | None
+    charge_state: str | None
+    captured_at: Instant | None
+    wallet_quote: JsonValue
+    refund_state: str | None
+    refund_minor: int | None
+
+
+class RidesAnswer(Outgoing):
+    """Newest first; ``next_cursor`` is null on the last page."""
+
+    rides: list[Ride]
+    next_cursor: str | None
