@@ -1,0 +1,178 @@
+"""Statements by which the clearing writes: quotes, journeys with their taps, what is set aside.
+
+All are set-based: a batch of riders is a handful of statements in one transaction. A journey's
+id comes from its first tap and a tap belongs to one journey, so clearing twice refuses itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
+from transitpay.clearing import Cleared, journey_key
+from transitpay.fares.pricing import Fare
+from transitpay.fx.quote import Quote
+from transitpay.journeys.journey import Journey
+from transitpay.postgres.taps import key_columns, shard_of
+from transitpay.taps import TapKey
+
+ClearedJourney = tuple[Journey, Cleared]
+
+_ADD_QUOTES = """
+insert into quote (id, effective_at, fare_minor, fare_currency, charge_minor, charge_currency, mid,
+    margin, customer_rate, mid_value_minor, spread_minor, remainder)
+select q.id, q.effective_at, q.fare_minor, q.fare_currency, q.charge_minor, q.charge_currency,
+       q.mid, q.margin, q.customer_rate, q.mid_value_minor, q.spread_minor, q.remainder
+from unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::char(3)[], $5::bigint[],
+            $6::char(3)[], $7::numeric[], $8::numeric[], $9::numeric[], $10::bigint[],
+            $11::bigint[], $12::numeric[])
+     as q(id, effective_at, fare_minor, fare_currency, charge_minor, charge_currency, mid, margin,
+          customer_rate, mid_value_minor, spread_minor, remainder)
+"""
+
+
+async def add_quotes(conn: asyncpg.Connection, quotes: Sequence[tuple[str, Quote]]) -> None:
+    """Keep the locked conversions; the id of a quote is the id of its journey."""
+    if not quotes:
+        return
+    await conn.execute(
+        _ADD_QUOTES,
+        [quote_id for quote_id, _ in quotes],
+        [q.effective_at for _, q in quotes],
+        [q.fare.minor for _, q in quotes],
+        [q.fare.currency.code for _, q in quotes],
+        [q.charge.minor for _, q in quotes],
+        [q.charge.currency.code for _, q in quotes],
+        [q.mid for _, q in quotes],
+        [q.margin for _, q in quotes],
+        [q.customer_rate for _, q in quotes],
+        [q.mid_value.minor for _, q in quotes],
+        [q.spread.minor for _, q in quotes],
+        [q.remainder for _, q in quotes],
+    )
+
+
+_ADD_JOURNEYS = """
+insert into journey (id, issuer, rider_id, slot, network, operator, kind, state, reason, route,
+    entry_stop, exit_stop, entry_at, exit_at, priced_at, service_day, cleared_at, fare_minor,
+    fare_currency, fare_lines, tariff_version, quote_id)
+select j.id, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind, j.state, j.reason,
+       j.route, j.entry_stop, j.exit_stop, j.entry_at, j.exit_at, j.priced_at, j.service_day, $17,
+       j.fare_minor, j.fare_currency, j.fare_lines::jsonb, j.tariff_version, j.quote_id
+from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[],
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
+            $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::date[],
+            $18::bigint[], $19::char(3)[], $20::text[], $21::text[], $22::text[])
+     as j(id, issuer, rider_id, slot, network, operator, kind, state, reason, route, entry_stop,
+          exit_stop, entry_at, exit_at, priced_at, service_day, fare_minor, fare_currency,
+          fare_lines, tariff_version, quote_id)
+"""
+
+_ADD_JOURNEY_TAPS = """
+insert into journey_tap (tapped_day, reader, sequence, journey_id)
+select t.tapped_day, t.reader, t.sequence, t.journey_id
+from unnest($1::date[], $2::text[], $3::bigint[], $4::text[])
+     as t(tapped_day, reader, sequence, journey_id)
+"""
+
+
+async def add_journeys(
+    conn: asyncpg.Connection, cleared: Sequence[ClearedJourney], at: datetime
+) -> None:
+    """Store journeys with their quotes and taps, cleared at the instant ``at``."""
+    if not cleared:
+        return
+    ids = [journey_key(j.key) for j, _ in cleared]
+    quoted = [(i, c.quote) for i, (_, c) in zip(ids, cleared, strict=True) if c.quote is not None]
+    await add_quotes(conn, quoted)
+    await conn.execute(_ADD_JOURNEYS, *_journey_columns(ids, cleared, at))
+    taps = [(tap.key, i) for i, (j, _) in zip(ids, cleared, strict=True) for tap in j.taps]
+    keys = key_columns([key for key, _ in taps])
+    await conn.execute(_ADD_JOURNEY_TAPS, *keys, [i for _, i in taps])
+
+
+def _journey_columns(
+    ids: list[str], cleared: Sequence[ClearedJourney], at: datetime
+) -> list[object]:
+    journeys = [journey for journey, _ in cleared]
+    fares = [it.fare for _, it in cleared]
+    return [
+        ids,
+        [j.rider.issuer for j in journeys],
+        [j.rider.rider_id for j in journeys],
+        [j.rider.slot for j in journeys],
+        [j.network for j in journeys],
+        [j.operator for j in journeys],
+        [str(j.kind) for j in journeys],
+        [str(j.state) for j in journeys],
+        [None if j.reason is None else str(j.reason) for j in journeys],
+        [j.first_tap.route for j in journeys],
+        [j.entry.stop if j.entry else None for j in journeys],
+        [j.exit.stop if j.exit else None for j in journeys],
+        [j.entry.at if j.entry else None for j in journeys],
+        [j.exit.at if j.exit else None for j in journeys],
+        [j.priced_at for j in journeys],
+        [j.service_day for j in journeys],
+        at,
+        [f.amount.minor for f in fares],
+        [f.amount.currency.code for f in fares],
+        [_lines(f) for f in fares],
+        [f.tariff_version for f in fares],
+        [i if it.quote is not None else None for i, (_, it) in zip(ids, cleared, strict=True)],
+    ]
+
+
+def _lines(fare: Fare) -> str:
+    """A fare's explanation: [{code, text, amount_minor}], in the fare's currency."""
+    lines = [{"code": x.code, "text": x.text, "amount_minor": x.amount.minor} for x in fare.lines]
+    return json.dumps(lines, ensure_ascii=False, separators=(",", ":"))
+
+
+_SET_ASIDE = """
+insert into tap_set_aside (tapped_day, reader, sequence, reason, at)
+select t.tapped_day, t.reader, t.sequence, t.reason, $5
+from unnest($1::date[], $2::text[], $3::bigint[], $4::text[])
+     as t(tapped_day, reader, sequence, reason)
+on conflict do nothing
+"""
+
+
+async def set_aside(
+    conn: asyncpg.Connection, taps: Sequence[tuple[TapKey, str]], at: datetime
+) -> None:
+    """Keep taps that are not cleared with their reason; they are not read again."""
+    if taps:
+        keys = key_columns([key for key, _ in taps])
+        await conn.execute(_SET_ASIDE, *keys, [reason for _, reason in taps], at)
+
+
+_FORGET = """
+delete from tap_inbox where id = any($1::bigint[])
+"""
+
+_ASK_AGAIN = """
+insert into tap_inbox (shard, issuer, rider_id, due_at)
+select i.shard, i.issuer, i.rider_id, i.due_at
+from unnest($1::smallint[], $2::text[], $3::text[], $4::timestamptz[])
+     as i(shard, issuer, rider_id, due_at)
+"""
+
+
+async def move_inbox(
+    conn: asyncpg.Connection,
+    read: Sequence[int],
+    again: Sequence[tuple[tuple[str, str], datetime]],
+) -> None:
+    """Delete the rows that were read, and ask for riders (rider, due at) to be read again."""
+    await conn.execute(_FORGET, list(read))
+    if again:
+        await conn.execute(
+            _ASK_AGAIN,
+            [shard_of(*rider) for rider, _ in again],
+            [rider[0] for rider, _ in again],
+            [rider[1] for rider, _ in again],
+            [due_at for _, due_at in again],
+        )

@@ -1,0 +1,207 @@
+"""Statements of refunds: operators' requests, one row a refundRequestId, claimed under a lease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import asyncpg
+
+from transitpay.charging.refund import Refund, RefundState
+from transitpay.fx.quote import Quote
+from transitpay.money import Money, currency
+from transitpay.postgres.inboxes import RefundRequest
+
+_NEW_REQUESTS = """
+select r.id, r.journey_id, r.reason, r.requested_by, r.requested_at
+from refund_request r
+where not exists (select from refund_request_done d where d.request = r.id)
+order by r.requested_at, r.id
+limit $1
+"""
+
+
+async def new_requests(conn: asyncpg.Connection, limit: int) -> list[RefundRequest]:
+    """Operators' requests that nothing was made of yet."""
+    return [RefundRequest(*row.values()) for row in await conn.fetch(_NEW_REQUESTS, limit)]
+
+
+_DONE = """
+insert into refund_request_done (request, effect, at) values ($1, $2, $3)
+on conflict (request) do nothing
+returning request
+"""
+
+
+async def request_done(
+    conn: asyncpg.Connection, request_id: str, effect: str, at: datetime
+) -> bool:
+    """Note what was made of a request; False = somebody else did."""
+    return await conn.fetchval(_DONE, request_id, effect, at) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundedJourney:
+    """A cleared journey: whose fare, and the quote by which it was charged."""
+
+    id: str
+    operator: str
+    wallet: str
+    service_day: date
+    fare: Money
+    quote: Quote | None
+
+
+_JOURNEY = """
+select j.id, j.operator, j.issuer, j.service_day, j.fare_minor, j.fare_currency, q.effective_at,
+       q.charge_minor, q.charge_currency, q.mid, q.margin, q.customer_rate, q.mid_value_minor,
+       q.spread_minor, q.remainder
+from journey j
+left join quote q on q.id = j.quote_id
+where j.id = $1
+"""
+
+
+async def journey(conn: asyncpg.Connection, journey_id: str) -> RefundedJourney | None:
+    """A journey with its quote."""
+    row = await conn.fetchrow(_JOURNEY, journey_id)
+    if row is None:
+        return None
+    fare = Money(row["fare_minor"], currency(row["fare_currency"]))
+    quote = None
+    if row["charge_minor"] is not None:
+        unit = currency(row["charge_currency"])
+        quote = Quote(
+            fare,
+            Money(row["charge_minor"], unit),
+            row["mid"],
+            row["margin"],
+            row["customer_rate"],
+            Money(row["mid_value_minor"], unit),
+            Money(row["spread_minor"], unit),
+            row["remainder"],
+            row["effective_at"],
+        )
+    whose = (row["id"], row["operator"], row["issuer"])
+    return RefundedJourney(*whose, row["service_day"], fare, quote)
+
+
+_ADD = """
+insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency, reason,
+    body, state, created_at, next_at, result_code)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+
+
+async def add(conn: asyncpg.Connection, refund: Refund, reason: str, body: bytes) -> None:
+    """Store a refund with its bytes, before it is first sent.
+
+    Raises: Conflict (``refund_repeated``), through ``pool.database_errors``.
+    """
+    await conn.execute(
+        _ADD,
+        refund.id,
+        refund.charge_id,
+        refund.attempt_id,
+        refund.amount.minor,
+        refund.amount.currency.code,
+        reason,
+        body,
+        str(refund.state),
+        refund.created_at,
+        refund.next_at,
+        refund.code,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRefund:
+    """A refund with its wallet and the bytes that are sent, every time the same."""
+
+    refund: Refund
+    wallet: str
+    body: bytes = field(repr=False)
+
+
+_OF_CHARGE = """
+select r.request_id, r.charge_id, r.attempt_request_id, r.amount_minor, r.currency, r.state,
+       r.created_at, r.next_at, r.result_code, r.body, c.wallet
+from refund r
+join charge c on c.id = r.charge_id
+where r.charge_id = $1
+order by r.created_at, r.request_id
+"""
+
+
+async def of_charge(conn: asyncpg.Connection, charge_id: str) -> tuple[Refund, ...]:
+    """All refunds of a charge, oldest first."""
+    return tuple(_stored(row).refund for row in await conn.fetch(_OF_CHARGE, charge_id))
+
+
+_CLAIM = """
+update refund r
+set lease_until = now() + make_interval(secs => $4)
+from (
+    select f.request_id from refund f
+    join charge c on c.id = f.charge_id
+    where c.wallet = $1 and f.next_at <= $2 and (f.lease_until is null or f.lease_until < now())
+    order by f.next_at
+    limit $3
+    for update of f skip locked
+) due
+where r.request_id = due.request_id
+returning r.request_id, r.charge_id, r.attempt_request_id, r.amount_minor, r.currency, r.state,
+          r.created_at, r.next_at, r.result_code, r.body, $1 as wallet
+"""
+
+
+async def claim(
+    conn: asyncpg.Connection, wallet: str, at: datetime, limit: int, lease_s: float
+) -> list[StoredRefund]:
+    """Refunds of a wallet that are due and that nobody has."""
+    return [_stored(row) for row in await conn.fetch(_CLAIM, wallet, at, limit, lease_s)]
+
+
+_LOCK = """
+select r.request_id, r.charge_id, r.attempt_request_id, r.amount_minor, r.currency, r.state,
+       r.created_at, r.next_at, r.result_code, r.body, c.wallet
+from refund r
+join charge c on c.id = r.charge_id
+where r.request_id = any($1::text[])
+order by r.request_id
+for update of r
+"""
+
+
+async def lock(conn: asyncpg.Connection, request_ids: Sequence[str]) -> list[StoredRefund]:
+    """These refunds as they are now, locked in the order of their ids."""
+    return [_stored(row) for row in await conn.fetch(_LOCK, list(request_ids))]
+
+
+_SAVE = """
+update refund
+set state = $2, next_at = $3, result_code = $4, refunded_at = $5, lease_until = null
+where request_id = $1
+"""
+
+
+async def save(conn: asyncpg.Connection, refund: Refund, refunded_at: datetime | None) -> None:
+    """Write what became of a refund; ``refunded_at`` is the wallet's time of it."""
+    await conn.execute(
+        _SAVE, refund.id, str(refund.state), refund.next_at, refund.code, refunded_at
+    )
+
+
+def _stored(row: asyncpg.Record) -> StoredRefund:
+    refund = Refund(
+        row["request_id"],
+        row["charge_id"],
+        row["attempt_request_id"],
+        Money(row["amount_minor"], currency(row["currency"])),
+        RefundState(row["state"]),
+        row["created_at"],
+        row["next_at"],
+        row["result_code"],
+    )
+    return StoredRefund(refund, row["wallet"], row["body"])
