@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from ride_code_scheme import Scheme
 
-from transitpay.ride_code import base45, bits, golden, layout, signing
+from transitpay.destinations import DESTINATIONS, MODES
+from transitpay.ride_code import base45, golden, layout, signing
 from transitpay.ride_code.deny_list import DenyList
 from transitpay.ride_code.reasons import RULES, Kind, Language, Reason
 from transitpay.ride_code.trust_list import TrustList
@@ -123,8 +124,8 @@ def test_alphabet_orders_and_names_are_real() -> None:
     assert f"{signing.P256_ORDER:064x}" in section("Signatures")
     assert str(signing.ED25519_ORDER - 2**252) in section("Signatures")
     rows = {row[0]: [c for c in row[1:] if c] for row in table(section("Bytes"), 8)}
-    assert tuple(rows["destination"]) == bits.DESTINATIONS
-    assert tuple(rows["mode"]) == bits.MODES
+    assert tuple(rows["destination"]) == DESTINATIONS
+    assert tuple(rows["mode"]) == MODES
 
 
 def test_the_deny_list_and_the_reader_of_the_page_can_be_read() -> None:

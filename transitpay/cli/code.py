@@ -12,9 +12,16 @@ import click
 
 from transitpay.cli.files import read_text, write_bytes
 from transitpay.clock import LOCAL_ZONE
+from transitpay.destinations import (
+    DESTINATIONS,
+    MODES,
+    bitmap,
+    destination_number,
+    mode_number,
+)
 from transitpay.errors import MalformedInput
 from transitpay.money import currency, parse_major
-from transitpay.ride_code import bits, drawing, keys, layout, signing
+from transitpay.ride_code import drawing, keys, layout, signing
 from transitpay.ride_code.deny_list import DenyList
 from transitpay.ride_code.golden import describe
 from transitpay.ride_code.layout import Authorisation, RideCode
@@ -29,7 +36,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 _text = click.argument("text")
 _at = click.option("--at", "at_text", help="ISO time, UTC+8 if it names no zone. [now]")
 _destination = click.option(
-    "--destination", type=click.Choice(bits.DESTINATIONS), default="hong-kong", show_default=True
+    "--destination", type=click.Choice(DESTINATIONS), default="hong-kong", show_default=True
 )
 
 
@@ -83,13 +90,13 @@ def make(
         code_life_s=code_life_s,
         ceiling_major=ceiling,
         ceiling_currency=currency(unit),
-        destinations=bits.bitmap(bits.DESTINATIONS, bits.DESTINATIONS),
-        modes=bits.bitmap(("metro", "bus"), bits.MODES),
+        destinations=bitmap(range(len(DESTINATIONS))),
+        modes=bitmap(map(mode_number, ("metro", "bus"))),
         rider_class=0,
         max_companions=2,
         quota=2000,
     )
-    place = bits.number(destination, bits.DESTINATIONS)
+    place = destination_number(destination)
     unsigned = RideCode(it, signing.sign_authorisation(it, issuer), now, counter, place, slot)
     data = layout.encode(signing.sign_code(unsigned, device))
     made = {"text": layout.write_text(data), "hex": data.hex(), "rider_id": it.rider_id}
@@ -137,15 +144,15 @@ def read(text: str, as_json: bool) -> None:
         "life_h": it.life_h,
         "code_life_s": it.code_life_s,
         "ceiling": str(it.ceiling),
-        "destinations": bits.names_in(it.destinations, bits.DESTINATIONS),
-        "modes": bits.names_in(it.modes, bits.MODES),
+        "destinations": _names_in(it.destinations, DESTINATIONS),
+        "modes": _names_in(it.modes, MODES),
         "rider_class": it.rider_class,
         "max_companions": it.max_companions,
         "quota": it.quota,
         "issuer_signature": found.issuer_signature.hex(),
         "generated_at": found.generated_at,
         "counter": found.counter,
-        "destination": bits.names_in(1 << found.destination, bits.DESTINATIONS)[0],
+        "destination": _names_in(1 << found.destination, DESTINATIONS)[0],
         "slot": found.slot,
         "device_signature": found.device_signature.hex(),
     }
@@ -157,7 +164,7 @@ def read(text: str, as_json: bool) -> None:
 @click.option("--trust-list", required=True, type=_FILE, help="JSON; see docs/ride-code.md.")
 @click.option("--deny-list", type=_FILE, help="JSON. [nobody is denied]")
 @_destination
-@click.option("--mode", type=click.Choice(bits.MODES), default="metro", show_default=True)
+@click.option("--mode", type=click.Choice(MODES), default="metro", show_default=True)
 @click.option("--direction", type=click.Choice([d.value for d in Direction]), default="entry")
 @click.option("--highest-fare", help="Highest fare from this stop, as 66.00HKD. [not compared]")
 @click.option("--excluded", is_flag=True, help="This service takes no ride codes.")
@@ -184,8 +191,8 @@ def judge_command(
     """Judge a code as a reader does. Exit code 0: accepted. 1: rejected. 2: a file is malformed."""
     fare = highest_fare and parse_major(highest_fare[:-3], currency(highest_fare[-3:]))
     rules = ReaderRules(
-        bits.number(destination, bits.DESTINATIONS),
-        bits.number(mode, bits.MODES),
+        destination_number(destination),
+        mode_number(mode),
         Direction(direction),
         service_excluded=excluded,
         test_keys_allowed=test_keys,
@@ -202,6 +209,12 @@ def judge_command(
         told["texts"] = {language.value: rule.text(language) for language in Language}
     _say(told, as_json)
     ctx.exit(0 if told["verdict"] == "accepted" else 1)
+
+
+def _names_in(bits: int, names: tuple[str, ...]) -> list[str]:
+    """The names whose bits are set; a bit without a name is told by its number."""
+    found = [n for n in range(bits.bit_length()) if bits >> n & 1]
+    return [names[n] if n < len(names) else f"bit-{n}" for n in found]
 
 
 def _given(text: str) -> str:

@@ -9,8 +9,14 @@ from pathlib import Path
 import click
 
 from transitpay.cli.files import read_text, write_bytes, write_new
+from transitpay.destinations import (
+    DESTINATIONS,
+    MODES,
+    bitmap,
+    destination_number,
+    mode_number,
+)
 from transitpay.errors import Conflict
-from transitpay.ride_code import bits
 from transitpay.ride_code import keys as ride_keys
 from transitpay.ride_code.signing import Algorithm
 from transitpay.ride_code.trust_list import IssuerKey, TrustList
@@ -39,11 +45,11 @@ def keys() -> None:
     show_default=True,
 )
 @click.option(
-    "--destination", "destinations", multiple=True, type=click.Choice(bits.DESTINATIONS),
+    "--destination", "destinations", multiple=True, type=click.Choice(DESTINATIONS),
     help="Where its codes may be used; repeatable. [all]",
 )  # fmt: skip
 @click.option(
-    "--mode", "modes", multiple=True, type=click.Choice(bits.MODES),
+    "--mode", "modes", multiple=True, type=click.Choice(MODES),
     help="In what its codes may be used; repeatable. [metro, bus]",
 )  # fmt: skip
 @click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True)
@@ -74,8 +80,8 @@ def issuer(
         algorithm=Algorithm(algorithm),
         public_key=ride_keys.public_bytes(private),
         issuer=issuer,
-        destinations=bits.bitmap(destinations or bits.DESTINATIONS, bits.DESTINATIONS),
-        modes=bits.bitmap(modes or ("metro", "bus"), bits.MODES),
+        destinations=bitmap(map(destination_number, destinations or DESTINATIONS)),
+        modes=bitmap(map(mode_number, modes or ("metro", "bus"))),
         not_before=now,
         not_after=now + timedelta(days=days),
         test=test,
