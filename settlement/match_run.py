@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import duckdb
@@ -21,6 +22,12 @@ from settlement.matching import PRECEDENCE, Break, Result
 #: Engine rows have columns of many types: Any is what DuckDB gives.
 Record = dict[str, Any]
 _MEMORY = "512MB"
+_NULL = "\x01"
+_LOAD = (
+    "insert into made select * from read_csv(?, header=false, all_varchar=true,"
+    f" nullstr='{_NULL}', allow_quoted_nulls=true, quote='\"', escape='\"',"
+    " delim=',', auto_detect=false, columns="
+)
 _SUMS = """
 select rule, row_kind, coalesce(i_currency, e_currency) as currency, count(*) as items,
     count(distinct case when both_sides = 1 then request_id end) as ids,
@@ -35,46 +42,89 @@ order by rule nulls last, row_kind nulls last, currency nulls last
 class Tables:
     """Parquet files of one run. ``settled`` is None where the layout has one file for both."""
 
-    internal: Path
-    external: Path
-    known: Path
-    settled: Path | None = None
+    internal: tuple[Path, ...]
+    external: tuple[Path, ...]
+    known: tuple[Path, ...]
+    settled: tuple[Path, ...] | None = None
     batches: str = ""
 
 
-def write_parquet(rows: Iterable[Iterable[object]], columns: str, path: Path) -> int:
-    """Write rows of exactly these columns ("name type, ..."); None is null. Returns their number.
+@dataclass(frozen=True, slots=True)
+class BatchTotal:
+    """The successful rows of one batch and currency in sum, minor units."""
 
-    The rows go through a text file, so that no number of them fills the memory.
+    batch: str
+    currency: str
+    fee: int
+    settlement: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilePayment:
+    """A payment that a file holds and our books do not have as paid."""
+
+    request_id: str
+    wallet_id: str
+    amount: int
+    currency: str
+    completed: int
+
+
+class ParquetRows:
+    """Takes rows of exactly these columns ("name type, ...") and leaves a Parquet file; None is
+    null. They go through a text file, so that no number of them fills the memory.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count = 0
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        text = Path(folder) / "rows.csv"
-        with text.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
-            for row in rows:
-                writer.writerow(["\x01" if value is None else value for value in row])
-                count += 1
-        done = Path(folder) / "rows.parquet"
+
+    def __init__(self, columns: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._columns, self._path = columns, path
+        self._folder = tempfile.TemporaryDirectory(dir=path.parent)
+        self._text = Path(self._folder.name) / "rows.csv"
+        self._out = self._text.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        self.rows = 0
+
+    def __enter__(self) -> ParquetRows:
+        return self
+
+    def add(self, row: Iterable[object]) -> None:
+        """Add one row."""
+        self._writer.writerow([_NULL if value is None else value for value in row])
+        self.rows += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._out.close()
+        if kind is None:
+            self._convert()
+        self._folder.cleanup()
+
+    def _convert(self) -> None:
+        done = Path(self._folder.name) / "rows.parquet"
         with _engine() as engine:
-            engine.execute(f"create table made ({columns})")
-            if count:
-                engine.execute(
-                    "insert into made select * from read_csv(?, header=false, all_varchar=true,"
-                    " nullstr='\x01', allow_quoted_nulls=true, quote='\"', escape='\"',"
-                    " delim=',', auto_detect=false, columns=" + _text_columns(columns) + ")",
-                    [str(text)],
-                )
+            engine.execute(f"create table made ({self._columns})")
+            if self.rows:
+                engine.execute(_LOAD + _text_columns(self._columns) + ")", [str(self._text)])
             engine.execute(f"copy made to '{_quoted(done)}' (format parquet)")
-        done.replace(path)
-    return count
+        done.replace(self._path)
 
 
-def unmatched_ids(internal: Path, external: Path) -> Iterator[tuple[str, str]]:
+def write_parquet(rows: Iterable[Iterable[object]], columns: str, path: Path) -> int:
+    """Write rows that are at hand; returns their number."""
+    with ParquetRows(columns, path) as made:
+        for row in rows:
+            made.add(row)
+    return made.rows
+
+
+def unmatched_ids(internal: Path, external: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """(row kind, request id) of external rows that have no internal item."""
     with _engine() as engine:
-        _view(engine, "internal", internal)
+        _view(engine, "internal", (internal,))
         _view(engine, "external", external)
         rows = engine.execute(
             "select distinct e.row_kind, e.request_id from external e left join internal i"
@@ -105,6 +155,39 @@ def run(tables: Tables) -> Result:
             " and (i_carried > 0 or e_carried > 0) order by request_id",
         )
         return Result(tuple(breaks), counts, tuple(str(r["request_id"]) for r in resolved))
+
+
+def batch_totals(settled: Sequence[Path]) -> list[BatchTotal]:
+    """What each batch takes as fees and pays, over the rows as they were served."""
+    with _engine() as engine:
+        _view(engine, "settled", settled)
+        rows = _records(
+            engine,
+            "select batch, currency, cast(sum(fee) as decimal(38,0)) as fee,"
+            " cast(sum(settlement) as decimal(38,0)) as settlement"
+            " from settled where success = 1 group by batch, currency order by batch, currency",
+        )
+        return [
+            BatchTotal(r["batch"], r["currency"], int(r["fee"]), int(r["settlement"])) for r in rows
+        ]
+
+
+def payments_in(tables: Tables) -> list[FilePayment]:
+    """Payments of the files, without a cancellation beside them, that our books doubt."""
+    with _engine() as engine:
+        _view(engine, "external", tables.external)
+        _view(engine, "known", tables.known)
+        rows = _records(
+            engine,
+            "select e.request_id, min(e.wallet_id) as wallet_id, min(e.amount) as amount,"
+            " min(e.currency) as currency, min(e.completed) as completed from external e"
+            " join known k on k.row_kind = e.row_kind and k.request_id = e.request_id"
+            " left join external c on c.row_kind = 'cancel' and c.request_id = e.request_id"
+            " where e.row_kind = 'payment' and e.success = 1 and e.carried = 0"
+            " and k.standing in ('unknown', 'refused') and c.request_id is null"
+            " group by e.request_id order by e.request_id",
+        )
+        return [FilePayment(**row) for row in rows]
 
 
 def _pairs_with_breaks(engine: Any) -> list[Record]:  # a DuckDB connection
@@ -143,8 +226,9 @@ def _records(engine: Any, text: str) -> list[Record]:  # a DuckDB connection
     return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
 
 
-def _view(engine: Any, name: str, path: Path) -> None:  # a DuckDB connection
-    engine.execute(f"create view {name} as select * from read_parquet('{_quoted(path)}')")
+def _view(engine: Any, name: str, paths: Sequence[Path]) -> None:  # a DuckDB connection
+    files = ", ".join(f"'{_quoted(path)}'" for path in paths)
+    engine.execute(f"create view {name} as select * from read_parquet([{files}])")
 
 
 def _engine() -> Any:  # a DuckDB connection

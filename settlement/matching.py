@@ -101,7 +101,12 @@ PRECEDENCE: tuple[tuple[str, BreakKind | None, BreakState | None, str], ...] = (
         "the wallet says failed",
     ),
     ("e_success = 0", None, None, "no money on either side"),
-    ("standing = 'cancelled' and e_twin = 1", None, None, "payment and cancellation"),
+    (
+        "standing in ('cancelled', 'unknown') and e_twin = 1",
+        None,
+        None,
+        "payment and cancellation",
+    ),
     ("standing = 'late'", _K.TIMING, _S.AUTO_RESOLVED, "was missing in an earlier file"),
     (
         f"standing in ('later', 'unknown') and e_carried {_CARRY}",
@@ -116,6 +121,7 @@ PRECEDENCE: tuple[tuple[str, BreakKind | None, BreakState | None, str], ...] = (
         "cancelled near the day's edge: its cancellation may stand in the next file",
     ),
     ("standing = 'earlier'", _K.DUPLICATE_EXTERNAL, _S.OPEN, "was in an earlier file"),
+    ("standing = 'refused' and e_carried > 0", None, None, "reported when it came"),
     ("standing is not null", _K.STATUS_MISMATCH, _S.OPEN, "we hold no money for it"),
     ("1 = 1", _K.MISSING_INTERNAL, _S.OPEN, "never ours"),
 )
@@ -126,7 +132,8 @@ _RULE = "case " + " ".join(f"when {rule[0]} then {n}" for n, rule in enumerate(P
 EXTERNAL = (
     "row_kind varchar, request_id varchar, original_id varchar, wallet_id varchar, "
     "success integer, amount bigint, fee bigint, settlement bigint, currency varchar, "
-    "day integer, edge integer, carried integer, batch varchar, other bigint, rate varchar"
+    "day integer, edge integer, carried integer, batch varchar, other bigint, rate varchar, "
+    "completed bigint"
 )
 INTERNAL = (
     "row_kind varchar, request_id varchar, amount bigint, fee bigint, currency varchar, "
@@ -147,12 +154,13 @@ with ours as (
     from external group by request_id
 ), theirs as (
     select e.row_kind, e.request_id, e.original_id, e.wallet_id, e.success, e.amount, e.fee,
-        e.settlement, e.currency, e.day, e.edge, e.carried, e.batch, e.other, e.rate, t.twin,
+        e.settlement, e.currency, e.day, e.edge, e.carried, e.batch, e.other, e.rate,
+        e.completed, t.twin,
         row_number() over (partition by e.row_kind, e.request_id
             order by case when e.amount = i.amount and e.currency = i.currency then 0 else 1 end,
                 e.success desc nulls last, e.carried desc nulls last, e.amount nulls last,
                 e.fee nulls last, e.settlement nulls last, e.currency nulls last,
-                e.other nulls last, e.wallet_id nulls last, e.day nulls last) as copy
+                e.other nulls last, e.wallet_id nulls last, e.completed nulls last) as copy
     from external e
     join twins t on t.request_id = e.request_id
     left join ours i on i.row_kind = e.row_kind and i.request_id = e.request_id and i.copy = 1
@@ -167,7 +175,8 @@ with ours as (
         e.original_id as e_original, e.wallet_id as e_wallet_id, e.success as e_success,
         e.amount as e_amount, e.fee as e_fee, e.settlement as e_settlement,
         e.currency as e_currency, e.day as e_day, e.edge as e_edge, e.carried as e_carried,
-        e.batch as e_batch, e.other as e_other, e.rate as e_rate, e.twin as e_twin
+        e.batch as e_batch, e.other as e_other, e.rate as e_rate, e.twin as e_twin,
+        e.completed as e_completed
     from (select * from ours where copy = 1) i
     full outer join (select * from theirs where copy = 1) e
         on e.row_kind = i.row_kind and e.request_id = i.request_id
@@ -192,7 +201,7 @@ with ours as (
             order by case when e.amount = i.amount and e.currency = i.currency then 0 else 1 end,
                 e.success desc nulls last, e.carried desc nulls last, e.amount nulls last,
                 e.fee nulls last, e.settlement nulls last, e.currency nulls last,
-                e.other nulls last, e.wallet_id nulls last, e.day nulls last) as copy
+                e.other nulls last, e.wallet_id nulls last, e.completed nulls last) as copy
     from external e
     left join first i on i.row_kind = e.row_kind and i.request_id = e.request_id
 )
@@ -283,6 +292,8 @@ def broken_pair(row: Mapping[str, object]) -> Break:
         detail["standing"] = row["standing"]
     if state is _S.CARRIED:
         detail["carries"] = "external" if row["ours_only"] == 0 else "internal"
+    elif row["standing"] == Standing.REFUSED and kind is _K.STATUS_MISMATCH:
+        detail["carries"] = "external"  # it is evidence: our books may follow it tomorrow
     for name, value in sorted(row.items()):
         if name[:2] in ("i_", "e_") and value is not None:
             detail[name] = value

@@ -246,13 +246,15 @@ async def fingerprint(conn: Any) -> dict[str, tuple[int, str]]:
     """Rows and a digest of every table: equal before and after = nothing was changed."""
     names = await conn.fetch(
         "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-        " where n.nspname = 'public' and c.relkind = 'r' order by 1"
+        " where n.nspname = 'public' and c.relkind = 'r'"
+        " and has_table_privilege(c.oid, 'select') order by 1"
     )
     found = {}
     for (name,) in names:
         row = await conn.fetchrow(
-            f"select count(*) as n, md5(coalesce(string_agg(t::text, '|' order by t::text), ''))"
-            f' as d from "{name}" t'
+            "select count(*) as n,"
+            " md5(coalesce(string_agg(t::text, '|' order by t::text), '')) as d"
+            f' from "{name}" t'
         )
         found[name] = (row["n"], row["d"])
     return found

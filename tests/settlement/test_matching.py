@@ -49,7 +49,7 @@ def books(text: str) -> Books:
             row["cancelled"] = 0
         else:
             row |= {"original_id": "", "wallet_id": f"W-{request_id}", "success": 1}
-            row |= {"settlement": amount - fee, "batch": "b1", "rate": None}
+            row |= {"settlement": amount - fee, "batch": "b1", "rate": None, "completed": 0}
         for extra in rest[2:]:
             name, _, value = extra.partition("=")
             row[name] = int(value) if value.lstrip("-").isdigit() else value
@@ -62,17 +62,15 @@ def books(text: str) -> Books:
 
 def matched(text: str | Books, folder: Path) -> Result:
     made = books(text) if isinstance(text, str) else text
-    tables = Tables(
-        folder / "internal.parquet", folder / "external.parquet", folder / "known.parquet"
-    )
-    write_parquet(([r[n] for n in INTERNAL] for r in made.ours), matching.INTERNAL, tables.internal)
-    write_parquet(([r[n] for n in EXTERNAL] for r in made.file), matching.EXTERNAL, tables.external)
-    write_parquet(made.known, matching.KNOWN, tables.known)
-    if made.settled is not None:
-        settled = folder / "settled.parquet"
-        write_parquet(([r[n] for n in EXTERNAL] for r in made.settled), matching.EXTERNAL, settled)
-        tables = Tables(tables.internal, tables.external, tables.known, settled, "b1")
-    return run(tables)
+    internal, external = folder / "internal.parquet", folder / "external.parquet"
+    known, settled = folder / "known.parquet", folder / "settled.parquet"
+    write_parquet(([r[n] for n in INTERNAL] for r in made.ours), matching.INTERNAL, internal)
+    write_parquet(([r[n] for n in EXTERNAL] for r in made.file), matching.EXTERNAL, external)
+    write_parquet(made.known, matching.KNOWN, known)
+    if made.settled is None:
+        return run(Tables((internal,), (external,), (known,)))
+    write_parquet(([r[n] for n in EXTERNAL] for r in made.settled), matching.EXTERNAL, settled)
+    return run(Tables((internal,), (external,), (known,), (settled,), "b1"))
 
 
 CLEAN = """
@@ -277,7 +275,7 @@ def test_a_failed_row_is_in_no_batch_and_one_break(tmp_path: Path) -> None:
 
 def test_ids_without_an_item_are_listed_for_the_books(tmp_path: Path) -> None:
     matched(CLEAN + "file payment x-1 100 1\nfile payment x-1 100 1", tmp_path)
-    found = unmatched_ids(tmp_path / "internal.parquet", tmp_path / "external.parquet")
+    found = unmatched_ids(tmp_path / "internal.parquet", [tmp_path / "external.parquet"])
     assert list(found) == [("payment", "x-1")]
 
 
