@@ -100,7 +100,10 @@ def demo(
     with _folder(home) as folder, _Terminal(console) as terminal:
         options = DemoOptions(riders, seed, folder, data, port, gateways, 0 if no_plants else None)
         after = _after(console, as_json, serve)
-        result = asyncio.run(_cancellable(run_demo(options, terminal, after)))
+        try:
+            result = asyncio.run(_cancellable(run_demo(options, terminal, after)))
+        except asyncio.CancelledError:
+            raise click.ClickException("stopped by SIGTERM; everything has ended") from None
     ctx.exit(1 if result.faults else 0)
 
 

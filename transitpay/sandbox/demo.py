@@ -24,9 +24,10 @@ DAY = date(2026, 10, 30)
 #: Business seconds from 06:00 to 08:30 on the next day.
 _SPAN_S = 95_400
 #: Seconds of the machine that the span takes for few riders, and more for each further one.
-_LEAST_S = 38.0
+_LEAST_S = 36.0
 _A_RIDER_S = 0.027
 _FREE_RIDERS = 200
+_LEAST_LEAD_S = 7.0
 _LEAD_S = 2.5
 _LEAD_A_RIDER_S = 0.004
 _OPEN_CHARGES_LIMIT_S = 45.0
@@ -61,8 +62,12 @@ def speed_for(riders: int) -> int:
 
 
 def lead_for(riders: int) -> float:
-    """Seconds of the machine before the business day begins: the first riders enrol in them."""
-    return _LEAD_S + _LEAD_A_RIDER_S * riders
+    """Seconds of the machine before the business day begins.
+
+    In them the first riders enrol, and settlement publishes rates: it does so some seconds of the
+    machine ahead, so that a restart of its own leaves no gap.
+    """
+    return max(_LEAST_LEAD_S, _LEAD_S + _LEAD_A_RIDER_S * riders)
 
 
 async def run_demo(

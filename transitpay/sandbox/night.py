@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -74,8 +75,9 @@ async def _nightly(town: Town, day: date) -> NightRun:
         code = process.returncode
         assert code is not None
         last = said.decode("utf-8", "replace").strip()
-        if code in _HAS_SPOKEN:
-            return NightRun(code, _last_object(last))
+        report = _last_object(last)
+        if code in _HAS_SPOKEN and report:
+            return NightRun(code, report)
         await asyncio.sleep(_RETRY_S)
     raise TemporarilyUnavailable(
         "night_failed", f"the nightly run fails: {last[-300:]} (see {log})"
@@ -83,9 +85,8 @@ async def _nightly(town: Town, day: date) -> NightRun:
 
 
 def _last_object(text: str) -> Any:
-    """The JSON object that ends the output."""
-    start = text.find("{")
-    try:
-        return json.loads(text[start:]) if start >= 0 else {}
-    except json.JSONDecodeError:
-        return json.loads(text.splitlines()[-1])
+    """The JSON object that ends the output; nothing if there is none."""
+    for candidate in (text, text[text.find("{") :], text.rpartition("\n")[2]):
+        with suppress(json.JSONDecodeError):
+            return json.loads(candidate)
+    return {}
