@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import signal
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
@@ -15,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from transitpay.cli import demo_tables
+from transitpay.cli.sandbox_home import run_to_end, sandbox_folder
 from transitpay.clock import LOCAL_ZONE
 from transitpay.errors import MalformedInput
 from transitpay.runtime.config import Settings
@@ -97,13 +94,10 @@ def demo(
         raise MalformedInput("no_data_folder", f"there is no folder {data}", field="--data")
     Settings.from_environment()
     console = Console(stderr=True)
-    with _folder(home) as folder, _Terminal(console) as terminal:
+    with sandbox_folder(home) as folder, _Terminal(console) as terminal:
         options = DemoOptions(riders, seed, folder, data, port, gateways, 0 if no_plants else None)
         after = _after(console, as_json, serve)
-        try:
-            result = asyncio.run(_cancellable(run_demo(options, terminal, after)))
-        except asyncio.CancelledError:
-            raise click.ClickException("stopped by SIGTERM; everything has ended") from None
+        result = run_to_end(run_demo(options, terminal, after))
     ctx.exit(1 if result.faults else 0)
 
 
@@ -125,29 +119,3 @@ def _after(
             await wait_for_signal()
 
     return say
-
-
-@contextlib.contextmanager
-def _folder(home: Path | None) -> Iterator[Path]:
-    """The folder of this demo; a temporary one goes away with its databases."""
-    if home is None:
-        with tempfile.TemporaryDirectory(
-            prefix="transitpay-demo-", ignore_cleanup_errors=True
-        ) as it:
-            yield Path(it)
-        return
-    if home.is_dir() and any(home.iterdir()):
-        raise MalformedInput("folder_in_use", f"{home} is not empty", field="--home")
-    home.mkdir(parents=True, exist_ok=True)
-    yield home.absolute()
-
-
-async def _cancellable(work: Awaitable[Outcome]) -> Outcome:
-    """``work``, cancelled by SIGTERM as by Ctrl-C, so that all processes end."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        return await task
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)

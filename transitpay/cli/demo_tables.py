@@ -34,7 +34,7 @@ def show(totals: Totals, console: Console) -> None:
 
 
 def _taps(totals: Totals) -> Table:
-    table = _table("Taps", "decision", "reason", "taps:")
+    table = new_table("Taps", "decision", "reason", "taps:")
     taps = totals["taps"]
     for decision in ("accepted", "already_answered"):
         if decision in taps:
@@ -45,31 +45,31 @@ def _taps(totals: Totals) -> Table:
 
 
 def _journeys(totals: Totals) -> Table:
-    table = _table("Journeys", "network", "state", "journeys:", "fares:")
+    table = new_table("Journeys", "network", "state", "journeys:", "fares:")
     for row in totals["journeys"]:
-        fares = _money(row["fare_minor"], row["currency"])
+        fares = amount_text(row["fare_minor"], row["currency"])
         table.add_row(row["network"], row["state"], str(row["journeys"]), fares)
     return table
 
 
 def _charges(totals: Totals) -> Table:
-    table = _table("Charges", "wallet", "state", "charges:", "amount:")
+    table = new_table("Charges", "wallet", "state", "charges:", "amount:")
     for row in totals["charges"]:
-        amount = _money(row["amount_minor"], row["currency"])
+        amount = amount_text(row["amount_minor"], row["currency"])
         table.add_row(row["wallet"], row["state"], str(row["charges"]), amount)
     return table
 
 
 def _fx(totals: Totals) -> Table:
-    table = _table("FX", "corridor", "quotes:", "fares:", "charged:", "spread:", "mid")
+    table = new_table("FX", "corridor", "quotes:", "fares:", "charged:", "spread:", "mid")
     for row in totals["fx"]["quotes"]:
         fare, charge = row["fare_currency"], row["charge_currency"]
         table.add_row(
             f"{fare} -> {charge}",
             str(row["quotes"]),
-            _money(row["fare_minor"], fare),
-            _money(row["charge_minor"], charge),
-            _money(row["spread_minor"], charge),
+            amount_text(row["fare_minor"], fare),
+            amount_text(row["charge_minor"], charge),
+            amount_text(row["spread_minor"], charge),
             f"{row['lowest_mid']} - {row['highest_mid']}",
         )
     for row in totals["fx"]["wallet_quotes"]:
@@ -78,14 +78,14 @@ def _fx(totals: Totals) -> Table:
 
 
 def _net(totals: Totals) -> Table:
-    table = _table("Net positions (+ the house pays)", "participant", "amount:")
+    table = new_table("Net positions (+ the house pays)", "participant", "amount:")
     for row in totals["settlement"]["net"]:
-        table.add_row(row["participant"], _money(row["amount_minor"], row["currency"]))
+        table.add_row(row["participant"], amount_text(row["amount_minor"], row["currency"]))
     return table
 
 
 def _breaks(totals: Totals) -> Table:
-    table = _table("Breaks", "wallet", "kind", "planted:", "found:")
+    table = new_table("Breaks", "wallet", "kind", "planted:", "found:")
     reconciliation = totals["reconciliation"]
     for wallet, planted in reconciliation["planted"].items():
         found = reconciliation["found"][wallet]
@@ -96,7 +96,7 @@ def _breaks(totals: Totals) -> Table:
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
     """A table; a column whose name ends with a colon is right-aligned."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
@@ -104,5 +104,6 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _money(minor: int, currency: str) -> str:
+def amount_text(minor: int, currency: str) -> str:
+    """An amount of a currency with two decimals, such as ``CNY 1,234.50``."""
     return f"{currency} {Decimal(minor).scaleb(-2):,.2f}"

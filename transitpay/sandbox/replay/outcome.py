@@ -1,0 +1,187 @@
+"""What a replay came to, as one object, and whether every acknowledged tap is accounted for.
+
+Fares are compared with what the rows say; a difference is told and is no fault, for the tariff
+is of another year and cards had discounts of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from transitpay.postgres import day_totals, replay_totals
+from transitpay.postgres.pool import connect
+from transitpay.postgres.replay_totals import LastTap, Waiting
+from transitpay.sandbox.replay.plan import (
+    BUS_NETWORK,
+    METRO_NETWORK,
+    WALLETS,
+    PlannedScan,
+    ReplayPlan,
+)
+from transitpay.sandbox.replay.road import Sent
+from transitpay.sandbox.szt_taps import RawTap, TapRows
+from transitpay.sandbox.town import Town
+
+Connection = Any  # asyncpg has no type information
+#: What a card got off for changing within 90 minutes, in fen.
+TRANSFER_DISCOUNT_MINOR = 40
+_EXAMPLES = 5
+
+
+@dataclass(slots=True)
+class Replayed:
+    """``totals`` is what is printed; ``faults`` says in words what is not as it must be."""
+
+    totals: dict[str, Any]
+    faults: list[str] = field(default_factory=list)
+
+
+def read_totals(rows: TapRows, plan: ReplayPlan) -> dict[str, Any]:
+    """What the files hold and what of it is replayed."""
+    return {
+        "rows": {
+            "read": rows.rows,
+            "kinds": {str(kind): rows.kinds[kind] for kind in sorted(rows.kinds)},
+            "dropped": {str(drop): rows.dropped[drop] for drop in sorted(rows.dropped)},
+            "first_dropped": {str(drop): where for drop, where in sorted(rows.examples.items())},
+            "unmapped": dict(sorted(plan.unmapped.items())),
+            "left_out_by_limit": plan.left_out,
+            "replayed": len(plan.scans),
+        },
+        "cards": plan.cards,
+        "readers": len(plan.readers),
+        "shifted_days": plan.shift.days,
+        "first_tap_at": plan.scans[0].at.isoformat(),
+        "last_tap_at": plan.scans[-1].at.isoformat(),
+    }
+
+
+async def outcome(
+    town: Town,
+    rows: TapRows,
+    plan: ReplayPlan,
+    sent: Sent,
+    left: Waiting,
+    session: aiohttp.ClientSession,
+) -> Replayed:
+    """Read everything back and compare it with the rows, the answers and the wallets."""
+    found = Replayed(read_totals(rows, plan))
+    conn = await connect(town.owner_dsn, application_name="transitpay-replay")
+    try:
+        await _check_taps(conn, plan, sent, left, found)
+        await _check_books(conn, found)
+        await _check_wallets(conn, town, session, found)
+        scans = {(scan.reader, scan.sequence): scan for scan in plan.scans}
+        pairs = await replay_totals.whole_journeys(conn, METRO_NETWORK)
+        boardings = await replay_totals.whole_journeys(conn, BUS_NETWORK)
+        found.totals |= {
+            "journeys": await replay_totals.journeys(conn),
+            "set_aside": await replay_totals.set_aside(conn),
+            "pairs": compare_pairs(pairs, scans),
+            "boardings": compare_boardings(
+                (it, scans[it.reader, it.sequence].raw) for it in boardings
+            ),
+            "charges": await day_totals.charges(conn),
+            "fx": await day_totals.fx(conn),
+        }
+    finally:
+        await conn.close()
+    return found
+
+
+def compare_pairs(
+    pairs: Iterable[LastTap], scans: Mapping[tuple[str, int], PlannedScan]
+) -> dict[str, Any]:
+    """Complete metro journeys whose fare is the full fare that the exit's row says."""
+    equal, differing = 0, []
+    for it in pairs:
+        raw = scans[it.reader, it.sequence].raw
+        if it.fare_minor == raw.full_fare_minor:
+            equal += 1
+        else:
+            differing.append(
+                {"from": it.entry_stop, "to": it.exit_stop, "fare_minor": it.fare_minor,
+                 "row_minor": raw.full_fare_minor}
+            )  # fmt: skip
+    total = equal + len(differing)
+    return {"comparable": total, "equal": equal, "differing": differing[:_EXAMPLES]}
+
+
+def compare_boardings(boardings: Iterable[tuple[LastTap, RawTap]]) -> dict[str, int]:
+    """Bus fares beside what the card paid; what is neither is half, free or undiscounted."""
+    found = Counter({"comparable": 0, "equal_to_paid": 0, "paid_less_transfer": 0, "other": 0})
+    for it, raw in boardings:
+        found["comparable"] += 1
+        if it.fare_minor == raw.paid_minor:
+            found["equal_to_paid"] += 1
+        elif it.fare_minor - TRANSFER_DISCOUNT_MINOR == raw.paid_minor and raw.transfer:
+            found["paid_less_transfer"] += 1
+        else:
+            found["other"] += 1
+    return dict(found)
+
+
+async def _check_taps(
+    conn: Connection, plan: ReplayPlan, sent: Sent, left: Waiting, found: Replayed
+) -> None:
+    """Every scan was acknowledged, and every accepted tap is in one journey or set aside."""
+    places = await replay_totals.places(conn)
+    booked = await day_totals.bookings(conn)
+    found.totals["taps"] = {
+        "sent": sent.sent,
+        "decisions": dict(sorted(sent.decisions.items())),
+        "refusals": dict(sorted(sent.refusals.items())),
+        "booked_or_set_aside": places.get(1, 0),
+        "pending": places.get(0, 0),
+    }
+    found.totals["waiting"] = {"riders": left.riders, "charges": left.charges}
+    if sent.sent != len(plan.scans):
+        found.faults.append(f"{len(plan.scans) - sent.sent} scans were not acknowledged")
+    if sent.accepted != booked.accepted:
+        lost, more = sent.accepted - booked.accepted, booked.accepted - sent.accepted
+        found.faults.append(
+            f"{len(lost)} acknowledged taps are not in the log, {len(more)} more are"
+        )
+    if places.get(2):
+        found.faults.append(f"{places[2]} taps are in a journey and set aside")
+    if booked.booked_twice:
+        found.faults.append(f"{booked.booked_twice} journeys are booked twice")
+    if not left.nothing:
+        found.faults.append(f"{left.riders} riders and {left.charges} charges still wait")
+    elif places.get(0):
+        found.faults.append(f"{places[0]} accepted taps wait and nobody will read them")
+
+
+async def _check_books(conn: Connection, found: Replayed) -> None:
+    wrong = [it for it in await day_totals.comparisons(conn) if not it.equal]
+    found.totals["ledger"] = {
+        "balanced": not wrong,
+        "accounts": await day_totals.balances(conn),
+    }
+    found.faults += [
+        f"{it.what} in {it.currency}: facts {it.facts_minor}, books {it.books_minor}"
+        for it in wrong
+    ]
+
+
+async def _check_wallets(
+    conn: Connection, town: Town, session: aiohttp.ClientSession, found: Replayed
+) -> None:
+    """Each debit in a wallet's own book is one captured charge of ours, and the other way round."""
+    ours = await day_totals.captured_attempts(conn)
+    found.totals["wallet_debits"] = {}
+    for wallet in WALLETS:
+        async with session.get(f"{town.sandbox.wallet_url(wallet)}/sandbox/book") as answer:
+            book = await answer.json()
+        theirs = {p["request_id"] for p in book["payments"] if p["state"] == "SUCCESS"}
+        found.totals["wallet_debits"][wallet] = len(theirs)
+        if theirs != ours.get(wallet, set()):
+            found.faults.append(
+                f"{wallet}: debits and captured charges differ by "
+                f"{len(theirs ^ ours.get(wallet, set()))}"
+            )
