@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 
+from transitpay.destinations import DESTINATIONS
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.sandbox.gate import BATCH_LIMIT, HttpWire
 from transitpay.sandbox.places import SHENZHEN
@@ -114,7 +115,7 @@ class Road:
     async def _enrol(self, cards: Iterator[PlannedScan]) -> None:
         for scan in cards:
             url = f"{self._town.sandbox.wallet_url(scan.wallet)}/app/enrol"
-            body = {"account": scan.raw.card, "destination": SHENZHEN}
+            body = {"account": scan.raw.card, "destination": DESTINATIONS[SHENZHEN]}
             answer = await _until_answered("not_enrolled", partial(_post, self._session, url, body))
             self._riders[scan.raw.card] = answer["rider_id"]
             self.sent.enrolled += 1
