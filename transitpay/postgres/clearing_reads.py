@@ -68,13 +68,21 @@ async def due_rows(
     return [InboxRow(r["id"], (r["issuer"], r["rider_id"]), r["due_at"]) for r in rows]
 
 
+# "offset 0" keeps each rider's search an index search of its own, whatever the statistics say.
 _TAPS = """
 select t.tapped_day, t.reader, t.sequence, t.issuer, t.rider_id, t.slot, t.operator, t.network,
        t.stop, t.direction, t.at, t.route, t.stage_fare_minor
 from unnest($1::text[], $2::text[]) as w(issuer, rider_id)
-join tap t on t.issuer = w.issuer and t.rider_id = w.rider_id
-where t.decision = 'accepted' and t.at >= $3 and t.tapped_day >= $4
-  and not exists (select from journey_tap j where j.tapped_day = t.tapped_day
+cross join lateral (
+    select tap.tapped_day, tap.reader, tap.sequence, tap.issuer, tap.rider_id, tap.slot,
+           tap.operator, tap.network, tap.stop, tap.direction, tap.at, tap.route,
+           tap.stage_fare_minor
+    from tap
+    where tap.issuer = w.issuer and tap.rider_id = w.rider_id and tap.decision = 'accepted'
+      and tap.at >= $3 and tap.tapped_day >= $4
+    offset 0
+) t
+where not exists (select from journey_tap j where j.tapped_day = t.tapped_day
                   and j.reader = t.reader and j.sequence = t.sequence)
   and not exists (select from tap_set_aside a where a.tapped_day = t.tapped_day
                   and a.reader = t.reader and a.sequence = t.sequence)
@@ -105,8 +113,14 @@ async def open_taps(
 _CLOSED = """
 select j.issuer, j.rider_id, j.slot, j.network, j.reason, j.entry_at, j.exit_at
 from unnest($1::text[], $2::text[], $3::timestamptz[]) as w(issuer, rider_id, since)
-join journey j on j.issuer = w.issuer and j.rider_id = w.rider_id and j.priced_at >= w.since
-where j.kind = 'entry_exit'
+cross join lateral (
+    select journey.issuer, journey.rider_id, journey.slot, journey.network, journey.reason,
+           journey.entry_at, journey.exit_at
+    from journey
+    where journey.issuer = w.issuer and journey.rider_id = w.rider_id
+      and journey.priced_at >= w.since and journey.kind = 'entry_exit'
+    offset 0
+) j
 """
 
 
