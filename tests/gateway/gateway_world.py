@@ -141,7 +141,7 @@ class World:
             rider_id=hashlib.sha256(str(self.riders).encode()).hexdigest()[:16],
             serial=serial,
             device_key=keys.public_bytes(device),
-            not_before=int(self.clock.at.timestamp()) - 3600,
+            not_before=int(self.clock.at.timestamp()) - 24 * 3600,
             life_h=72,
             code_life_s=60,
             ceiling_major=500,

@@ -52,6 +52,8 @@ _UNAVAILABLE = (
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
+    # The server said farewell to an idle connection and asyncpg has not seen its end yet.
+    asyncpg.InternalClientError,
 )
 _NOT_INITIALISED = (
     asyncpg.InvalidAuthorizationSpecificationError,
