@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from settlement.layouts import Cancelled, FileKind, Layout, Problem, Row, RowKind
-from settlement.match_run import write_parquet
+from settlement.match_run import Engine, write_parquet
 from settlement.matching import EDGE_MINUTES, EXTERNAL, RULES_VERSION, Standing
 from settlement.netting import wallet_fee_of
 from settlement.statements import LISTED_PROBLEMS, FileFacts, scan
@@ -57,7 +57,7 @@ def canonical_path(home: Path, wallet: str, facts: FileFacts, sha256: bytes) -> 
     return folder / f"{facts.kind}-{sha256.hex()}.parquet"
 
 
-def read_file(raw: Path, facts: FileFacts, into: Path) -> Read:
+def read_file(engine: Engine, raw: Path, facts: FileFacts, into: Path) -> Read:
     """Read a stored file whole; the Parquet remains only when there is no problem."""
     problems: list[str] = []
     count = 0
@@ -73,7 +73,7 @@ def read_file(raw: Path, facts: FileFacts, into: Path) -> Read:
                 elif not count:
                     yield external_row(item)
 
-    made = write_parquet(rows(), EXTERNAL, into)
+    made = write_parquet(engine, rows(), EXTERNAL, into)
     if count:
         into.unlink()
         if count > len(problems):

@@ -19,7 +19,8 @@ import duckdb
 from settlement import matching
 from settlement.matching import PRECEDENCE, Break, Result
 
-#: Engine rows have columns of many types: Any is what DuckDB gives.
+# DuckDB has no type information, and its rows have columns of many types: Any is what it gives.
+Engine = Any
 Record = dict[str, Any]
 _MEMORY = "512MB"
 _NULL = "\x01"
@@ -75,9 +76,9 @@ class ParquetRows:
     null. They go through a text file, so that no number of them fills the memory.
     """
 
-    def __init__(self, columns: str, path: Path) -> None:
+    def __init__(self, engine: Engine, columns: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._columns, self._path = columns, path
+        self._engine, self._columns, self._path = engine, columns, path
         self._folder = tempfile.TemporaryDirectory(dir=path.parent)
         self._text = Path(self._folder.name) / "rows.csv"
         self._out = self._text.open("w", encoding="utf-8", newline="")
@@ -105,98 +106,104 @@ class ParquetRows:
 
     def _convert(self) -> None:
         done = Path(self._folder.name) / "rows.parquet"
-        with _engine() as engine:
-            engine.execute(f"create table made ({self._columns})")
-            if self.rows:
-                engine.execute(_LOAD + _text_columns(self._columns) + ")", [str(self._text)])
-            engine.execute(f"copy made to '{_quoted(done)}' (format parquet)")
+        self._engine.execute(f"create or replace temp table made ({self._columns})")
+        if self.rows:
+            load = _LOAD + _text_columns(self._columns) + ")"
+            self._engine.execute(load, [str(self._text)])
+        self._engine.execute(f"copy made to '{_quoted(done)}' (format parquet)")
+        self._engine.execute("drop table made")
         done.replace(self._path)
 
 
-def write_parquet(rows: Iterable[Iterable[object]], columns: str, path: Path) -> int:
+def open_engine() -> Engine:
+    """An engine with nothing in it; close it with ``close()``. One serves a whole night."""
+    return duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "threads": 2})
+
+
+def write_parquet(
+    engine: Engine, rows: Iterable[Iterable[object]], columns: str, path: Path
+) -> int:
     """Write rows that are at hand; returns their number."""
-    with ParquetRows(columns, path) as made:
+    with ParquetRows(engine, columns, path) as made:
         for row in rows:
             made.add(row)
     return made.rows
 
 
-def unmatched_ids(internal: Path, external: Sequence[Path]) -> Iterator[tuple[str, str]]:
+def unmatched_ids(
+    engine: Engine, internal: Path, external: Sequence[Path]
+) -> Iterator[tuple[str, str]]:
     """(row kind, request id) of external rows that have no internal item."""
-    with _engine() as engine:
-        _view(engine, "internal", (internal,))
-        _view(engine, "external", external)
-        rows = engine.execute(
-            "select distinct e.row_kind, e.request_id from external e left join internal i"
-            " on i.row_kind = e.row_kind and i.request_id = e.request_id"
-            " where i.request_id is null order by e.row_kind, e.request_id"
-        )
-        while chunk := rows.fetchmany(10_000):
-            yield from chunk
+    _view(engine, "internal", (internal,))
+    _view(engine, "external", external)
+    rows = engine.execute(
+        "select distinct e.row_kind, e.request_id from external e left join internal i"
+        " on i.row_kind = e.row_kind and i.request_id = e.request_id"
+        " where i.request_id is null order by e.row_kind, e.request_id"
+    )
+    while chunk := rows.fetchmany(10_000):
+        yield from chunk
 
 
-def run(tables: Tables) -> Result:
+def run(engine: Engine, tables: Tables) -> Result:
     """All breaks of a run with its counts and sums."""
-    with _engine() as engine:
-        _view(engine, "internal", tables.internal)
-        _view(engine, "external", tables.external)
-        _view(engine, "known", tables.known)
-        engine.execute("create table judged as " + matching.PAIRS)
-        breaks = [matching.broken_pair(row) for row in _pairs_with_breaks(engine)]
-        breaks += [matching.extra_copy(row) for row in _records(engine, matching.EXTRAS)]
-        if tables.settled is not None:
-            _view(engine, "settled", tables.settled)
-            totals = _records(engine, matching.TOTALS)
-            breaks += matching.unequal_totals(totals, tables.batches)
-        counts = _counts(engine, breaks)
-        resolved = _records(
-            engine,
-            "select distinct request_id from judged where both_sides = 1"
-            " and (i_carried > 0 or e_carried > 0) order by request_id",
-        )
-        return Result(tuple(breaks), counts, tuple(str(r["request_id"]) for r in resolved))
+    _view(engine, "internal", tables.internal)
+    _view(engine, "external", tables.external)
+    _view(engine, "known", tables.known)
+    engine.execute("create or replace temp table judged as " + matching.PAIRS)
+    breaks = [matching.broken_pair(row) for row in _pairs_with_breaks(engine)]
+    breaks += [matching.extra_copy(row) for row in _records(engine, matching.EXTRAS)]
+    if tables.settled is not None:
+        _view(engine, "settled", tables.settled)
+        totals = _records(engine, matching.TOTALS)
+        breaks += matching.unequal_totals(totals, tables.batches)
+    counts = _counts(engine, breaks)
+    resolved = _records(
+        engine,
+        "select distinct request_id from judged where both_sides = 1"
+        " and (i_carried > 0 or e_carried > 0) order by request_id",
+    )
+    return Result(tuple(breaks), counts, tuple(str(r["request_id"]) for r in resolved))
 
 
-def batch_totals(settled: Sequence[Path]) -> list[BatchTotal]:
+def batch_totals(engine: Engine, settled: Sequence[Path]) -> list[BatchTotal]:
     """What each batch takes as fees and pays, over the rows as they were served."""
-    with _engine() as engine:
-        _view(engine, "settled", settled)
-        rows = _records(
-            engine,
-            "select batch, currency, cast(sum(fee) as decimal(38,0)) as fee,"
-            " cast(sum(settlement) as decimal(38,0)) as settlement"
-            " from settled where success = 1 group by batch, currency order by batch, currency",
-        )
-        return [
-            BatchTotal(r["batch"], r["currency"], int(r["fee"]), int(r["settlement"])) for r in rows
-        ]
+    _view(engine, "settled", settled)
+    rows = _records(
+        engine,
+        "select batch, currency, cast(sum(fee) as decimal(38,0)) as fee,"
+        " cast(sum(settlement) as decimal(38,0)) as settlement"
+        " from settled where success = 1 group by batch, currency order by batch, currency",
+    )
+    return [
+        BatchTotal(r["batch"], r["currency"], int(r["fee"]), int(r["settlement"])) for r in rows
+    ]
 
 
-def payments_in(tables: Tables) -> list[FilePayment]:
+def payments_in(engine: Engine, tables: Tables) -> list[FilePayment]:
     """Payments of the files, without a cancellation beside them, that our books doubt."""
-    with _engine() as engine:
-        _view(engine, "external", tables.external)
-        _view(engine, "known", tables.known)
-        rows = _records(
-            engine,
-            "select e.request_id, min(e.wallet_id) as wallet_id, min(e.amount) as amount,"
-            " min(e.currency) as currency, min(e.completed) as completed from external e"
-            " join known k on k.row_kind = e.row_kind and k.request_id = e.request_id"
-            " left join external c on c.row_kind = 'cancel' and c.request_id = e.request_id"
-            " where e.row_kind = 'payment' and e.success = 1 and e.carried = 0"
-            " and k.standing in ('unknown', 'refused') and c.request_id is null"
-            " group by e.request_id order by e.request_id",
-        )
-        return [FilePayment(**row) for row in rows]
+    _view(engine, "external", tables.external)
+    _view(engine, "known", tables.known)
+    rows = _records(
+        engine,
+        "select e.request_id, min(e.wallet_id) as wallet_id, min(e.amount) as amount,"
+        " min(e.currency) as currency, min(e.completed) as completed from external e"
+        " join known k on k.row_kind = e.row_kind and k.request_id = e.request_id"
+        " left join external c on c.row_kind = 'cancel' and c.request_id = e.request_id"
+        " where e.row_kind = 'payment' and e.success = 1 and e.carried = 0"
+        " and k.standing in ('unknown', 'refused') and c.request_id is null"
+        " group by e.request_id order by e.request_id",
+    )
+    return [FilePayment(**row) for row in rows]
 
 
-def _pairs_with_breaks(engine: Any) -> list[Record]:  # a DuckDB connection
+def _pairs_with_breaks(engine: Engine) -> list[Record]:
     explained = [n for n, rule in enumerate(PRECEDENCE) if rule[1] is None]
     listed = ", ".join(map(str, explained))
     return _records(engine, f"select * from judged where rule not in ({listed})")
 
 
-def _counts(engine: Any, breaks: list[Break]) -> dict[str, object]:  # a DuckDB connection
+def _counts(engine: Engine, breaks: list[Break]) -> dict[str, object]:
     """Items and sums by outcome; each matched id stands for one item on either side."""
     outcomes: list[dict[str, object]] = []
     for row in _records(engine, _SUMS):
@@ -220,19 +227,15 @@ def _counts(engine: Any, breaks: list[Break]) -> dict[str, object]:  # a DuckDB 
     return {"matched": matched, "breaks": dict(sorted(kinds.items())), "outcomes": outcomes}
 
 
-def _records(engine: Any, text: str) -> list[Record]:  # a DuckDB connection
+def _records(engine: Engine, text: str) -> list[Record]:
     done = engine.execute(text)
     names = [column[0] for column in done.description]
     return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
 
 
-def _view(engine: Any, name: str, paths: Sequence[Path]) -> None:  # a DuckDB connection
+def _view(engine: Engine, name: str, paths: Sequence[Path]) -> None:
     files = ", ".join(f"'{_quoted(path)}'" for path in paths)
-    engine.execute(f"create view {name} as select * from read_parquet([{files}])")
-
-
-def _engine() -> Any:  # a DuckDB connection
-    return duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "threads": 2})
+    engine.execute(f"create or replace temp view {name} as select * from read_parquet([{files}])")
 
 
 def _quoted(path: Path) -> str:

@@ -8,7 +8,7 @@ its inputs, so the same inputs again change nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from settlement.canonical import (
 )
 from settlement.evidence import stored_path
 from settlement.layouts import FileKind, Layout
-from settlement.match_run import BatchTotal, FilePayment, ParquetRows, Tables, write_parquet
+from settlement.match_run import BatchTotal, Engine, FilePayment, ParquetRows, Tables, write_parquet
 from settlement.matching import (
     EXTERNAL,
     INTERNAL,
@@ -52,17 +52,20 @@ from transitpay.postgres.recon_runs import RunKey, StoredBreak, StoredRun
 _NOTHING = hashlib.sha256().digest()
 _CHUNK = 5000
 _LISTED_LINES = 20
+#: Told whether the same inputs had been matched before.
+Finish = Callable[[bool], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class WalletDay:
-    """Whose file of which day; ``home`` holds the files."""
+    """Whose file of which day; ``home`` holds the files, ``engine`` matches them."""
 
     wallet: str
     layout: Layout
     day: date
     home: Path
     policy: ChargePolicy
+    engine: Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,12 @@ class _Found:
     quarantined: tuple[str, ...] = ()
 
 
-async def reconcile(conn: Connection, it: WalletDay, at: datetime) -> Reconciled | str:
+async def reconcile(
+    conn: Connection, it: WalletDay, at: datetime, finish: Finish | None = None
+) -> Reconciled | str:
     """Reconcile with the newest file of each name; a text says what is still missing.
+
+    ``finish`` runs in the transaction that keeps a day's matching, so neither is without the other.
 
     Raises: Conflict, TemporarilyUnavailable; RuleViolation when a fact does not fit.
     """
@@ -103,7 +110,7 @@ async def reconcile(conn: Connection, it: WalletDay, at: datetime) -> Reconciled
         missing = _missing(it.layout, used)
         if missing:
             return missing
-        return await _match(conn, it, used, at)
+        return await _match(conn, it, used, at, finish)
 
 
 def newest(files: Sequence[StoredFile]) -> list[StoredFile]:
@@ -127,7 +134,7 @@ async def _read_received(conn: Connection, it: WalletDay) -> None:
             continue
         facts = facts_of(it.layout, file.kind, it.day, file.name)
         into = canonical_path(it.home, it.wallet, facts, file.sha256)
-        read = read_file(stored_path(it.home, file.sha256), facts, into)
+        read = read_file(it.engine, stored_path(it.home, file.sha256), facts, into)
         state = "QUARANTINED" if read.problems else "LOADED"
         await recon.set_file_state(conn, file.id, state, read.problems)
 
@@ -157,7 +164,11 @@ async def _quarantine_run(
 
 
 async def _match(
-    conn: Connection, it: WalletDay, used: Sequence[StoredFile], at: datetime
+    conn: Connection,
+    it: WalletDay,
+    used: Sequence[StoredFile],
+    at: datetime,
+    finish: Finish | None,
 ) -> Reconciled:
     carried = await recon_runs.breaks(conn, it.day - timedelta(days=1), it.wallet)
     carried = [b for b in carried if "carries" in b.detail]
@@ -167,11 +178,11 @@ async def _match(
     for found in carried:
         carried_digest.update(f"{found.kind}|{found.request_id}|{found.detail}\n".encode())
     key = _key(it, used, internal_digest, carried_digest.digest())
-    result = match_run.run(tables)
+    result = match_run.run(it.engine, tables)
     settled = tables.settled or _of_kind(it, used, FileKind.TRANSACTIONS)
-    entries = settlement_entries(it.wallet, match_run.batch_totals(settled), at)
-    told = await _evidence(conn, it, match_run.payments_in(tables))
-    return await _save(conn, it, key, _Found(result, entries, told, tuple(used)), at)
+    entries = settlement_entries(it.wallet, match_run.batch_totals(it.engine, settled), at)
+    told = await _evidence(conn, it, match_run.payments_in(it.engine, tables))
+    return await _save(conn, it, key, _Found(result, entries, told, tuple(used)), at, finish)
 
 
 async def _tables(
@@ -185,7 +196,7 @@ async def _tables(
     digest = RowDigest()
     internal, extra = folder / "internal.parquet", folder / "carried.parquet"
     async with conn.transaction(isolation="repeatable_read", readonly=True):
-        with ParquetRows(INTERNAL, internal) as made:
+        with ParquetRows(it.engine, INTERNAL, internal) as made:
             for row in ours:
                 made.add(row)
             async for item in recon.our_items(conn, it.wallet, it.day):
@@ -193,12 +204,12 @@ async def _tables(
                 if own is not None:
                     digest.add(own)
                     made.add(own)
-        write_parquet(theirs, EXTERNAL, extra)
+        write_parquet(it.engine, theirs, EXTERNAL, extra)
         external = (*_of_kind(it, used, FileKind.TRANSACTIONS), extra)
-        known = await _known(conn, it, match_run.unmatched_ids(internal, external))
+        known = await _known(conn, it, match_run.unmatched_ids(it.engine, internal, external))
     for entry in known:
         digest.add(entry)
-    write_parquet(known, KNOWN, folder / "known.parquet")
+    write_parquet(it.engine, known, KNOWN, folder / "known.parquet")
     settled = _of_kind(it, used, FileKind.SETTLEMENT) if it.layout.two_files else None
     names = ",".join(f.name for f in used if f.kind == FileKind.SETTLEMENT)
     tables = Tables((internal,), external, (folder / "known.parquet",), settled, names)
@@ -213,7 +224,7 @@ def _of_kind(it: WalletDay, used: Sequence[StoredFile], kind: FileKind) -> tuple
             facts = facts_of(it.layout, file.kind, it.day, file.name)
             path = canonical_path(it.home, it.wallet, facts, file.sha256)
             if not path.exists():
-                read_file(stored_path(it.home, file.sha256), facts, path)
+                read_file(it.engine, stored_path(it.home, file.sha256), facts, path)
             paths.append(path)
     return tuple(paths)
 
@@ -284,12 +295,15 @@ async def _save(
     key: RunKey,
     found: _Found,
     at: datetime,
+    finish: Finish | None = None,
 ) -> Reconciled:
     breaks = _stored(it, found.result)
     still_open = sum(b.state == BreakState.OPEN for b in breaks)
     async with conn.transaction():
         known = await recon_runs.find_run(conn, key)
         if known is not None:
+            if finish is not None:
+                await finish(True)
             return Reconciled(known, still_open, again=True, quarantined=found.quarantined)
         summary = (found.result.digest(), dict(found.result.counts))
         run = await recon_runs.add_run(conn, key, summary, breaks, at)
@@ -300,6 +314,8 @@ async def _save(
             await weigh(conn, found.told, at, it.policy, wallet=it.wallet)
         for file in found.matched:
             await recon.set_file_state(conn, file.id, "MATCHED")
+        if finish is not None:
+            await finish(False)
     return Reconciled(run, still_open, quarantined=found.quarantined)
 
 

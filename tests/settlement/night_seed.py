@@ -115,13 +115,13 @@ class Ride:
 async def ride(conn: Any, it: Ride, *, captured: bool = True, state: str = "SENT") -> None:
     """Clear a ride, and capture it or leave its attempt in ``state``."""
     async with conn.transaction():
-        await _clear(conn, it)
+        await _clear(conn, it, "ARREARS" if state == "DECLINED" else "IN_FLIGHT")
         await _attempt(conn, it, state)
         if captured:
             await capture(conn, it)
 
 
-async def _clear(conn: Any, it: Ride) -> None:
+async def _clear(conn: Any, it: Ride, state: str) -> None:
     quote, day, journey = it.quote, service_day(it.at), it.subject.journey_key
     if quote:
         await add_quotes(conn, [(journey, quote)])
@@ -144,14 +144,15 @@ async def _clear(conn: Any, it: Ride) -> None:
     )
     await conn.execute(
         "insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency,"
-        " state, created_at, next_action, attempts) values"
-        " ($1, $2, $3, $3, '0123456789abcdef', $4, $5, 'IN_FLIGHT', $6, 'INQUIRE', 1)",
+        " state, created_at, next_action, next_at, attempts) values"
+        " ($1, $2, $3, $3, '0123456789abcdef', $4, $5, $7, $6, 'INQUIRE', $6, 1)",
         it.id,
         journey,
         it.wallet,
         it.charge.minor,
         it.charge.currency.code,
         it.at,
+        state,
     )
     await add_entries(conn, [entry])
     await add_open_items(conn, [open_items.fare_item(journey, it.operator, day, it.money)])
@@ -187,7 +188,8 @@ async def capture(conn: Any, it: Ride) -> None:
         json.dumps(quote) if quote else None,
     )
     await conn.execute(
-        "update charge set state = 'CAPTURED', next_action = 'NOTHING', captured_at = $2"
+        "update charge set state = 'CAPTURED', next_action = 'NOTHING', next_at = null,"
+        " captured_at = $2"
         " where id = $1",
         it.id,
         it.at,

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from settlement import matching
-from settlement.match_run import Tables, run, unmatched_ids, write_parquet
+from settlement.match_run import Tables, open_engine, run, unmatched_ids, write_parquet
 from settlement.matching import Result
 
+ENGINE = open_engine()
 INTERNAL = [column.split()[0] for column in matching.INTERNAL.split(", ")]
 EXTERNAL = [column.split()[0] for column in matching.EXTERNAL.split(", ")]
 
@@ -64,13 +65,19 @@ def matched(text: str | Books, folder: Path) -> Result:
     made = books(text) if isinstance(text, str) else text
     internal, external = folder / "internal.parquet", folder / "external.parquet"
     known, settled = folder / "known.parquet", folder / "settled.parquet"
-    write_parquet(([r[n] for n in INTERNAL] for r in made.ours), matching.INTERNAL, internal)
-    write_parquet(([r[n] for n in EXTERNAL] for r in made.file), matching.EXTERNAL, external)
-    write_parquet(made.known, matching.KNOWN, known)
+    write_parquet(
+        ENGINE, ([r[n] for n in INTERNAL] for r in made.ours), matching.INTERNAL, internal
+    )
+    write_parquet(
+        ENGINE, ([r[n] for n in EXTERNAL] for r in made.file), matching.EXTERNAL, external
+    )
+    write_parquet(ENGINE, made.known, matching.KNOWN, known)
     if made.settled is None:
-        return run(Tables((internal,), (external,), (known,)))
-    write_parquet(([r[n] for n in EXTERNAL] for r in made.settled), matching.EXTERNAL, settled)
-    return run(Tables((internal,), (external,), (known,), (settled,), "b1"))
+        return run(ENGINE, Tables((internal,), (external,), (known,)))
+    write_parquet(
+        ENGINE, ([r[n] for n in EXTERNAL] for r in made.settled), matching.EXTERNAL, settled
+    )
+    return run(ENGINE, Tables((internal,), (external,), (known,), (settled,), "b1"))
 
 
 CLEAN = """
@@ -275,7 +282,7 @@ def test_a_failed_row_is_in_no_batch_and_one_break(tmp_path: Path) -> None:
 
 def test_ids_without_an_item_are_listed_for_the_books(tmp_path: Path) -> None:
     matched(CLEAN + "file payment x-1 100 1\nfile payment x-1 100 1", tmp_path)
-    found = unmatched_ids(tmp_path / "internal.parquet", [tmp_path / "external.parquet"])
+    found = unmatched_ids(ENGINE, tmp_path / "internal.parquet", [tmp_path / "external.parquet"])
     assert list(found) == [("payment", "x-1")]
 
 
@@ -289,7 +296,7 @@ def test_carried_items_that_matched_are_named(tmp_path: Path) -> None:
 def test_text_with_quotes_newlines_and_nulls_survives_the_way_into_parquet(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     rows = [("payment", 'a"b,c\nd', None), ("", "深圳", "x")]
-    assert write_parquet(rows, matching.KNOWN, path) == 2
+    assert write_parquet(ENGINE, rows, matching.KNOWN, path) == 2
     import duckdb
 
     read = duckdb.execute(f"select * from read_parquet('{path}')").fetchall()

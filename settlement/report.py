@@ -1,0 +1,177 @@
+"""Reports a day of the night: its steps, net positions, runs and breaks as JSON, CSV and a page."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from settlement.csv_text import csv_text, major
+from transitpay.postgres import closings, night, recon_runs
+from transitpay.postgres.closings import Closing
+from transitpay.postgres.night import StoredStep
+from transitpay.postgres.pool import Connection
+from transitpay.postgres.recon_runs import StoredBreak, StoredRun
+
+_BREAK_COLUMNS = (
+    "wallet",
+    "day",
+    "number",
+    "kind",
+    "state",
+    "row",
+    "request_id",
+    "currency",
+    "ours",
+    "theirs",
+    "why",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """What is known of a day after a night."""
+
+    day: date
+    closing: Closing | None
+    positions: Sequence[tuple[str, str, int, Mapping[str, int]]]
+    runs: Sequence[StoredRun]
+    breaks: Sequence[StoredBreak]
+    steps: Sequence[StoredStep]
+
+    @property
+    def open_breaks(self) -> int:
+        return sum(b.state == "OPEN" for b in self.breaks)
+
+
+async def day_report(conn: Connection, day: date) -> DayReport:
+    """Read a day's report."""
+    closed = [c for c in await closings.closings(conn) if c.day == day]
+    return DayReport(
+        day,
+        closed[0] if closed else None,
+        await closings.net_positions(conn, day),
+        await recon_runs.runs(conn, day),
+        await recon_runs.breaks(conn, day),
+        await night.steps(conn, day, day),
+    )
+
+
+def as_json(report: DayReport) -> dict[str, object]:
+    """The report as one JSON object; amounts are integers in minor units."""
+    closing = report.closing
+    return {
+        "day": report.day.isoformat(),
+        "closing": closing
+        and {
+            "number": closing.number,
+            "entries": closing.entries,
+            "at": closing.at.isoformat(),
+            "digest": closing.digest.hex(),
+        },
+        "net": [
+            {"participant": who, "currency": code, "amount_minor": minor, "parts": dict(parts)}
+            for who, code, minor, parts in report.positions
+        ],
+        "runs": [
+            {
+                "wallet": r.wallet,
+                "revision": r.revision,
+                "result_digest": r.result_digest.hex(),
+                "counts": r.counts,
+            }
+            for r in report.runs
+        ],
+        "breaks": [_break_json(b) for b in report.breaks],
+        "open_breaks": report.open_breaks,
+        "steps": [
+            {
+                "step": s.step,
+                "participant": s.participant,
+                "state": s.state,
+                "reason": s.reason,
+                "wait_until": s.wait_until.isoformat() if s.wait_until else None,
+            }
+            for s in report.steps
+        ],
+    }
+
+
+def breaks_csv(report: DayReport) -> str:
+    """The breaks as CSV, one a line, amounts in major units."""
+    rows = [
+        (
+            b.wallet,
+            b.day.isoformat(),
+            b.n,
+            b.kind,
+            b.state,
+            str(b.detail.get("row_kind", "")),
+            b.request_id,
+            b.currency,
+            major(b.internal_minor, b.currency),
+            major(b.external_minor, b.currency),
+            str(b.detail.get("why", "")),
+        )
+        for b in report.breaks
+    ]
+    return csv_text(_BREAK_COLUMNS, rows)
+
+
+def page(report: DayReport) -> str:
+    """The report as an HTML page; whatever stands in a file is shown as text."""
+    environment = Environment(
+        loader=PackageLoader("settlement", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["major"] = _shown
+    return environment.get_template("report.html").render(report=report)
+
+
+def write_report(report: DayReport, home: Path) -> Path:
+    """Write report.json, breaks.csv and report.html; each is whole or as it was before."""
+    folder = home / "reports" / report.day.isoformat()
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(as_json(report), ensure_ascii=False, indent=1, default=_plain)
+    for name, content in (
+        ("report.json", text + "\n"),
+        ("breaks.csv", breaks_csv(report)),
+        ("report.html", page(report)),
+    ):
+        fresh = folder / f".{name}"
+        fresh.write_text(content, encoding="utf-8")
+        os.replace(fresh, folder / name)
+    return folder
+
+
+def _break_json(found: StoredBreak) -> dict[str, object]:
+    return {
+        "wallet": found.wallet,
+        "number": found.n,
+        "kind": found.kind,
+        "state": found.state,
+        "request_id": found.request_id,
+        "currency": found.currency,
+        "internal_minor": found.internal_minor,
+        "external_minor": found.external_minor,
+        "detail": found.detail,
+    }
+
+
+def _shown(minor: int | None, code: str | None) -> str:
+    amount = major(minor, code)
+    return "" if amount is None else f"{amount:,f}"
+
+
+def _plain(value: object) -> str:
+    assert isinstance(value, Decimal), f"{type(value).__name__} is not JSON"
+    return str(value)
