@@ -49,8 +49,11 @@ class _Terminal:
     def event(self, text: str) -> None:
         self._console.print(text, highlight=False)
 
+    def enrolled(self, riders: int, of: int) -> None:
+        self._bar.update(self._task, completed=riders, total=of, description="riders enrol")
+
     def planned(self, scans: int) -> None:
-        self._bar.update(self._task, total=scans)
+        self._bar.update(self._task, completed=0, total=scans)
 
     def progress(self, diary: Diary, town: Town) -> None:
         local = town.clock.now().astimezone(LOCAL_ZONE)

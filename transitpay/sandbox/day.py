@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import aiohttp
 
 from transitpay.clock import Clock
-from transitpay.destinations import DESTINATIONS
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.sandbox import optics
 from transitpay.sandbox.gate import HttpWire, Reader, TapAnswer
 from transitpay.sandbox.lists_mirror import ListsMirror
-from transitpay.sandbox.phones import Phone, SignedAuthorisation
+from transitpay.sandbox.phones import Phone
 from transitpay.sandbox.riders import Case, PlannedRider, PlannedScan
 from transitpay.sandbox.town import Town
 
-#: Riders that enrol at one time; their order is that of their first ride.
-_ENROL_AT_ONCE = 12
-_ENROL_LIMIT_S = 60.0
 _REPORT_EACH_S = 1.0
 _LISTS_EACH_S = 3.0
 _FLUSH_LIMIT_S = 30.0
@@ -42,7 +37,6 @@ class Diary:
 
     scans: int = 0
     codes: int = 0
-    enrolled: int = 0
     latest_lag_s: float = 0.0
     answers: dict[tuple[str, int], TapAnswer] = field(default_factory=dict)
     cases: Counter[str] = field(default_factory=Counter)
@@ -58,7 +52,8 @@ class RidingDay:
     def __init__(
         self,
         town: Town,
-        riders: tuple[PlannedRider, ...],
+        riders: Sequence[PlannedRider],
+        phones: Mapping[str, Phone],
         session: aiohttp.ClientSession,
         on_scan: Callable[[Diary], None],
     ) -> None:
@@ -77,9 +72,7 @@ class RidingDay:
             )
             for place in town.places.readers
         }  # fmt: skip
-        self._enrolling = asyncio.Semaphore(_ENROL_AT_ONCE)
-        self._phones = town.plan.folder / "phones"
-        self._phones.mkdir(exist_ok=True)
+        self._phones = phones
         for number, rider in enumerate(riders):
             for n, scan in enumerate(rider.scans):
                 self.readers[scan.place.reader].expect(scan.at, _ticket(number, n))
@@ -87,7 +80,7 @@ class RidingDay:
     async def run(self) -> Diary:
         """Ride the whole day; returns when every scan is made and acknowledged.
 
-        Raises: TemporarilyUnavailable (``readers_not_empty``, ``not_enrolled``).
+        Raises: TemporarilyUnavailable (``readers_not_empty``).
         """
         async with asyncio.TaskGroup() as group:
             for number, rider in enumerate(self._riders):
@@ -121,9 +114,7 @@ class RidingDay:
             return
 
     async def _live(self, number: int, rider: PlannedRider) -> None:
-        phone = Phone(self._phones / rider.account)
-        async with self._enrolling:
-            await self._enrol(rider, phone)
+        phone = self._phones[rider.account]
         inside, entry_code = False, ""
         for n, scan in enumerate(rider.scans):
             reader = self.readers[scan.place.reader]
@@ -150,54 +141,6 @@ class RidingDay:
         if scan.case is Case.FORGED:
             return phone.draw_forged(drawn_at, rider.destination)
         return phone.draw(drawn_at, rider.destination)
-
-    async def _enrol(self, rider: PlannedRider, phone: Phone) -> None:
-        url = self._town.sandbox.wallet_url(rider.wallet)
-        await self._ask(
-            f"{url}/app/enrol",
-            {
-                "account": rider.account,
-                "destination": DESTINATIONS[rider.destination],
-                "opening_minor": rider.opening_minor,
-            },
-        )
-        given = await self._ask(
-            f"{url}/app/authorisations",
-            {
-                "account": rider.account,
-                "request_id": f"{rider.account}-1",
-                "device_public_key": phone.device_public_key.hex(),
-            },
-        )
-        phone.install(
-            SignedAuthorisation(
-                given["serial"],
-                bytes.fromhex(given["issuer_part"]),
-                bytes.fromhex(given["signature"]),
-            )
-        )
-        self.diary.enrolled += 1
-        self._on_scan(self.diary)
-
-    async def _ask(self, url: str, body: dict[str, Any]) -> Any:  # JSON of another server
-        """The wallet's answer, asked again while it or the gateway is away."""
-        said = ""
-        try:
-            async with asyncio.timeout(_ENROL_LIMIT_S):
-                while True:
-                    try:
-                        async with self._session.post(url, json=body) as answer:
-                            if answer.status == 200:
-                                return await answer.json()
-                            said = f"{answer.status} {(await answer.text())[:200]}"
-                            if answer.status < 500:
-                                break
-                    except aiohttp.ClientError as error:
-                        said = str(error)
-                    await asyncio.sleep(0.3)
-        except TimeoutError:
-            said = said or "no answer"
-        raise TemporarilyUnavailable("not_enrolled", f"{url} answered {said}")
 
     async def _until(self, at: datetime) -> None:
         wait = (at - self._clock.now()) / self._clock.speed

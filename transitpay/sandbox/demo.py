@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from typing import Any, Protocol
 import aiohttp
 
 from transitpay.sandbox.day import Diary, RidingDay
+from transitpay.sandbox.enrolment import enrol_all
 from transitpay.sandbox.memory import MemoryWatch
 from transitpay.sandbox.night import run_night
 from transitpay.sandbox.outcome import Outcome, charges_settled, outcome
-from transitpay.sandbox.riders import all_scans, plan_day
+from transitpay.sandbox.phones import Phone
+from transitpay.sandbox.riders import PlannedRider, all_scans, plan_day
 from transitpay.sandbox.town import Town, TownPlan, running_town
 
 #: The business day that is ridden.
@@ -27,9 +30,9 @@ _SPAN_S = 95_400
 _LEAST_S = 36.0
 _A_RIDER_S = 0.027
 _FREE_RIDERS = 200
-_LEAST_LEAD_S = 7.0
-_LEAD_S = 2.5
-_LEAD_A_RIDER_S = 0.004
+#: Seconds of the machine before the business day begins: settlement publishes rates some seconds
+#: ahead, so that a restart of its own leaves no gap, and the first ride needs one.
+_LEAD_S = 7.0
 _OPEN_CHARGES_LIMIT_S = 45.0
 
 
@@ -51,6 +54,8 @@ class Watcher(Protocol):
 
     def event(self, text: str) -> None: ...
 
+    def enrolled(self, riders: int, of: int) -> None: ...
+
     def planned(self, scans: int) -> None: ...
 
     def progress(self, diary: Diary, town: Town) -> None: ...
@@ -59,15 +64,6 @@ class Watcher(Protocol):
 def speed_for(riders: int) -> int:
     """Business seconds per second of the machine, so that the machine keeps up."""
     return round(_SPAN_S / (_LEAST_S + max(0, riders - _FREE_RIDERS) * _A_RIDER_S))
-
-
-def lead_for(riders: int) -> float:
-    """Seconds of the machine before the business day begins.
-
-    In them the first riders enrol, and settlement publishes rates: it does so some seconds of the
-    machine ahead, so that a restart of its own leaves no gap.
-    """
-    return max(_LEAST_LEAD_S, _LEAD_S + _LEAD_A_RIDER_S * riders)
 
 
 async def run_demo(
@@ -86,18 +82,36 @@ async def run_demo(
         data=options.data,
         seed=options.seed,
         speed=speed_for(options.riders),
-        lead_s=lead_for(options.riders),
+        lead_s=_LEAD_S,
         first_day=DAY,
         gateway_port=options.port,
         gateways=options.gateways,
         plants=options.plants,
     )
-    async with running_town(plan, watcher.event) as town, _session() as session:
+    riders: tuple[PlannedRider, ...] = ()
+    phones: dict[str, Phone] = {}
+
+    async def evening(town: Town) -> None:
+        nonlocal riders, phones
+        riders = plan_day(options.riders, options.seed, town.places, DAY)
+        count = itertools.count(1)
+        phones = await enrol_all(
+            town, riders, lambda: watcher.enrolled(next(count), options.riders)
+        )
+
+    async with (
+        running_town(plan, watcher.event, evening=evening) as town,
+        _session() as session,
+    ):
         database = town.supervisor
         memory = MemoryWatch(lambda: database.pids().get("postgres"))
         sampling = asyncio.create_task(memory.run())
         try:
-            result = await _day_and_night(town, options, watcher, session)
+            watcher.planned(sum(1 for _ in all_scans(riders)))
+            day = RidingDay(
+                town, riders, phones, session, lambda diary: watcher.progress(diary, town)
+            )
+            result = await _day_and_night(town, day, watcher, session)
         finally:
             sampling.cancel()
         result.totals |= {
@@ -114,11 +128,8 @@ async def run_demo(
 
 
 async def _day_and_night(
-    town: Town, options: DemoOptions, watcher: Watcher, session: aiohttp.ClientSession
+    town: Town, day: RidingDay, watcher: Watcher, session: aiohttp.ClientSession
 ) -> Outcome:
-    riders = plan_day(options.riders, options.seed, town.places, DAY)
-    watcher.planned(sum(1 for _ in all_scans(riders)))
-    day = RidingDay(town, riders, session, lambda diary: watcher.progress(diary, town))
     reporting = asyncio.create_task(day.report())
     try:
         diary = await day.run()

@@ -7,6 +7,7 @@ reads it.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -130,10 +131,9 @@ def choose(
              if k != "batch_total_mismatch" or i < len(kinds)]  # fmt: skip
     breaks = []
     for kind, row in zip(cycle, picked, strict=False):
-        invented = f"{row.request_id[:24]}f0e1d2c3-1"
-        breaks.append(
-            PlannedBreak(kind, invented if kind == "missing_internal" else row.request_id)
-        )
+        invented = kind == "missing_internal"
+        request_id = _invented(row.request_id) if invented else row.request_id
+        breaks.append(PlannedBreak(kind, request_id))
     return tuple(breaks)
 
 
@@ -144,15 +144,11 @@ def plant(rows: Sequence[FileRow], plan: Sequence[PlannedBreak], fee_rate: Decim
     for row in rows:
         kind = by_request.get(row.request_id) if row.type == "PAYMENT" else None
         served.extend(_altered(row, kind, fee_rate))
-    example = next((row for row in rows if row.type == "PAYMENT"), None)
+    sources = {_invented(row.request_id): row for row in rows}
     for item in plan:
-        if item.kind == "missing_internal" and example is not None:
-            source = next(
-                (r for r in rows if item.request_id.startswith(r.request_id[:24])), example
-            )
-            served.append(
-                replace(source, request_id=item.request_id, wallet_id="X" + source.wallet_id)
-            )
+        if item.kind == "missing_internal":
+            row = sources[item.request_id]
+            served.append(replace(row, request_id=item.request_id, wallet_id=f"X{row.wallet_id}"))
     left_out = frozenset(i.request_id for i in plan if i.kind == "batch_total_mismatch")
     return Planted(tuple(served), left_out)
 
@@ -165,6 +161,11 @@ def sealed(plan: Sequence[PlannedBreak], wallet: str, day: date) -> dict[str, An
         "kinds": dict(Counter(item.kind for item in plan)),
         "breaks": [{"kind": item.kind, "request_id": item.request_id} for item in plan],
     }
+
+
+def _invented(request_id: str) -> str:
+    """An id of the usual shape that was never used."""
+    return f"c-{hashlib.sha256(request_id.encode()).hexdigest()[:32]}-1"
 
 
 def _altered(row: FileRow, kind: str | None, fee_rate: Decimal) -> list[FileRow]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -27,6 +27,8 @@ from transitpay.sandbox.places import Place, Places, make_places
 from transitpay.sandbox.registration import WALLET_KINDS, Sandbox, Tokens, register
 
 HOST = "127.0.0.1"
+#: Riders enrol at 22:00 on the evening before.
+EVENING = timedelta(hours=2)
 FEEDS = ("a", "b")
 #: Where the business day of a sandbox begins, in local hours.
 FIRST_HOUR = 6
@@ -75,18 +77,29 @@ class Town:
         """Where the owner of the tables connects."""
         return self.settings.dsn(schema.OWNER)
 
+    def by_its_clock(self) -> Town:
+        """The same town, whose processes are told its clock."""
+        return replace(self, settings=replace(self.settings, clock_text=str(self.clock)))
+
     def environment(self) -> Mapping[str, str]:
         """What gateway and settlement are told."""
         return child_environment(self.settings)
 
 
+Evening = Callable[[Town], Awaitable[None]]
+
+
 @asynccontextmanager
 async def running_town(
-    plan: TownPlan, on_event: Callable[[str], None], readers: Sequence[Place] | None = None
+    plan: TownPlan,
+    on_event: Callable[[str], None],
+    readers: Sequence[Place] | None = None,
+    evening: Evening | None = None,
 ) -> AsyncIterator[Town]:
     """A sandbox while the block runs; every process of it ends with the block.
 
-    ``readers`` are registered instead of those of the town's own places.
+    ``readers`` are registered instead of those of the town's own places. ``evening`` runs before
+    the accelerated clock does, at the pace of the machine, with gateway and wallets alone.
 
     Raises: MalformedInput (a setting, a data folder), TemporarilyUnavailable (a port, the
     database, a process that does not start), Conflict (a database that is in use).
@@ -101,16 +114,34 @@ async def running_town(
         tokens = await _prepare_database(
             settings, sandbox, readers or places.readers, day_start(plan.first_day)
         )
-        clock = ScaledClock(
-            day_start(plan.first_day, plan.first_hour),
-            SystemClock().now() + timedelta(seconds=plan.lead_s),
-            plan.speed,
-        )
-        settings = replace(settings, clock_text=str(clock))
-        town = Town(plan, settings, sandbox, clock, book, places, tokens, supervisor)
+        town = Town(
+            plan, settings, sandbox, _evening_clock(plan), book, places, tokens, supervisor
+        ).by_its_clock()
+        if evening is not None:
+            on_event("starting gateway and wallets for the evening before")
+            await _run_evening(town, evening)
+        town = replace(town, clock=_day_clock(plan)).by_its_clock()
         on_event("starting gateway, settlement, three wallets and two rate feeds")
         await asyncio.gather(*(supervisor.start(spec) for spec in _specs(town)))
         yield town
+
+
+async def _run_evening(town: Town, evening: Evening) -> None:
+    specs = [spec for spec in _specs(town) if spec.name.startswith(("gateway", "wallet-"))]
+    await asyncio.gather(*(town.supervisor.start(spec) for spec in specs))
+    await evening(town)
+    await asyncio.gather(*(town.supervisor.stop(spec.name) for spec in specs))
+
+
+def _evening_clock(plan: TownPlan) -> ScaledClock:
+    """The evening before, at the pace of the machine."""
+    return ScaledClock(day_start(plan.first_day) - EVENING, SystemClock().now(), 1)
+
+
+def _day_clock(plan: TownPlan) -> ScaledClock:
+    """The one accelerated clock of the day and its night."""
+    begins_at = SystemClock().now() + timedelta(seconds=plan.lead_s)
+    return ScaledClock(day_start(plan.first_day, plan.first_hour), begins_at, plan.speed)
 
 
 def _layout(plan: TownPlan) -> tuple[Settings, Sandbox]:
