@@ -38,17 +38,21 @@ async def set_aside(conn: Connection) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class LastTap:
-    """The tap that ended a whole journey, and the journey's fare; ``entry_stop`` on a metro."""
+    """The tap that ended a complete journey, and the journey's fare.
+
+    ``reason`` says why it is not a plain one; a bus has no stops here but its route.
+    """
 
     reader: str
     sequence: int
+    reason: str | None
     entry_stop: str | None
     exit_stop: str | None
     fare_minor: int
 
 
 _WHOLE = """
-select t.reader, t.sequence, j.entry_stop, j.exit_stop, j.fare_minor
+select t.reader, t.sequence, j.reason, j.entry_stop, j.exit_stop, j.fare_minor
 from journey j
 join journey_tap jt on jt.journey_id = j.id
 join tap t on t.tapped_day = jt.tapped_day and t.reader = jt.reader and t.sequence = jt.sequence

@@ -97,11 +97,16 @@ async def outcome(
 def compare_pairs(
     pairs: Iterable[LastTap], scans: Mapping[tuple[str, int], PlannedScan]
 ) -> dict[str, Any]:
-    """Complete metro journeys whose fare is the full fare that the exit's row says."""
-    equal, differing = 0, []
+    """Complete metro journeys whose fare is the full fare that the exit's row says.
+
+    An overstay has a fare of its own: its entry and exit may be of two rides, each half recorded.
+    """
+    equal, overstays, differing = 0, 0, []
     for it in pairs:
         raw = scans[it.reader, it.sequence].raw
-        if it.fare_minor == raw.full_fare_minor:
+        if it.reason is not None:
+            overstays += 1
+        elif it.fare_minor == raw.full_fare_minor:
             equal += 1
         else:
             differing.append(
@@ -109,7 +114,12 @@ def compare_pairs(
                  "row_minor": raw.full_fare_minor}
             )  # fmt: skip
     total = equal + len(differing)
-    return {"comparable": total, "equal": equal, "differing": differing[:_EXAMPLES]}
+    return {
+        "comparable": total,
+        "equal": equal,
+        "overstays": overstays,
+        "differing": differing[:_EXAMPLES],
+    }
 
 
 def compare_boardings(boardings: Iterable[tuple[LastTap, RawTap]]) -> dict[str, int]:

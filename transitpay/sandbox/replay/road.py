@@ -1,8 +1,9 @@
 """Sends the planned scans: riders enrol with their wallets, readers upload batches over HTTP.
 
 Business time passes meanwhile. A scan is drawn and uploaded once its instant has passed and its
-rider is enrolled, so that a rate is published for every instant before it is needed. What is not
-acknowledged is sent again, unchanged.
+rider is enrolled, so that a rate is published for every instant before it is needed. Scans go in
+passes by time, exits after all else of their pass, so that a run's journeys do not depend on the
+order of its uploads. What is not acknowledged is sent again, unchanged.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from transitpay.sandbox.town import Town
 _ENROL_AT_ONCE = 24
 _UPLOADS_AT_ONCE = 4
 #: How many scans are drawn and sent in one pass, and how many before others may run.
-_PASS, _BREATH = 4000, 25
-_PASS_EACH_S = 0.25
-_REPORT_EACH_S = 2.0
+_PASS, _BREATH = 8000, 25
+#: Seconds of the machine between two passes, and more for many scans: fewer, larger batches.
+_PASS_EACH_S, _SCANS_A_SECOND_MORE = 1.0, 15_000
+_REPORT_EACH_S, _REPORT_RARELY_S = 1.0, 10.0
 _RETRY_S = 0.3
 #: Seconds of the machine that one call may be answered "not now".
 _CALL_LIMIT_S = 60.0
@@ -77,7 +79,7 @@ class Road:
 
         Raises: TemporarilyUnavailable (``not_enrolled``, ``not_uploaded``).
         """
-        self._through_at = self._town.clock.now()
+        self._through_at = self._plan.scans[0].at - timedelta(seconds=1)
         try:
             async with asyncio.TaskGroup() as group:
                 cards = self._cards()
@@ -89,9 +91,13 @@ class Road:
         return self.sent
 
     async def report(self) -> None:
-        """Let the metro's gates say how far they are, until cancelled."""
+        """Let the metro's gates say how far they are, until cancelled; rarely while taps go in."""
+        loop = asyncio.get_running_loop()
+        told_s = loop.time()
         while True:
-            await self.heartbeats(metro_only=True)
+            if self._next == len(self._plan.scans) or loop.time() > told_s + _REPORT_RARELY_S:
+                await self.heartbeats(metro_only=True)
+                told_s = loop.time()
             await asyncio.sleep(_REPORT_EACH_S)
 
     async def heartbeats(self, *, metro_only: bool = False) -> None:
@@ -125,14 +131,15 @@ class Road:
 
     async def _send_all(self) -> None:
         scans = self._plan.scans
+        pause_s = _PASS_EACH_S + len(scans) / _SCANS_A_SECOND_MORE
         while self._next < len(scans):
             ready = self._ready()
             if ready:
                 await self._send(ready)
             self._next += len(ready)
             self._told(self.sent)
-            if len(ready) < _PASS:
-                await asyncio.sleep(_PASS_EACH_S)
+            if len(ready) < _PASS and self._next < len(scans):
+                await asyncio.sleep(pause_s)
 
     def _ready(self) -> Sequence[PlannedScan]:
         """The next scans whose time has passed and whose riders are enrolled."""
@@ -147,18 +154,19 @@ class Road:
 
     async def _send(self, scans: Sequence[PlannedScan]) -> None:
         """Upload these scans and, when all are acknowledged, move the reported time forward."""
-        by_reader: dict[str, list[PlannedScan]] = {}
-        records: dict[tuple[str, int], dict[str, Any]] = {}
+        first: dict[str, list[dict[str, Any]]] = {}
+        then: dict[str, list[dict[str, Any]]] = {}
         for number, scan in enumerate(scans):
-            by_reader.setdefault(scan.reader, []).append(scan)
-            records[scan.reader, scan.sequence] = self._record(scan)
+            turn = then if scan.raw.kind is TapKind.EXIT else first
+            turn.setdefault(scan.reader, []).append(self._record(scan))
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
-        async with asyncio.TaskGroup() as group:
-            for reader, of in by_reader.items():
-                for start in range(0, len(of), BATCH_LIMIT):
-                    part = [records[reader, s.sequence] for s in of[start : start + BATCH_LIMIT]]
-                    group.create_task(self._upload(reader, part))
+        for turn in (first, then):
+            async with asyncio.TaskGroup() as group:
+                for reader, of in turn.items():
+                    for start in range(0, len(of), BATCH_LIMIT):
+                        part = of[start : start + BATCH_LIMIT]
+                        group.create_task(self._upload(reader, part))
         self._through_at = max(self._through_at, scans[-1].at - timedelta(seconds=1))
 
     def _record(self, scan: PlannedScan) -> dict[str, Any]:
