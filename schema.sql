@@ -796,7 +796,8 @@ grant select on
     entry, posting, open_item, closed_window, window_item, closing, closed_entry, closing_balance,
     net_position, statement_file, wallet_file, recon_run, recon_break, night_step, approval,
     account_balance to transitpay_finance_read, transitpay_auditor;
-grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence to transitpay_auditor;
+grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence, journey_tap
+    to transitpay_auditor;
 
 -- the house itself and the lists exist from the start
 insert into participant (id, kind, name, currency) values ('house', 'house', 'The house', 'HKD');

@@ -143,6 +143,12 @@ async def _clear(conn: Any, it: Ride, state: str) -> None:
         journey if quote else None,
     )
     await conn.execute(
+        "insert into journey_tap (tapped_day, reader, sequence, journey_id)"
+        " select $1, 'r1', count(*) + 1, $2 from journey_tap",
+        day,
+        journey,
+    )
+    await conn.execute(
         "insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency,"
         " state, created_at, next_action, next_at, attempts) values"
         " ($1, $2, $3, $3, '0123456789abcdef', $4, $5, $7, $6, 'INQUIRE', $6, 1)",

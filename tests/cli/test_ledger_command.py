@@ -1,0 +1,102 @@
+"""``transitpay ledger check``: whole books are called whole, and each damage is named."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "settlement"))
+
+from night_seed import CLOSE_AT, DAY, NOON, Ride, refund, ride, take_part
+
+from settlement.close_day import close_day
+from transitpay.cli import main
+from transitpay.cli.ledger import check_books
+
+
+@pytest.fixture
+async def owner(db: Any) -> Any:
+    """Two closed days and an open booking; the superuser, who may do damage."""
+    owner = await db.connect()
+    await take_part(owner)
+    conn = await db.connect("transitpay_settlement")
+    await ride(conn, Ride("a"))
+    await ride(conn, Ride("b", "alipay"))
+    await close_day(conn, DAY, CLOSE_AT)
+    await refund(conn, Ride("a"), NOON + timedelta(days=1))
+    await close_day(conn, DAY + timedelta(days=1), CLOSE_AT + timedelta(days=1))
+    await ride(conn, Ride("c", at=NOON + timedelta(days=2)))
+    return owner
+
+
+async def problems(db: Any) -> list[str]:
+    conn = await db.connect("transitpay_auditor")
+    async with conn.transaction():
+        found = await check_books(conn)
+    assert isinstance(found["problems"], list)
+    return found["problems"]
+
+
+async def test_whole_books_have_no_problem(db: Any, owner: Any) -> None:
+    assert await problems(db) == []
+
+
+async def test_empty_books_are_whole(db: Any) -> None:
+    assert await problems(db) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (
+            "update posting set amount_minor = 1 where n = 1",
+            "do not give its digest",
+        ),
+        ("update entry set at = at + interval '1 second'", "do not give its digest"),
+        ("delete from posting where entry_id = 1", "an entry without postings"),
+        ("update closing set previous_digest = digest where number = 2", "is not chained"),
+        ("delete from closed_entry where entry_id = 1", "closing 1 has"),
+        ("update closing_balance set debit_minor = debit_minor + 1", "a closing balance"),
+        (
+            "update net_position set amount_minor = amount_minor + 1 where participant = 'mtr'",
+            "do not sum to zero",
+        ),
+        (
+            "update window_item set amount_minor = 1 where item_kind = 'fare'",
+            "items are not its net position",
+        ),
+        ("delete from open_item where kind = 'operator'", "the sum of its open items"),
+        ("delete from journey_tap", "a journey without taps"),
+        (
+            "update entry set key = 'captured:x', kind = 'x' where key = 'captured:c-1'",
+            "a captured attempt that is not booked",
+        ),
+    ],
+)
+async def test_each_damage_is_named(db: Any, owner: Any, damage: str, named: str) -> None:
+    await owner.execute("set session_replication_role = replica")
+    await owner.execute(damage)
+    assert [p for p in await problems(db) if named in p]
+
+
+def test_the_command_says_it_in_one_object_and_by_its_exit_code(
+    db_with_books: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in db_with_books.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["transitpay", "ledger", "check", "--json"])
+    with pytest.raises(SystemExit) as done:
+        main()
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (done.value.code or 0, found["balanced"], found["problems"]) == (0, True, [])
+    assert [c["number"] for c in found["closings"]] == [1, 2]
+
+
+@pytest.fixture
+async def db_with_books(db: Any, owner: Any) -> Any:
+    return db
