@@ -28,7 +28,7 @@ DAY = date(2026, 10, 30)
 _SPAN_S = 95_400
 #: Seconds of the machine that the span takes for few riders, and more for each further one.
 _LEAST_S = 36.0
-_A_RIDER_S = 0.027
+_A_RIDER_S = 0.024
 _FREE_RIDERS = 200
 #: Seconds of the machine before the business day begins: settlement publishes rates some seconds
 #: ahead, so that a restart of its own leaves no gap, and the first ride needs one.
