@@ -11,8 +11,8 @@ from datetime import date
 
 from settlement.csv_text import Cell, csv_text, major
 from settlement.netting import HOUSE, NetPosition
+from transitpay.ledger.window_sums import WindowLine
 from transitpay.money import Money, currency
-from transitpay.postgres.windows import WindowLine
 
 _LINES = ("record", "item", "kind", "day", "reference", "currency", "amount")
 _PAYOUTS = ("batch", "operator", "currency", "amount", "action")

@@ -19,9 +19,9 @@ from transitpay.charging.lifecycle import AttemptState
 from transitpay.charging.partner_json import Fields
 from transitpay.clock import LOCAL_ZONE, wallet_day
 from transitpay.fx.quote import convert_by_pair
+from transitpay.ledger.night import StoredBreak
 from transitpay.money import CNY, Money, currency
 from transitpay.postgres.recon import KnownId, OurItem
-from transitpay.postgres.recon_runs import StoredBreak
 
 _KIND_OF = {"capture": RowKind.PAYMENT, "refund": RowKind.REFUND, "cancel": RowKind.CANCEL}
 _UNSURE = {AttemptState.SENT, AttemptState.UNKNOWN, AttemptState.CANCELLING}

@@ -17,13 +17,12 @@ import asyncpg
 from settlement.netting import NetPosition, net
 from transitpay.clock import day_start
 from transitpay.errors import Conflict, RuleViolation, TemporarilyUnavailable
-from transitpay.ledger.digest import FIRST, ClosingDigest
+from transitpay.ledger.digest import FIRST, Closing, ClosingDigest
 from transitpay.ledger.journal import Entry
 from transitpay.ledger.settlement_bookings import operator_window
 from transitpay.ledger.window_sums import Unposted
 from transitpay.money import Money, currency
 from transitpay.postgres import closings, windows
-from transitpay.postgres.closings import Closing
 from transitpay.postgres.journal import add_entries
 from transitpay.postgres.pool import Connection, database_errors
 

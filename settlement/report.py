@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from settlement.csv_text import csv_text, major
-from transitpay.postgres import closings, night, recon_runs
-from transitpay.postgres.closings import Closing
-from transitpay.postgres.night import StoredStep
-from transitpay.postgres.pool import Connection
-from transitpay.postgres.recon_runs import StoredBreak, StoredRun
+from transitpay.ledger.digest import Closing
+from transitpay.ledger.night import StoredBreak, StoredRun, StoredStep
 
 _BREAK_COLUMNS = (
     "wallet",
@@ -48,19 +43,6 @@ class DayReport:
     @property
     def open_breaks(self) -> int:
         return sum(b.state == "OPEN" for b in self.breaks)
-
-
-async def day_report(conn: Connection, day: date) -> DayReport:
-    """Read a day's report."""
-    closed = [c for c in await closings.closings(conn) if c.day == day]
-    return DayReport(
-        day,
-        closed[0] if closed else None,
-        await closings.net_positions(conn, day),
-        await recon_runs.runs(conn, day),
-        await recon_runs.breaks(conn, day),
-        await night.steps(conn, day, day),
-    )
 
 
 def as_json(report: DayReport) -> dict[str, object]:
@@ -103,6 +85,11 @@ def as_json(report: DayReport) -> dict[str, object]:
     }
 
 
+def json_text(report: DayReport) -> str:
+    """The same as text with line ends; the same report gives the same bytes."""
+    return json.dumps(as_json(report), ensure_ascii=False, indent=1, default=_plain) + "\n"
+
+
 def breaks_csv(report: DayReport) -> str:
     """The breaks as CSV, one a line, amounts in major units."""
     rows = [
@@ -135,22 +122,6 @@ def page(report: DayReport) -> str:
     )
     environment.filters["major"] = _shown
     return environment.get_template("report.html").render(report=report)
-
-
-def write_report(report: DayReport, home: Path) -> Path:
-    """Write report.json, breaks.csv and report.html; each is whole or as it was before."""
-    folder = home / "reports" / report.day.isoformat()
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(as_json(report), ensure_ascii=False, indent=1, default=_plain)
-    for name, content in (
-        ("report.json", text + "\n"),
-        ("breaks.csv", breaks_csv(report)),
-        ("report.html", page(report)),
-    ):
-        fresh = folder / f".{name}"
-        fresh.write_text(content, encoding="utf-8")
-        os.replace(fresh, folder / name)
-    return folder
 
 
 def _break_json(found: StoredBreak) -> dict[str, object]:

@@ -12,11 +12,11 @@ import pytest
 from settlement.batches import house_file, payout_file, payouts, statement
 from settlement.csv_text import csv_text, guarded
 from settlement.netting import NetPosition
-from settlement.report import DayReport, breaks_csv, page, write_report
-from transitpay.postgres.closings import Closing
-from transitpay.postgres.night import StoredStep
-from transitpay.postgres.recon_runs import StoredBreak, StoredRun
-from transitpay.postgres.windows import WindowLine
+from settlement.night_report import write_report
+from settlement.report import DayReport, breaks_csv, page
+from transitpay.ledger.digest import Closing
+from transitpay.ledger.night import StoredBreak, StoredRun, StoredStep
+from transitpay.ledger.window_sums import WindowLine
 
 DAY = date(2026, 10, 30)
 AT = datetime(2026, 10, 31, 0, 30, tzinfo=UTC)

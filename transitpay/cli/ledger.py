@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 import click
 
 from transitpay.ledger.balances import is_balanced, unsettled
-from transitpay.ledger.digest import FIRST, BookedPosting, ClosingDigest
+from transitpay.ledger.digest import FIRST, BookedPosting, Closing, ClosingDigest
 from transitpay.money import Money
 from transitpay.postgres import books, closings
-from transitpay.postgres.closings import Closing
 from transitpay.postgres.embedded import running_database
 from transitpay.postgres.journal import balances
 from transitpay.postgres.pool import Connection, connect, database_errors

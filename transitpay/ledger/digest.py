@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 #: What the first closing is chained to.
 FIRST = bytes(32)
@@ -31,6 +31,18 @@ class BookedPosting:
     credit: str
     amount_minor: int
     currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """One closing of the books; ``digest`` is chained to ``previous``."""
+
+    number: int
+    day: date
+    at: datetime
+    entries: int
+    previous: bytes
+    digest: bytes
 
 
 class ClosingDigest:

@@ -1,4 +1,4 @@
-"""The facts of closed windows in sum: what netting is computed from, read by set-wise statements.
+"""The items of closed windows, and their facts in sum: what netting is computed from.
 
 They come from fares, quotes, charges, captures and agreements, and never from the books.
 """
@@ -6,6 +6,7 @@ They come from fares, quotes, charges, captures and agreements, and never from t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 
@@ -54,3 +55,15 @@ class Unposted:
     ref: str
     items_minor: int
     posted_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLine:
+    """One item of a closed window, as its statement shows it."""
+
+    item: str
+    item_kind: str
+    day: date
+    currency: str
+    amount_minor: int
+    ref: str

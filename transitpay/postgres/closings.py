@@ -6,26 +6,13 @@ A closing's entries are in no other closing, whatever the order in which they we
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 import asyncpg
 
-from transitpay.ledger.digest import BookedPosting
+from transitpay.ledger.digest import BookedPosting, Closing
 
 _FETCHED = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """One closing of the books; ``digest`` is chained to ``previous``."""
-
-    number: int
-    day: date
-    at: datetime
-    entries: int
-    previous: bytes
-    digest: bytes
 
 
 _CLOSINGS = """

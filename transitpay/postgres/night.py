@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime
 
 import asyncpg
 
+from transitpay.ledger.night import StoredStep
+
 #: One night at a time in a database; held by a session.
 NIGHT_LOCK = 7364011
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStep:
-    """One step of one day and participant."""
-
-    day: date
-    step: str
-    participant: str
-    state: str
-    reason: str | None
-    wait_until: datetime | None
-    updated_at: datetime
 
 
 _STEPS = """

@@ -3,52 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 
 import asyncpg
 
-
-@dataclass(frozen=True, slots=True)
-class StoredBreak:
-    """One break of a run."""
-
-    n: int
-    day: date
-    wallet: str
-    kind: str
-    request_id: str
-    internal_minor: int | None
-    external_minor: int | None
-    currency: str | None
-    detail: dict[str, object]
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunKey:
-    """What a run is made from: the same again is the same run."""
-
-    wallet: str
-    day: date
-    file_digest: bytes
-    rules_version: str
-    internal_digest: bytes
-    carried_digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """A run with its result."""
-
-    id: int
-    wallet: str
-    day: date
-    revision: int
-    result_digest: bytes
-    counts: dict[str, object]
-    at: datetime
-
+from transitpay.ledger.night import RunKey, StoredBreak, StoredRun
 
 _FIND_RUN = """
 select id, wallet, day, revision, result_digest, counts, at from recon_run

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import asyncpg
 
-from transitpay.ledger.window_sums import FareSum, TakingSum, Unposted
+from transitpay.ledger.window_sums import FareSum, TakingSum, Unposted, WindowLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,18 +232,6 @@ from closed_window w join window_item i on i.window_id = w.id
 where w.kind = $1 and w.participant = $2 and w.day = $3
 order by i.currency, i.day, i.item_kind, i.item
 """
-
-
-@dataclass(frozen=True, slots=True)
-class WindowLine:
-    """One item of a closed window, as its statement shows it."""
-
-    item: str
-    item_kind: str
-    day: date
-    currency: str
-    amount_minor: int
-    ref: str
 
 
 async def window_lines(
