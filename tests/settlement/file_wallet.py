@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -74,8 +74,12 @@ class FileWallets:
         rows: Iterable[FileRow],
         *breaks: PlannedBreak,
     ) -> None:
-        """Write the files of a day, with planted breaks."""
-        planted = plant(list(rows), breaks, FEE)
+        """Write the files of a day, with planted breaks; an id never ours is one more row."""
+        kept = list(rows)
+        extra = [b.request_id for b in breaks if b.kind == "missing_internal"]
+        kept += [replace(kept[0], request_id=i, wallet_id=f"X-{i}") for i in extra]
+        others = [b for b in breaks if b.kind != "missing_internal"]
+        planted = plant(kept, others, FEE)
         self.files[wallet, day] = write(planted, day, terms(wallet))
 
     def alter(self, wallet: str, day: date, kind: str, change: Any) -> None:
