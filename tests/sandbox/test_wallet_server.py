@@ -272,3 +272,16 @@ async def test_a_restarted_wallet_still_knows_its_payments(world: World) -> None
     assert again.payments.keys() == {"c1-1"}
     assert again.accounts["a1"].balance_minor == world.balance()
     again.journal.close()
+
+
+def test_a_fault_strikes_the_first_sending_only_also_after_a_restart(tmp_path: Path) -> None:
+    struck = tmp_path / "struck.txt"
+    first = FaultPlan(1, "alipay", 1000, struck)
+    assert first.strike("c1-1", NOON) in set(Fault)
+    assert first.strike("c1-1", NOON) is None
+    again = FaultPlan(1, "alipay", 1000, struck)
+    assert again.strike("c1-1", NOON) is None
+    assert again.strike("c2-1", NOON) == FaultPlan(1, "alipay", 1000, tmp_path / "x").strike(
+        "c2-1", NOON
+    )
+    assert again.strike("c3-1", NOON + timedelta(hours=8)) is None

@@ -84,7 +84,8 @@ def _running(
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     async def run(app: web.Application) -> AsyncIterator[None]:
         book = Book.open(folder / "book.jsonl", config.home_currency)
-        faults = FaultPlan(config.seed, config.wallet, config.faults_permille)
+        struck = folder / "faults-struck.txt"
+        faults = FaultPlan(config.seed, config.wallet, config.faults_permille, struck)
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=32, force_close=False)
         ) as session:
