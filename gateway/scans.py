@@ -196,6 +196,16 @@ def decide(
             return Outcome(Stored.NEW, Decision.REFUSED, answer.reason, flags)
 
 
+def passback(scan: JudgedScan, presence: Presence | None) -> bool:
+    """Whether this rider and slot entered here too recently; never so at an exit."""
+    return (
+        presence is not None
+        and scan.row.direction in _ENTERING
+        and presence.direction in _ENTERING
+        and abs(scan.row.at - presence.at) < scan.passback
+    )
+
+
 def _known(
     scan: JudgedScan, presence: Presence | None, use: CodeUse | None, debounce: timedelta
 ) -> KnownState:
@@ -204,14 +214,11 @@ def _known(
     if use is not None:
         near = use.tap.reader == scan.key.reader and abs(row.at - use.at) <= debounce
         replay = EarlierUse.SAME_READER_WITHIN_DEBOUNCE if near else EarlierUse.OTHER_SCAN
-    if row.direction in _ENTERING:
-        passback = (
-            presence is not None
-            and presence.direction in _ENTERING
-            and abs(row.at - presence.at) < scan.passback
-        )
-        return KnownState(replay, passback)
     entered = presence is not None and (
         presence.direction is Direction.ENTRY or presence.at > row.at
     )
-    return KnownState(replay, missing_entry=row.direction is Direction.EXIT and not entered)
+    return KnownState(
+        replay,
+        passback=passback(scan, presence),
+        missing_entry=row.direction is Direction.EXIT and not entered,
+    )

@@ -1,0 +1,312 @@
+"""Measures online taps through one gateway process, durable before the answer, against a floor.
+
+The floor is the same HTTP server and middleware with the same body, model, reader login, key load
+and two verifications, without a tap log. An empty handler is printed beside it. Every code is of
+an authorisation never seen before. Floor and figure alternate in one run on the same machine, each
+is the median of the rounds; PostgreSQL is the embedded one with fsync on.
+
+    python bench/online_tap.py [--json] [--quick] [--connections 48]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import uvloop
+from aiohttp import web
+
+from gateway.app import SERVICES, build_app
+from gateway.reader_api import ROUTES as READER_ROUTES
+from gateway.reader_api import tap_answer
+from gateway.scans import Decision, Outcome, Stored
+from gateway.tap_models import TapAnswer, TapRequest
+from gateway.web import Call, Route, serve
+from transitpay.destinations import bitmap
+from transitpay.money import HKD
+from transitpay.postgres import pool, schema
+from transitpay.postgres.embedded import EmbeddedPostgres
+from transitpay.postgres.reference import Participant, ReaderRegistration
+from transitpay.ride_code import keys, layout, signing
+from transitpay.ride_code.layout import Authorisation, RideCode
+from transitpay.runtime import access
+from transitpay.runtime.config import Settings, child_environment
+from transitpay.taps import Direction
+
+TARGET = 0.40
+READERS = 8
+_ROUND_LIMIT_S = 120
+TAP = next(route for route in READER_ROUTES if route.path == "/v1/taps")
+PATHS = {"empty": "/empty", "floor": "/floor", "gateway": "/v1/taps"}
+
+
+@dataclass
+class Round:
+    """What one round of one server gave."""
+
+    taps_per_s: float
+    latencies_ms: list[float] = field(repr=False)
+
+
+# -- the floor's server ------------------------------------------------------------------------
+
+
+async def floor(call: Call) -> TapAnswer:
+    """Key load and two verifications, as every tap needs them; nothing is remembered."""
+    asked = call.body_as(TapRequest)
+    raw = layout.read_text(asked.code)
+    key = call.services.lists.trust.keys[int.from_bytes(raw[1:3], "big")]
+    issued = key.verifier.accepts(raw[65:129], raw[:65])
+    device = signing.load_point(raw[15:48])
+    assert issued and device and signing.device_accepts(device, raw[136:], raw[:136])
+    return tap_answer(asked.sequence, Outcome(Stored.NEW, Decision.ACCEPTED, None))
+
+
+async def empty(call: Call) -> TapAnswer:
+    """Login, body and model only."""
+    sequence = call.body_as(TapRequest).sequence
+    return tap_answer(sequence, Outcome(Stored.NEW, Decision.ACCEPTED, None))
+
+
+async def serve_floor(port: int) -> None:
+    """The gateway's own application with two routes more."""
+    app = build_app(Settings.from_environment())
+    for path, handler in (("/floor", floor), ("/empty", empty)):
+        route = Route("POST", path, handler, path, TAP.roles, body=TapRequest, answer=TapAnswer)
+        app.router.add_route("POST", path, serve(route, app[SERVICES]))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    await asyncio.Event().wait()
+
+
+# -- the load ----------------------------------------------------------------------------------
+
+
+class Lane(asyncio.Protocol):
+    """One keep-alive connection that sends the next request when the last is answered."""
+
+    def __init__(self, requests: Iterator[bytes], latencies: list[float]) -> None:
+        self._requests = requests
+        self._latencies = latencies
+        self._buffer = b""
+        self._sent_at = 0.0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        self._next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(ConnectionError("the server hung up"))
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, mark, body = self._buffer.partition(b"\r\n\r\n")
+        if not mark:
+            return
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(body) < length:
+            return
+        self._latencies.append(1000 * (time.perf_counter() - self._sent_at))
+        self._buffer = b""
+        if b'"open":true' not in body:
+            self.done.set_exception(AssertionError(body[:300].decode()))
+            self._transport.close()
+            return
+        self._next()
+
+    def _next(self) -> None:
+        request = next(self._requests, None)
+        if request is None:
+            self.done.set_result(None)
+            self._transport.close()
+            return
+        self._sent_at = time.perf_counter()
+        self._transport.write(request)
+
+
+async def load(port: int, requests: list[bytes], connections: int) -> Round:
+    """Send all requests over so many connections, each waiting for its answer."""
+    loop, latencies, queue = asyncio.get_running_loop(), [], iter(requests)
+    started = time.perf_counter()
+    lanes = [
+        (await loop.create_connection(lambda: Lane(queue, latencies), "127.0.0.1", port))[1]
+        for _ in range(connections)
+    ]
+    async with asyncio.timeout(_ROUND_LIMIT_S):
+        await asyncio.gather(*(lane.done for lane in lanes))
+    return Round(len(requests) / (time.perf_counter() - started), latencies)
+
+
+# -- the world ---------------------------------------------------------------------------------
+
+
+@dataclass
+class World:
+    """An enrolled database, and codes for it."""
+
+    settings: Settings
+    tokens: list[str] = field(default_factory=list)
+    sequence: int = 0
+
+    async def enrol(self) -> None:
+        await schema.init(self.settings.admin_dsn(), at=datetime.now(UTC))
+        conn = await pool.connect(self.settings.dsn("transitpay_gateway"))
+        at, folder = datetime.now(UTC), self.settings.home / "keys"
+        for it in (
+            Participant("alipayhk", "wallet", "Wallet", "HKD"),
+            Participant("mtr", "operator", "Operator", "HKD"),
+        ):
+            await access.enrol_participant(conn, it, at)
+        for n in range(READERS):
+            reader = ReaderRegistration(f"gate-{n}", "mtr", "mtr", 0, 0, "HUH", Direction.ENTRY)
+            made = await access.register_reader(conn, reader, at)
+            self.tokens.append(made.token or "")
+        await access.enrol_issuer_key(
+            conn, "alipayhk", 1, folder, at, destinations=bitmap([0]), modes=bitmap([0])
+        )
+        self.issuer = keys.load_issuer_pem((folder / "issuer-1.pem").read_bytes())
+        await conn.close()
+
+    def requests(self, path: str, count: int) -> list[bytes]:
+        """So many taps, each of a new rider with a new phone."""
+        now = datetime.now(UTC)
+        found = []
+        for _ in range(count):
+            self.sequence += 1
+            body = json.dumps(
+                {"sequence": self.sequence, "at": now.isoformat(), "code": self._code(now)}
+            ).encode()
+            token = self.tokens[self.sequence % READERS]
+            head = (
+                f"POST {path} HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer {token}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            found.append(head.encode() + body)
+        return found
+
+    def _code(self, now: datetime) -> str:
+        device, second = keys.generate_device_key(), int(now.timestamp())
+        it = Authorisation(
+            1, os.urandom(8).hex(), 1, keys.public_bytes(device), second - 60, 72, 60, 500, HKD,
+            1, 1, 0, 0, 2000,
+        )  # fmt: skip
+        code = RideCode(it, signing.sign_authorisation(it, self.issuer), second, 1, 0)
+        return layout.write_text(layout.encode(signing.sign_code(code, device)))
+
+    async def stored(self) -> int:
+        conn = await pool.connect(self.settings.dsn("transitpay_gateway"))
+        found = await conn.fetchval("select count(*) from tap where decision = 'accepted'")
+        await conn.close()
+        return int(found)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def child(port: int, command: list[str], settings: Settings) -> Iterator[None]:
+    """A server of its own process, until the block ends."""
+    env = child_environment(settings) | {"TRANSITPAY_GATEWAY_PORT": str(port)}
+    process = subprocess.Popen([sys.executable, *command], env=env)
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        time.sleep(1.5)  # the lists are polled each second
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+async def measure(
+    world: World, ports: dict[str, int], rounds: int, count: int, connections: int
+) -> dict[str, list[Round]]:
+    """Rounds of all three in turn; the first of each warms up and is not counted."""
+    found: dict[str, list[Round]] = {name: [] for name in PATHS}
+    for n in range(rounds + 1):
+        for name, path in PATHS.items():
+            requests = world.requests(path, count if n else count // 4)
+            result = await load(ports[name], requests, connections)
+            if n:
+                found[name].append(result)
+            print(f"  {name}: {result.taps_per_s:,.0f}/s", file=sys.stderr)
+    return found
+
+
+def summary(found: dict[str, list[Round]], sent: int, stored: int) -> dict[str, object]:
+    rates = {n: statistics.median(r.taps_per_s for r in rounds) for n, rounds in found.items()}
+    latencies = sorted(ms for r in found["gateway"] for ms in r.latencies_ms)
+    return {
+        "bench": "online_tap",
+        "taps_per_s": round(rates["gateway"]),
+        "floor_per_s": round(rates["floor"]),
+        "empty_per_s": round(rates["empty"]),
+        "ratio": round(rates["gateway"] / rates["floor"], 3),
+        "target": TARGET,
+        "p50_ms": round(latencies[len(latencies) // 2], 2),
+        "p99_ms": round(latencies[len(latencies) * 99 // 100], 2),
+        "answered": sent,
+        "stored": stored,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--connections", type=int, default=48)
+    parser.add_argument("--serve-floor", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve_floor:
+        uvloop.run(serve_floor(given.serve_floor))
+        return 0
+    rounds, count = (2, 800) if given.quick else (7, 3000)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(home=Path(folder), log_level="warning")
+        world = World(settings)
+        with EmbeddedPostgres(settings.home):
+            asyncio.run(world.enrol())
+            gateway_port, floor_port = free_port(), free_port()
+            ports = {"empty": floor_port, "floor": floor_port, "gateway": gateway_port}
+            floor_command = [__file__, "--serve-floor", str(floor_port)]
+            with (
+                child(gateway_port, ["-m", "gateway"], settings),
+                child(floor_port, floor_command, settings),
+            ):
+                found = uvloop.run(measure(world, ports, rounds, count, given.connections))
+            stored = asyncio.run(world.stored())
+    sent = count // 4 + rounds * count
+    result = summary(found, sent, stored)
+    print(json.dumps(result, indent=None if given.json else 2))
+    return 0 if stored == sent else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
