@@ -19,6 +19,7 @@ from gateway.operator_api import HOUSE, read_day, report_of
 from gateway.operator_models import DayReport, TapCount
 from gateway.web import LOGIN_PATH, Call, Route
 from transitpay.clock import wallet_day
+from transitpay.postgres import records
 from transitpay.postgres.reference import Role
 
 PEOPLE = HOUSE | {Role.OPERATOR}
@@ -86,13 +87,15 @@ def _page(name: str, status: int = 200, **values: object) -> web.Response:
 
 
 async def show_day(call: Call) -> web.Response:
-    """The day asked for in ``?day=``, or today's.
+    """The day asked for in ``?day=``; without it the last one that has journeys, or today.
 
     Raises: RuleViolation (``not_found``).
     """
     text = call.request.query.get("day", "")
-    day = read_day(text) if text else wallet_day(call.services.clock.now())
+    asked = read_day(text) if text else None
+    today = wallet_day(call.services.clock.now())
     async with call.services.database.transaction() as conn:
+        day = asked or await records.latest_journey_day(conn, today) or today
         report = await report_of(conn, day)
     actor = call.caller.actor
     whole = actor.role is not Role.OPERATOR

@@ -73,6 +73,15 @@ async def test_the_house_sees_the_whole_day(world: World, actor: str) -> None:
         assert answer.status == 303
 
 
+async def test_a_quiet_day_opens_on_the_last_one_with_journeys(world: World) -> None:
+    client = await world.start()
+    await seed(world, client)
+    world.clock.advance(timedelta(days=2))
+    assert await log_in(client, world, "admin") == 303
+    async with client.get("/console") as answer:
+        assert "<h1>2026-10-30" in await answer.text()
+
+
 async def test_an_operator_sees_its_own_journeys_only(world: World) -> None:
     client = await world.start()
     await seed(world, client)

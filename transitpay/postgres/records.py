@@ -104,6 +104,17 @@ async def taps_by_decision(conn: asyncpg.Connection, day: date) -> list[Row]:
     return [dict(row) for row in await conn.fetch(_TAPS, day)]
 
 
+_LATEST_DAY = """
+select max(service_day) as day from journey where service_day <= $1
+"""
+
+
+async def latest_journey_day(conn: asyncpg.Connection, until: date) -> date | None:
+    """The last service day up to ``until`` that has a journey; None if there is none."""
+    day: date | None = await conn.fetchval(_LATEST_DAY, until)
+    return day
+
+
 _JOURNEY_SUMS = """
 select operator, state, fare_currency, count(*) as journeys, sum(fare_minor)::bigint as fare_minor
 from journey
