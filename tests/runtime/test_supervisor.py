@@ -98,6 +98,42 @@ async def test_a_child_that_ends_at_once_is_one_error_with_its_last_line(tmp_pat
             await supervisor.start(spec)
 
 
+SUPERVISE = """
+import asyncio, os, sys
+from pathlib import Path
+from transitpay.runtime.supervisor import ChildSpec, Supervisor
+async def main():
+    async with Supervisor(Path(sys.argv[1]), lambda _: None) as it:
+        await it.start(ChildSpec("sleeper", ("sleep", "60"), dict(os.environ)))
+        print(it.pids()["sleeper"], flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+async def test_no_child_outlives_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    supervisor = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SUPERVISE, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert supervisor.stdout is not None
+    child = int(await supervisor.stdout.readline())
+    assert alive(child)
+    supervisor.kill()
+    await supervisor.wait()
+    for _ in range(200):
+        if _state(child) == "Z":
+            break
+        await asyncio.sleep(0.05)
+    assert _state(child) == "Z"
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
+
+
 def test_a_busy_port_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -6,13 +6,12 @@ In order: a user namespace in which we are a plain user (files stay ours), then 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,8 +19,8 @@ from typing import IO
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.postgres.binaries import Binaries
 from transitpay.postgres.cluster_files import ClusterFiles
+from transitpay.runtime.tied import stop_with_parent
 
-_PR_SET_PDEATHSIG = 1
 #: Inside the namespace root is this number; it need not exist in the machine's user list.
 _INSIDE = "65534"
 
@@ -65,7 +64,7 @@ class ServerUser:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=_stop_with_parent() if tied else None,
+            preexec_fn=stop_with_parent(signal.SIGINT) if tied else None,
             user=self.uid,
             group=self.gid,
             extra_groups=None if self.uid is None else [],
@@ -146,15 +145,3 @@ def _problem(way: ServerUser, files: ClusterFiles, binaries: Binaries) -> str | 
     if entered.returncode != 0:
         return f"may not enter {files.root.parent}"
     return "is root there too" if entered.stdout.strip() == "0" else None
-
-
-def _stop_with_parent() -> Callable[[], None] | None:
-    """Asks Linux for SIGINT (a clean, fast stop) at the parent's death; elsewhere nothing."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is None:
-        return None
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
-
-    return ask

@@ -23,6 +23,7 @@ from typing import Protocol, Self
 import aiohttp
 
 from transitpay.errors import TemporarilyUnavailable, TransitPayError
+from transitpay.runtime.tied import stop_with_parent
 
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 5.0
@@ -153,6 +154,7 @@ class Supervisor:
                 stderr=log,
                 env=dict(spec.env),
                 start_new_session=True,
+                preexec_fn=stop_with_parent(signal.SIGTERM),
             )
 
     async def _wait_ready(self, child: _Child) -> None:
