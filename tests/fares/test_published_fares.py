@@ -110,7 +110,8 @@ def test_stations_of_shenzhen_are_found_by_every_name_that_is_theirs_alone(
 ) -> None:
     assert book.find_stop("shenzhen-metro", "罗湖").id == "0101"
     assert book.find_stop("shenzhen-metro", "深圳北").id == "0410"
-    assert book.find_stop("shenzhen-metro", "Luohu").names == ("罗湖", "Luohu", "0101")
+    assert book.find_stop("shenzhen-metro", "Luohu").names == ("罗湖", "Luohu", "0101", "1号线:1")
+    assert book.find_stop("shenzhen-metro", "1号线:1").id == "0101"
     with pytest.raises(MalformedInput, match="more than one station"):
         book.find_stop("shenzhen-metro", "Haoxiang")
     for stop in book.latest("shenzhen-metro").stops:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from transitpay.clock import LOCAL_ZONE, day_start, service_day, wallet_day
-from transitpay.errors import MalformedInput, RuleViolation
+from transitpay.errors import MalformedInput, RuleViolation, TransitPayError
+from transitpay.fares.builtin import builtin_book
 from transitpay.fares.pricing import Fare, price
-from transitpay.fares.tariff import Stop, Tariff, TariffKind
+from transitpay.fares.tariff import EXCLUDED, Stop, Tariff, TariffKind
 from transitpay.journeys.journey import Journey, boarding, passage
-from transitpay.money import parse_major
+from transitpay.money import Money, parse_major
 from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_folder import load_book
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
@@ -71,16 +72,20 @@ def fare(
     2: something in the question cannot be read.
     """
     settings = Settings.from_environment()
-    at = settings.clock().now() if at_text is None else _instant(at_text)
     data = data or settings.data
     try:
+        network = _network(network)
+        at = settings.clock().now() if at_text is None else _instant(at_text)
         tariff = load_book(data, networks=[network]).tariff(network, service_day(at))
         question = _question(tariff, wallet, start, end, at, minutes, stage_fare)
         answer = price(_journey(question), tariff, wallet)
-    except RuleViolation as refusal:
-        click.echo(f"transitpay: {refusal.message}", err=True)
+    except TransitPayError as refusal:
         if as_json:
-            click.echo(json.dumps({"refused": refusal.code, "reason": refusal.message}))
+            said = {"refused": refusal.code, "field": refusal.field, "reason": refusal.message}
+            click.echo(json.dumps(said, ensure_ascii=False))
+        if not isinstance(refusal, RuleViolation):
+            raise
+        click.echo(f"transitpay: {refusal.message}", err=True)
         context.exit(1)
     if as_json:
         click.echo(json.dumps(_as_json(question, answer), ensure_ascii=False))
@@ -120,10 +125,30 @@ def _question(
         to_stop=None if flat or end is None else tariff.find_stop(end, field="--to"),
         at=at,
         minutes=minutes,
-        stage_fare_minor=(
-            None if stage_fare is None else parse_major(stage_fare, tariff.currency).minor
-        ),
+        stage_fare_minor=None if stage_fare is None else _stage_fare(stage_fare, tariff),
     )
+
+
+def _stage_fare(text: str, tariff: Tariff) -> int:
+    try:
+        minor = parse_major(text, tariff.currency).minor
+    except MalformedInput as error:
+        raise MalformedInput("bad_stage_fare", error.message, field="--stage-fare") from None
+    if minor % tariff.terms.step_minor and not tariff.terms.tiers:
+        step = Money(tariff.terms.step_minor, tariff.currency)
+        raise MalformedInput(
+            "bad_stage_fare", f"{text} is not a multiple of {step}", field="--stage-fare"
+        )
+    return minor
+
+
+def _network(text: str) -> str:
+    """The id of the network that ``text`` spells: case, blanks and hyphens do not matter."""
+    spelled = "".join(c for c in text.casefold() if c.isalnum())
+    for known in (*builtin_book().networks, *EXCLUDED):
+        if known.replace("-", "") == spelled:
+            return known
+    return text
 
 
 def _instant(text: str) -> datetime:
@@ -132,6 +157,8 @@ def _instant(text: str) -> datetime:
         if "T" not in text and " " not in text.strip():
             return day_start(date.fromisoformat(text.strip()), hour=12)
         at = datetime.fromisoformat(text.strip())
+        if not MINYEAR < at.year < MAXYEAR:
+            raise ValueError("no room for zones and stays")
     except ValueError:
         raise MalformedInput(
             "bad_time", f"{text!r} is neither a day nor an ISO time", field="--at"

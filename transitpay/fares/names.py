@@ -1,7 +1,7 @@
 """When two spellings of a stop's name mean the same stop.
 
-Case, blanks, punctuation, the ending "station" or 站, and traditional or simplified characters
-make no difference. Only characters that occur in names of stops are in the table.
+Case, blanks, punctuation, "&" or "and", an ending such as "station" or 站, and traditional or
+simplified characters make no difference. Only characters of stops' names are in the table.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ _TRADITIONAL = (
     "機橫欖欽況滿澤濕濱瀝灘灣為烏獄瑤環畢當發監眾砲碩碼禮窩簡籬紀約紅級終經維線總繞纜羅聖聯臨臺興舊莊華蓮蔭藍蘇處號蠔規視"
     "覽觀設詩課調護豐貝貢貨貴費貿賢車軍軒輔輝輪輸轉農遊運達邊邨郵鄉醫銀銅錦鐘鐵鑼鑽長門開間閘閣陽際隴雲頂順頌頓頭顯風飛館"
     "馬駱駿騰體魚鯉鰂鳳鴨鶴鸞麗麥黃點龍盤營硤恆茘廟雙鹽靈後楊筍鴿鴻術涼溫燈鎮鍾楓濰湧"
+    "劇強購僑託宮曬觀瀾籠關夢粵爾擁懷應巖縱啓爲"
 )
 _SIMPLIFIED = (
     "亚来儿别创动务胜劳励汇区协启国围园圆图坚尧场奥妈学宁宝将岛峡岗岭屿峦干厦厂广径悦爱惩扫数于时晖畅晓书会东业荣乐楼树桥"
     "机横榄钦况满泽湿滨沥滩湾为乌狱瑶环毕当发监众炮硕码礼窝简篱纪约红级终经维线总绕缆罗圣联临台兴旧庄华莲荫蓝苏处号蚝规视"
     "览观设诗课调护丰贝贡货贵费贸贤车军轩辅辉轮输转农游运达边村邮乡医银铜锦钟铁锣钻长门开间闸阁阳际陇云顶顺颂顿头显风飞馆"
     "马骆骏腾体鱼鲤鲗凤鸭鹤鸾丽麦黄点龙盘营硖恒荔庙双盐灵后杨笋鸽鸿术凉温灯镇钟枫潍涌"
+    "剧强购侨托宫晒观澜笼关梦粤尔拥怀应岩纵启为"
 )
 _TO_SIMPLIFIED = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
-_ENDINGS = ("station", "站")
+#: Longest first: what is left must be the name.
+_ENDINGS = ("metrostation", "mtrstation", "station", "地铁站", "港铁站", "站")
 
 
 def simplified(text: str) -> str:
@@ -31,7 +34,7 @@ def simplified(text: str) -> str:
 
 def fold(text: str) -> str:
     """The form in which two spellings of one name are equal; never empty for a readable name."""
-    plain = unicodedata.normalize("NFKC", simplified(text)).casefold()
+    plain = unicodedata.normalize("NFKC", simplified(text)).casefold().replace("&", "and")
     kept = "".join(c for c in plain if c.isalnum())
     for ending in _ENDINGS:
         shorter = kept.removesuffix(ending)

@@ -19,6 +19,8 @@ EXCLUDED: Mapping[str, str] = {
     "airport-express": "Airport Express does not accept the ride code",
     "light-rail": "Light Rail does not accept the ride code",
     "mtr-bus": "MTR Bus does not accept the ride code",
+    "first-class": "First Class of the East Rail Line does not accept the ride code",
+    "business-car": "the business cars of Shenzhen Metro do not accept the ride code",
 }
 
 
@@ -105,6 +107,7 @@ class Tariff:
     def find_stop(self, text: str, *, field: str = "stop") -> Stop:
         """The stop with this id, name or code; on a bus network the route.
 
+        Zeros before the number of a station make no difference: 039 is 39, 101 is 0101.
         A route that a tariff with a default fare does not list is a stop of its own.
 
         Raises: MalformedInput (``unknown_stop``, ``ambiguous_stop``) naming the candidates.
@@ -113,6 +116,7 @@ class Tariff:
         if found is not None:
             return found
         several = self._by_name.get(fold(text), ()) if text.strip() else ()
+        several = several or self._by_number(text.strip())
         if len(several) == 1:
             return several[0]
         word = "station" if self.kind is TariffKind.MATRIX else "route"
@@ -147,6 +151,17 @@ class Tariff:
     def is_listed(self, stop: Stop) -> bool:
         """False for a route that has only the default fare."""
         return stop.id in self._by_id
+
+    def _by_number(self, text: str) -> tuple[Stop, ...]:
+        """The stations whose id or code is this number; routes are no numbers."""
+        if self.kind is TariffKind.FLAT or not (text.isascii() and text.isdigit()):
+            return ()
+        number = text.lstrip("0")
+        return tuple(
+            stop
+            for stop in self.stops
+            if any(n.isdigit() and n.lstrip("0") == number for n in (stop.id, *stop.names))
+        )
 
     def _has_default(self) -> bool:
         return isinstance(self.fares, FlatFares) and self.fares.default_minor is not None

@@ -2,8 +2,9 @@
 
 Source: the operator's fare workbook of 2026 as JSON (``metro-fares-standard``,
 ``metro-fare-stations``) and its map (``metro-network``). A station that several lines share has a
-record for each line; it becomes one stop, whose id is the lowest of its four-digit codes and whose
-other codes are names. The matrix of business cars is refused: ride codes are not accepted there.
+record for each line; it becomes one stop, whose id is the lowest of its four-digit codes; its
+other codes and the ids of its records ("1号线:1") are names. The matrix of business cars is
+refused: ride codes are not accepted there.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from transitpay.money import CNY, Money
 
 @dataclass(frozen=True, slots=True)
 class _Station:
-    """One station: its name in the fare files, and the rows that it has in the matrix."""
+    """One station: its name in the fare files, its rows in the matrix, and the ids of those."""
 
     name: str
     rows: tuple[int, ...]
+    ids: tuple[str, ...]
 
 
 def read_shenzhen_metro(
@@ -65,6 +67,7 @@ def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, _S
     """Folded name -> station, in the order of the file; no records where there are problems."""
     found: dict[str, list[int]] = {}
     names: dict[str, str] = {}
+    ids: dict[str, list[str]] = {}
     records = _list(_member(file.json(problems), "stations"))
     for place, record in enumerate(records):
         name, index = _member(record, "name"), _member(record, "index")
@@ -76,9 +79,15 @@ def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, _S
         else:
             found.setdefault(fold(name), []).append(place)
             names.setdefault(fold(name), name)
+            own = _member(record, "id")
+            if isinstance(own, str) and fold(own):
+                ids.setdefault(fold(name), []).append(own)
     if not records:
         problems.append(Problem(file.name, None, "stations", "no list of stations"))
-    return {key: _Station(names[key], tuple(rows)) for key, rows in found.items()}
+    return {
+        key: _Station(names[key], tuple(rows), tuple(ids.get(key, ())))
+        for key, rows in found.items()
+    }
 
 
 def _read_matrix(file: SourceFile, stations: int, problems: list[Problem]) -> list[list[int]]:
@@ -140,7 +149,7 @@ def _stop(
         problems.append(Problem(file, None, "l[].st[]", f"no station named {station.name!r}"))
         return Stop(station.name, (station.name,))
     names = [station.name, *(english for _, english in codes), *(code for code, _ in codes)]
-    return Stop(codes[0][0], tuple(dict.fromkeys(names)))
+    return Stop(codes[0][0], tuple(dict.fromkeys([*names, *station.ids])))
 
 
 def _merge(

@@ -1,0 +1,45 @@
+"""A network is found in any spelling, and every refusal of a fare is JSON too."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from transitpay.cli.fare import fare
+from transitpay.errors import MalformedInput
+
+
+@pytest.mark.parametrize("network", ["MTR", "Shenzhen Metro", "shenzhen_metro", "KMB"])
+def test_the_spelling_of_a_network_does_not_matter(network: str) -> None:
+    ends = {"MTR": ("2", "78"), "KMB": ("B1", "B1")}.get(network, ("罗湖", "国贸"))
+    given = ["--network", network, "--from", ends[0], "--to", ends[1], "--json"]
+    answer = CliRunner().invoke(fare, given)
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)["amount_minor"] > 0
+
+
+def test_an_excluded_service_is_refused_with_exit_code_1_and_a_reason() -> None:
+    given = ["--network", "Airport Express", "--from", "Hong Kong", "--to", "Airport", "--json"]
+    answer = CliRunner().invoke(fare, given)
+    assert answer.exit_code == 1
+    assert json.loads(answer.stdout)["refused"] == "service_excluded"
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (["--from", "Nowhere", "--to", "78"], "unknown_stop"),
+        (["--from", "2", "--to", "78", "--at", "0001-01-01T00:00"], "bad_time"),
+        (["--from", "2", "--to", "78", "--at", "9999-12-31T23:59:59"], "bad_time"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_json_and_names_its_option(
+    given: list[str], code: str
+) -> None:
+    answer = CliRunner().invoke(fare, ["--network", "mtr", *given, "--json"])
+    assert isinstance(answer.exception, MalformedInput)
+    said = json.loads(answer.stdout)
+    assert said["refused"] == code
+    assert said["field"].startswith("--")
