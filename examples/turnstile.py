@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-BUDGET_S = 0.2
+BUDGET_S = float(os.environ.get("BUDGET_S", "0.2"))
 BATCH = 500
 
 
