@@ -216,6 +216,8 @@ RIGHTS = [
          {"max_companions": 0}),
     Case("service-excluded", "service_excluded", "by the reader's configuration",
          reader=EXCLUDED),
+    Case("service-excluded-first", "service_excluded",
+         "said before what this code lacks", {"destination": 1}, {"modes": 0}, EXCLUDED),
     Case("denied", "denied", "serial 5 is denied", deny="rider"),
     Case("denied-lower-serial", "denied", "so is every lower one", {}, {"serial": 4},
          deny="rider"),

@@ -13,8 +13,8 @@ const ISSUER_TAG = Buffer.from("TransitPay/ride-code/issuer/v1\0", "ascii");
 const DEVICE_TAG = Buffer.from("TransitPay/ride-code/device/v1\0", "ascii");
 const CURRENCIES = { 1: "HKD", 2: "CNY" };
 const EXIT_FLAGS = new Set([
-  "wrong_destination", "destination_not_allowed", "mode_not_allowed", "companion_not_allowed",
-  "service_excluded", "denied", "quota_exceeded", "ceiling_too_low",
+  "service_excluded", "wrong_destination", "destination_not_allowed", "mode_not_allowed",
+  "companion_not_allowed", "denied", "quota_exceeded", "ceiling_too_low",
 ]);
 
 function readText(text) {
@@ -100,12 +100,12 @@ function* reasons(b, code, key, deny, reader, at, u) {
   if (code.generatedAt >= end) yield ["authorisation_expired", code.generatedAt < end + over];
   if (age > Math.min(reader.max_age_s, 5 * code.codeLife) + doubt) yield ["code_stale"];
   if (-age > reader.max_future_s + doubt) yield ["code_from_future"];
+  if (reader.service_excluded) yield ["service_excluded"];
   if (code.destination !== reader.destination) yield ["wrong_destination"];
   if (!bit(code.destinations, reader.destination) || !bit(key.destinations, reader.destination))
     yield ["destination_not_allowed"];
   if (!bit(code.modes, reader.mode) || !bit(key.modes, reader.mode)) yield ["mode_not_allowed"];
   if (code.slot > code.companions) yield ["companion_not_allowed"];
-  if (reader.service_excluded) yield ["service_excluded"];
   if (!issuerSigned(key, b)) yield ["bad_issuer_signature"];
   if (!deviceSigned(code, b)) yield ["bad_device_signature"];
   const denied = (d) =>

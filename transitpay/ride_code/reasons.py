@@ -28,11 +28,11 @@ class Reason(StrEnum):
     AUTHORISATION_EXPIRED = "authorisation_expired"
     CODE_STALE = "code_stale"
     CODE_FROM_FUTURE = "code_from_future"
+    SERVICE_EXCLUDED = "service_excluded"
     WRONG_DESTINATION = "wrong_destination"
     DESTINATION_NOT_ALLOWED = "destination_not_allowed"
     MODE_NOT_ALLOWED = "mode_not_allowed"
     COMPANION_NOT_ALLOWED = "companion_not_allowed"
-    SERVICE_EXCLUDED = "service_excluded"
     BAD_ISSUER_SIGNATURE = "bad_issuer_signature"
     BAD_DEVICE_SIGNATURE = "bad_device_signature"
     DENIED = "denied"
@@ -139,6 +139,9 @@ RULES: dict[Reason, Rule] = {
     Reason.CODE_FROM_FUTURE: Rule(_C, _BOTH, _ONLINE, _NO, (
         "手機時間不正確，請連線校正", "手机时间不正确，请联网校准",
         "Phone time is wrong. Go online.")),
+    Reason.SERVICE_EXCLUDED: Rule(_C, _BOTH, _STAFF, _FLAG, (
+        "此路線不接受乘車碼，請購票", "此线路不接受乘车码，请购票",
+        "Ride codes are not accepted on this service.")),
     Reason.WRONG_DESTINATION: Rule(_C, _BOTH, _REFRESH, _FLAG, (
         "乘車碼屬另一城市，請選擇本城市", "乘车码属于另一城市，请选择本城市",
         "Code is for another city. Select this one.")),
@@ -150,9 +153,6 @@ RULES: dict[Reason, Rule] = {
         "Code not valid for this kind of transport.")),
     Reason.COMPANION_NOT_ALLOWED: Rule(_C, _BOTH, _STAFF, _FLAG, (
         "同行人數超出上限", "同行人数超出上限", "Too many companions.")),
-    Reason.SERVICE_EXCLUDED: Rule(_C, _BOTH, _STAFF, _FLAG, (
-        "此路線不接受乘車碼，請購票", "此线路不接受乘车码，请购票",
-        "Ride codes are not accepted on this service.")),
     Reason.BAD_ISSUER_SIGNATURE: Rule(_C, _BOTH, _STAFF, _NO, (
         "乘車碼無效，請聯絡職員", "乘车码无效，请联系工作人员", "Code not valid. See staff.")),
     Reason.BAD_DEVICE_SIGNATURE: Rule(_C, _BOTH, _STAFF, _NO, (

@@ -231,6 +231,8 @@ def _rights(code: RideCode, key: IssuerKey, reader: ReaderRules) -> list[Reason]
     """What the code's own limits, and its key's, say against this place; in order."""
     found: list[Reason] = []
     it = code.authorisation
+    if reader.service_excluded:
+        found.append(Reason.SERVICE_EXCLUDED)
     if code.destination != reader.destination:
         found.append(Reason.WRONG_DESTINATION)
     if not (it.destinations & key.destinations) >> reader.destination & 1:
@@ -239,8 +241,6 @@ def _rights(code: RideCode, key: IssuerKey, reader: ReaderRules) -> list[Reason]
         found.append(Reason.MODE_NOT_ALLOWED)
     if code.slot > it.max_companions:
         found.append(Reason.COMPANION_NOT_ALLOWED)
-    if reader.service_excluded:
-        found.append(Reason.SERVICE_EXCLUDED)
     return found
 
 
