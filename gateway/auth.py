@@ -20,6 +20,8 @@ from transitpay.postgres.reference import Holder, Role
 #: How long a revoked token may still be believed.
 REMEMBER_S = 5.0
 _REMEMBERED_TOKENS = 20_000
+#: A gate waits for this: better no answer than a late one.
+_LOOKUP_LIMIT_S = 2.0
 _LONGEST_TOKEN = 200
 #: The cookie of the console; it holds the token, out of reach of scripts and other sites.
 SESSION_COOKIE = "transitpay_session"
@@ -49,7 +51,7 @@ class Authenticator:
         known = self._known.get(digest)
         if known is not None and known.until > now:
             return known.holder
-        async with self._database.transaction() as conn:
+        async with self._database.transaction(_LOOKUP_LIMIT_S) as conn:
             holder = await reference.holder(conn, digest, self._clock.now())
         if len(self._known) >= _REMEMBERED_TOKENS:
             self._known.clear()
