@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from transitpay.cli import demo_tables
 from transitpay.cli.sandbox_home import run_to_end, sandbox_folder
+from transitpay.cli.tables import new_progress
 from transitpay.clock import LOCAL_ZONE
 from transitpay.errors import MalformedInput
 from transitpay.runtime.config import Settings
@@ -29,14 +29,7 @@ class _Terminal:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
+        self._bar = new_progress(console)
         self._task = self._bar.add_task("starting", total=None)
 
     def __enter__(self) -> _Terminal:

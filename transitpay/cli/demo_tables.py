@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 
-Totals = Mapping[str, Any]  # the demo's JSON object
+from transitpay.cli.tables import Totals, amount_text, charges, new_table, quotes, show_end
 
 
 def show(totals: Totals, console: Console) -> None:
@@ -17,20 +13,13 @@ def show(totals: Totals, console: Console) -> None:
     for table in (
         _taps(totals),
         _journeys(totals),
-        _charges(totals),
+        charges(totals),
         _fx(totals),
         _net(totals),
         _breaks(totals),
     ):
         console.print(table)
-    balanced = totals["ledger"]["balanced"]
-    console.print(f"Books: {'balanced' if balanced else 'NOT BALANCED'}", style="bold")
-    for fault in totals["faults"]:
-        console.print(f"FAULT: {fault}", style="bold red")
-    console.print(
-        f"{totals['seconds']} s, at most {totals['memory_mib']} MiB beside PostgreSQL, "
-        f"clock x{totals['speed']}, {totals['restarts']} restarts"
-    )
+    show_end(totals, console)
 
 
 def _taps(totals: Totals) -> Table:
@@ -52,26 +41,8 @@ def _journeys(totals: Totals) -> Table:
     return table
 
 
-def _charges(totals: Totals) -> Table:
-    table = new_table("Charges", "wallet", "state", "charges:", "amount:")
-    for row in totals["charges"]:
-        amount = amount_text(row["amount_minor"], row["currency"])
-        table.add_row(row["wallet"], row["state"], str(row["charges"]), amount)
-    return table
-
-
 def _fx(totals: Totals) -> Table:
-    table = new_table("FX", "corridor", "quotes:", "fares:", "charged:", "spread:", "mid")
-    for row in totals["fx"]["quotes"]:
-        fare, charge = row["fare_currency"], row["charge_currency"]
-        table.add_row(
-            f"{fare} -> {charge}",
-            str(row["quotes"]),
-            amount_text(row["fare_minor"], fare),
-            amount_text(row["charge_minor"], charge),
-            amount_text(row["spread_minor"], charge),
-            f"{row['lowest_mid']} - {row['highest_mid']}",
-        )
+    table = quotes(totals)
     for row in totals["fx"]["wallet_quotes"]:
         table.add_row(f"{row['wallet']} converts", str(row["quotes"]), "", "", "", "its own quotes")
     return table
@@ -94,16 +65,3 @@ def _breaks(totals: Totals) -> Table:
         if not planted and not found:
             table.add_row(wallet, "none", "0", "0")
     return table
-
-
-def new_table(title: str, *columns: str) -> Table:
-    """A table; a column whose name ends with a colon is right-aligned."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column.rstrip(":"), justify="right" if column.endswith(":") else "left")
-    return table
-
-
-def amount_text(minor: int, currency: str) -> str:
-    """An amount of a currency with two decimals, such as ``CNY 1,234.50``."""
-    return f"{currency} {Decimal(minor).scaleb(-2):,.2f}"

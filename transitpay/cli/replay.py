@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from transitpay.cli import replay_tables
 from transitpay.cli.sandbox_home import run_to_end, sandbox_folder
+from transitpay.cli.tables import new_progress
 from transitpay.clock import LOCAL_ZONE
 from transitpay.errors import MalformedInput
 from transitpay.postgres.replay_totals import Waiting
@@ -29,14 +29,7 @@ class _Terminal:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
+        self._bar = new_progress(console)
         self._riders = self._bar.add_task("riders enrolled", total=None)
         self._taps = self._bar.add_task("taps sent", total=None)
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 
-from transitpay.cli.demo_tables import amount_text, new_table
-
-Totals = Mapping[str, Any]  # the replay's JSON object
+from transitpay.cli.tables import Totals, amount_text, charges, new_table, quotes, show_end
 
 
 def show(totals: Totals, console: Console) -> None:
@@ -20,7 +15,7 @@ def show(totals: Totals, console: Console) -> None:
         _taps(totals),
         _journeys(totals),
         _fares(totals),
-        _charges(totals),
+        charges(totals),
         _fx(totals),
     ):
         console.print(table)
@@ -29,14 +24,7 @@ def show(totals: Totals, console: Console) -> None:
         f"{totals['first_tap_at']} to {totals['last_tap_at']}",
         highlight=False,
     )
-    balanced = totals["ledger"]["balanced"]
-    console.print(f"Books: {'balanced' if balanced else 'NOT BALANCED'}", style="bold")
-    for fault in totals["faults"]:
-        console.print(f"FAULT: {fault}", style="bold red")
-    console.print(
-        f"{totals['seconds']} s, at most {totals['memory_mib']} MiB beside PostgreSQL, "
-        f"clock x{totals['speed']}, {totals['restarts']} restarts"
-    )
+    show_end(totals, console)
 
 
 def _rows(totals: Totals) -> Table:
@@ -94,26 +82,8 @@ def _fares(totals: Totals) -> Table:
     return table
 
 
-def _charges(totals: Totals) -> Table:
-    table = new_table("Charges", "wallet", "state", "charges:", "amount:")
-    for row in totals["charges"]:
-        amount = amount_text(row["amount_minor"], row["currency"])
-        table.add_row(row["wallet"], row["state"], str(row["charges"]), amount)
-    return table
-
-
 def _fx(totals: Totals) -> Table:
-    table = new_table("FX", "corridor", "quotes:", "fares:", "charged:", "spread:", "mid")
-    for row in totals["fx"]["quotes"]:
-        fare, charge = row["fare_currency"], row["charge_currency"]
-        table.add_row(
-            f"{fare} -> {charge}",
-            str(row["quotes"]),
-            amount_text(row["fare_minor"], fare),
-            amount_text(row["charge_minor"], charge),
-            amount_text(row["spread_minor"], charge),
-            f"{row['lowest_mid']} - {row['highest_mid']}",
-        )
+    table = quotes(totals)
     for row in totals["fx"]["rates"]:
         if row["gaps"]:
             table.add_row(f"{row['base']} -> {row['quote']} gaps", str(row["gaps"]), *[""] * 4)
