@@ -43,3 +43,28 @@ def test_what_cannot_be_read_is_said_in_json_and_names_its_option(
     said = json.loads(answer.stdout)
     assert said["refused"] == code
     assert said["field"].startswith("--")
+
+
+def test_an_unknown_station_of_the_small_network_points_to_the_operators_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TRANSITPAY_DATA", raising=False)
+    given = ["--network", "mtr", "--from", "39", "--to", "76"]
+    answer = CliRunner().invoke(fare, given)
+    assert "--data reads the operators' files" in str(answer.exception)
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason"), [("5.05", "not a multiple of HKD 0.10"), ("x", "not an amount in HKD")]
+)
+def test_a_stage_fare_that_no_reader_could_set_names_its_option(stage: str, reason: str) -> None:
+    given = ["--network", "kmb", "--from", "B1", "--stage-fare", stage]
+    answer = CliRunner().invoke(fare, given)
+    assert str(answer.exception).startswith("--stage-fare: ")
+    assert reason in str(answer.exception)
+
+
+def test_the_minutes_of_a_stay_do_not_matter_on_a_bus() -> None:
+    given = ["--network", "kmb", "--from", "B1", "--minutes", "-1", "--json"]
+    answer = CliRunner().invoke(fare, given)
+    assert json.loads(answer.stdout)["amount_minor"] == 1530

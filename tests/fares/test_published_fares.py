@@ -121,6 +121,27 @@ def test_stations_of_shenzhen_are_found_by_every_name_that_is_theirs_alone(
                 assert book.find_stop("shenzhen-metro", name) == stop
 
 
+@pytest.mark.parametrize(
+    ("traditional", "simplified"),
+    [
+        ("大劇院", "大剧院"),
+        ("華強路", "华强路"),
+        ("購物公園", "购物公园"),
+        ("華僑城", "华侨城"),
+        ("少年宮", "少年宫"),
+        ("觀瀾湖", "观澜湖"),
+        ("百鴿籠", "百鸽笼"),
+        ("梅林關", "梅林关"),
+        ("粵海門", "粤海门"),
+        ("東縱紀念館", "东纵纪念馆"),
+    ],
+)
+def test_stations_of_shenzhen_are_found_in_traditional_characters(
+    book: TariffBook, traditional: str, simplified: str
+) -> None:
+    assert book.find_stop("shenzhen-metro", traditional).names[0] == simplified
+
+
 def test_every_route_of_kmb_and_citybus_has_its_fare_or_asks_for_the_variant(
     data: Path, book: TariffBook
 ) -> None:

@@ -79,6 +79,8 @@ def test_an_unknown_network_is_refused_with_the_known_ones() -> None:
     [
         ("mtr", "78", "78"),
         ("mtr", "078", "78"),
+        ("shenzhen-metro", "深圳北站站", "0410"),
+        ("shenzhen-metro", "Shenzhen North Station Station", "0410"),
         ("mtr", "Lok Ma Chau MTR Station", "78"),
         ("mtr", "LMC", "78"),
         ("mtr", "lok ma chau", "78"),

@@ -79,12 +79,13 @@ def fare(
         tariff = load_book(data, networks=[network]).tariff(network, service_day(at))
         question = _question(tariff, wallet, start, end, at, minutes, stage_fare)
         answer = price(_journey(question), tariff, wallet)
-    except TransitPayError as refusal:
+    except TransitPayError as error:
+        refusal = error if data else _of_the_small_network(error)
         if as_json:
             said = {"refused": refusal.code, "field": refusal.field, "reason": refusal.message}
             click.echo(json.dumps(said, ensure_ascii=False))
         if not isinstance(refusal, RuleViolation):
-            raise
+            raise refusal from None
         click.echo(f"transitpay: {refusal.message}", err=True)
         context.exit(1)
     if as_json:
@@ -107,7 +108,7 @@ def _question(
             "unknown_wallet", f"{wallet!r} is none of {', '.join(WALLETS)}", field="--wallet"
         )
     longest = tariff.terms.longest_stay_minutes
-    if minutes < 0 or (longest is not None and minutes > longest):
+    if longest is not None and not 0 <= minutes <= longest:
         raise MalformedInput(
             "bad_minutes",
             f"{minutes} is not from 0 to {longest}; a longer stay is two incomplete journeys",
@@ -140,6 +141,14 @@ def _stage_fare(text: str, tariff: Tariff) -> int:
             "bad_stage_fare", f"{text} is not a multiple of {step}", field="--stage-fare"
         )
     return minor
+
+
+def _of_the_small_network(error: TransitPayError) -> TransitPayError:
+    """``error``; where a stop is unknown and no folder was read, it says that this may be why."""
+    if error.code != "unknown_stop":
+        return error
+    hint = "; --data reads the operators' files, only a small built-in network was searched"
+    return MalformedInput(error.code, error.message + hint, field=error.field)
 
 
 def _network(text: str) -> str:

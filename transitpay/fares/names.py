@@ -36,8 +36,12 @@ def fold(text: str) -> str:
     """The form in which two spellings of one name are equal; never empty for a readable name."""
     plain = unicodedata.normalize("NFKC", simplified(text)).casefold().replace("&", "and")
     kept = "".join(c for c in plain if c.isalnum())
-    for ending in _ENDINGS:
-        shorter = kept.removesuffix(ending)
-        if shorter != kept and shorter:
-            return shorter
+    # "Station" is added to names that end so themselves: 深圳北, 深圳北站, 深圳北站站.
+    while shorter := _without_ending(kept):
+        kept = shorter
     return kept
+
+
+def _without_ending(text: str) -> str:
+    """``text`` without one ending; empty where it has none, or is nothing else."""
+    return next((text.removesuffix(e) for e in _ENDINGS if text.endswith(e)), "")
