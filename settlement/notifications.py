@@ -26,6 +26,14 @@ _log = EventLog("settlement.notifications")
 
 UNREADABLE = "unreadable"
 FAILED = "failed"
+#: What a single notification can cause; anything else is the database's or ours, and is retried.
+_OWN_FAULT = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    AssertionError,
+    ArithmeticError,
+    ValueError,
+)
 #: Each n-th pass looks at all ids, the others only near the newest that is done.
 _FULL_EVERY = 1000
 _LOOK_BACK = 10_000
@@ -60,7 +68,7 @@ class NotificationWorker:
         self._passes += 1
         try:
             return await self._weigh_new(look_back, self._batch, give_up=False)
-        except (asyncpg.PostgresError, AssertionError, TransitPayError) as problem:
+        except (asyncpg.PostgresError, TransitPayError, *_OWN_FAULT) as problem:
             if isinstance(problem, TransitPayError) and problem.family == "temporarily_unavailable":
                 raise
             _log.error("notifications_failed", exc=problem)
@@ -102,7 +110,7 @@ class NotificationWorker:
                 async with conn.transaction():
                     told_all = [told for _, told in them]
                     weighed = await weigh(conn, told_all, at, self._policy, wallet=wallet)
-            except (asyncpg.IntegrityConstraintViolationError, AssertionError) as problem:
+            except _OWN_FAULT as problem:
                 if not give_up:
                     raise
                 # One that cannot be weighed spoils no other; it stays for people, with its bytes.

@@ -48,6 +48,8 @@ class RateFeed:
                 self._session.get(f"{self.address}/rates", params=pair) as response,
             ):
                 raw = await response.content.read(_LIMIT)
+                while len(raw) < _LIMIT and not response.content.at_eof():
+                    raw += await response.content.read(_LIMIT - len(raw))
                 status = response.status
         except TimeoutError:
             self.problem = "timeout"
@@ -83,19 +85,22 @@ def read_observation(
     texts: dict[str, str] = {}
     for name in ("source", "base", "quote", "mid", "observed_at"):
         value = fields.get(name)
-        if not isinstance(value, str) or not 0 < len(value) <= 64:
+        if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
             raise MalformedInput("bad_feed", "is not a short text", field=name)
         texts[name] = value
     if (texts["base"], texts["quote"]) != (base.code, quote.code):
         raise MalformedInput("bad_feed", "is another pair", field="base")
     try:
         observed_at = datetime.fromisoformat(texts["observed_at"])
-    except ValueError:
-        observed_at = datetime.min
-    if observed_at.tzinfo is None:
-        raise MalformedInput("bad_feed", "is no instant with an offset", field="observed_at")
+        if observed_at.tzinfo is None:
+            raise ValueError
+        observed_at = observed_at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise MalformedInput(
+            "bad_feed", "is no instant with an offset", field="observed_at"
+        ) from None
     mid = parse_rate(texts["mid"], field="mid")
-    return Observation(base, quote, mid, texts["source"], observed_at.astimezone(UTC), fetched_at)
+    return Observation(base, quote, mid, texts["source"], observed_at, fetched_at)
 
 
 def ecb_anchor(data: Path | None, at: datetime) -> Decimal:

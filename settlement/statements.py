@@ -30,6 +30,10 @@ LATE_DAYS = timedelta(days=7)
 _BOM = b"\xef\xbb\xbf"
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
+#: The longest amount in major units, its point included: what fits into a bigint and a sum of them.
+_LONGEST_MAJOR = 16
+#: Years that a row may name; near the ends of the calendar an instant has no UTC.
+_YEARS = range(2000, 2100)
 _RATE = re.compile(r"[0-9]{1,6}\.[0-9]{1,10}")
 
 Item = Row | Total | Problem
@@ -270,8 +274,9 @@ def _batch(record: dict[str, str], facts: FileFacts, code: str) -> str:
         case "column":
             return _id(record["batch"], "batch id")
         case "settled_day":
+            # Days are settled together after a holiday: each file's part is a batch of its own.
             settled = _instant(record["settled_at"], facts.layout)
-            return f"{wallet_day(settled):%Y%m%d}-{code}"
+            return f"{facts.day:%Y%m%d}-{wallet_day(settled):%Y%m%d}-{code}"
         case _:
             return facts.batch
 
@@ -281,12 +286,12 @@ def _instant(text: str, layout: Layout) -> datetime:
         try:
             if form == "iso":
                 at = datetime.fromisoformat(text)
-                if at.tzinfo is None:
-                    break
-                return at.astimezone(UTC)
-            return datetime.strptime(text, form).replace(tzinfo=LOCAL_ZONE).astimezone(UTC)
+            else:
+                at = datetime.strptime(text, form).replace(tzinfo=LOCAL_ZONE)
         except ValueError:
             continue
+        if at.tzinfo is not None and at.year in _YEARS:
+            return at.astimezone(UTC)
     raise _Refused("bad_time", f"{text[:40]!r} is not a time of this layout")
 
 
@@ -297,8 +302,10 @@ def _minor(record: dict[str, str], name: str, code: str, unit: Unit) -> int:
             raise _Refused("bad_amount", f"{name} {text[:40]!r} is not an integer")
         return int(text)
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
+    if len(digits) > _LONGEST_MAJOR:
+        raise _Refused("bad_amount", f"{name} {text[:40]!r} is too long")
     try:
-        return sign * parse_major(digits[:20], currency(code)).minor
+        return sign * parse_major(digits, currency(code)).minor
     except MalformedInput as error:
         raise _Refused(error.code, f"{name}: {error.message}") from None
 

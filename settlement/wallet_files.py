@@ -85,7 +85,7 @@ def _read_listing(partner: Partner, raw: bytes) -> tuple[Listed, ...] | None:
             Listed(f["kind"], f["name"], bytes.fromhex(f["sha256"]), f["size"])
             for f in said["files"]
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _unavailable(partner, f"the listing cannot be read: {error}") from error
     for file in files:
         sound = isinstance(file.name, str) and _NAME.fullmatch(file.name)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -32,6 +33,7 @@ from transitpay.charging.wallet_port import (
     NotFound,
     Succeeded,
     Unknown,
+    WalletQuote,
 )
 from transitpay.ledger.journal import EntryKind
 from transitpay.money import CNY, HKD, Money
@@ -100,6 +102,15 @@ def test_a_notification_before_the_answer_and_a_hundred_more_are_one_capture() -
         charge, booked = decision.charge, booked + (decision.book is not None)
     decision = decide(charge, PayAnswered("c17-1", PAID), s(200), POLICY)
     assert (booked, decision.book, decision.charge) == (1, None, charge)
+
+
+def test_the_answers_quote_is_kept_although_a_notification_without_it_came_first() -> None:
+    quote = WalletQuote("q1", HKD, CNY, Decimal("0.9"))
+    full = replace(PAID, settlement=Money(5220, HKD), quote=quote)
+    told = decide(sent(), Notified("c17-1", PAID), s(1), POLICY).charge
+    done = twice(told, PayAnswered("c17-1", full), s(2))
+    assert (done.book, done.charge.attempts[0].paid) == (None, full)
+    assert twice(done.charge, Notified("c17-1", PAID), s(3)).charge == done.charge
 
 
 def test_a_timeout_is_asked_every_three_seconds_for_a_minute_then_cancelled() -> None:

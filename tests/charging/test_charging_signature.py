@@ -87,6 +87,7 @@ def test_the_time_has_a_tolerance_both_ways(seconds: int, ok: bool) -> None:
         ({"Client-Id": ""}, SignatureRefusal.MISSING_HEADER),
         ({"Request-Time": "yesterday"}, SignatureRefusal.BAD_TIME),
         ({"Request-Time": "2026-11-02T12:00:00"}, SignatureRefusal.BAD_TIME),
+        ({"Request-Time": "0001-01-01T00:00:00+08:00"}, SignatureRefusal.BAD_TIME),
         ({"Request-Time": "2026-11-02T12:00:00+08:00"}, SignatureRefusal.WRONG_SIGNATURE),
         ({"Signature": build_header(3, b"x")}, SignatureRefusal.UNKNOWN_KEY_VERSION),
         ({"Signature": build_header(2, b"x")}, SignatureRefusal.WRONG_SIGNATURE),

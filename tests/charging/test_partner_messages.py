@@ -160,6 +160,11 @@ def changed(path: str, value: object) -> bytes:
         ("paymentId", "x" * 65, "paymentId"),
         ("paymentTime", "2026-11-02T12:00:00", "paymentTime"),
         ("paymentTime", "2026-11-02", "paymentTime"),
+        ("paymentTime", "0001-01-01T00:00:00+08:00", "paymentTime"),
+        ("paymentTime", "9999-12-31T23:59:59-08:00", "paymentTime"),
+        ("paymentTime", "1999-12-31T23:59:59+08:00", "paymentTime"),
+        ("paymentId", "w\x001", "paymentId"),
+        ("paymentId", "w\ud800", "paymentId"),
         ("paymentAmount.value", 5220, "paymentAmount.value"),
         ("paymentAmount.value", "52.20", "paymentAmount.value"),
         ("paymentAmount.value", "-1", "paymentAmount.value"),
@@ -178,6 +183,14 @@ def test_a_fault_names_its_field(path: str, value: object, field: str) -> None:
     with pytest.raises(MalformedInput) as caught:
         parse_pay_answer(changed(path, value))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("price", [b"1e99999999999999999999", b"1e999999999", b"-0e-999999999"])
+def test_a_price_that_would_fill_the_memory_is_no_price(price: bytes) -> None:
+    body = changed("settlementQuote.quotePrice", "PRICE").replace(b'"PRICE"', price)
+    with pytest.raises(MalformedInput) as caught:
+        parse_pay_answer(body)
+    assert caught.value.field == "settlementQuote.quotePrice"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -274,6 +274,21 @@ async def test_a_payment_that_two_files_do_not_hold_is_absent(scene: Scene) -> N
     await scene.night()
     await scene.night(FILES_AT + timedelta(days=1), NEXT)
     assert await scene.conn.fetchval("select state from charge_attempt") == "ABSENT"
+
+
+async def test_a_payment_that_stood_in_a_file_over_another_amount_is_never_absent(
+    scene: Scene,
+) -> None:
+    unsure = Ride("unsure")
+    await ride(scene.conn, unsure, captured=False, state="UNKNOWN")
+    row = paid_row(unsure)
+    other = replace(row, amount_minor=row.amount_minor + 100)
+    scene.wallets.serve("shenzhen-tong", DAY, [other])
+    for days in range(5):
+        later = timedelta(days=days)
+        await scene.night(FILES_AT + later, DAY + later)
+    assert await scene.conn.fetchval("select state from charge_attempt") == "UNKNOWN"
+    assert await scene.conn.fetchval("select state from charge") == "IN_FLIGHT"
 
 
 async def test_what_we_took_for_refused_and_the_wallet_lists_is_reported_and_taken(

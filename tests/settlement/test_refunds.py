@@ -145,6 +145,17 @@ async def test_a_refund_waits_while_an_attempt_may_hold_money(office: Office) ->
     assert await office.effect("one") == "refund"
 
 
+async def test_requests_that_wait_for_a_wallet_hold_up_no_other(office: Office) -> None:
+    office.wallet.script("pay", "unknown_charged")
+    await office.ride()
+    await office.charging.once()
+    for n in range(25):
+        await office.ask(f"waiting-{n:02}")
+    await office.ask("zz-other", "2026-10-30/nobody/1")
+    assert await office.desk.once() == 1
+    assert await office.effect("zz-other") == "unknown_journey"
+
+
 async def test_a_held_fare_is_given_back_without_a_rate(office: Office) -> None:
     later = NOON + timedelta(hours=3)
     await office.world.publish(NOON + timedelta(hours=2), 120, mid=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -42,20 +43,36 @@ class Market:
         self.urls = [f"http://{host}:{port}/{name}" for name in ("a", "b")]
         return runner
 
-    async def _rates(self, request: web.Request) -> web.Response:
+    async def _rates(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         mid = self.mids[name]
+        if mid == "in two parts":
+            return await self._in_two_parts(request)
+        if mid == "the year 1":
+            return web.json_response(self._said(name, request, "0.8479670000", "0001-01-01T00:00Z"))
         if mid.startswith("<"):
             return web.Response(text=mid, content_type="text/html")
-        return web.json_response(
-            {
-                "source": f"feed-{name}",
-                "base": request.query["base"],
-                "quote": request.query["quote"],
-                "mid": mid,
-                "observed_at": self.clock.at.isoformat(),
-            }
-        )
+        return web.json_response(self._said(name, request, mid, self.clock.at.isoformat()))
+
+    async def _in_two_parts(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        said = self._said(name, request, "0.8480120000", self.clock.at.isoformat())
+        raw = json.dumps(said).encode()
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for part in (raw[:20], raw[20:]):
+            await response.write(part)
+            await asyncio.sleep(0.05)
+        return response
+
+    def _said(self, name: str, request: web.Request, mid: str, at: str) -> dict[str, str]:
+        return {
+            "source": f"feed-{name}",
+            "base": request.query["base"],
+            "quote": request.query["quote"],
+            "mid": mid,
+            "observed_at": at,
+        }
 
 
 class Desk:
@@ -102,6 +119,18 @@ async def test_a_dead_source_does_not_stop_the_other(desk: Desk) -> None:
     desk.market.mids["b"] = "<html>busy</html>"
     await desk.publisher().once()
     assert [row[2] for row in await desk.rows()] == ["feed-a"]
+
+
+async def test_a_source_with_an_impossible_time_does_not_stop_the_other(desk: Desk) -> None:
+    desk.market.mids["b"] = "the year 1"
+    await desk.publisher().once()
+    assert [row[2] for row in await desk.rows()] == ["feed-a"]
+
+
+async def test_an_answer_that_comes_in_two_parts_is_read_whole(desk: Desk) -> None:
+    desk.market.mids["b"] = "in two parts"
+    await desk.publisher().once()
+    assert [row[2] for row in await desk.rows()] == ["feed-b"]
 
 
 async def test_a_rate_in_other_units_is_never_published(desk: Desk) -> None:
@@ -171,6 +200,16 @@ async def test_an_instant_is_priced_only_when_the_log_has_passed_it(desk: Desk) 
             b'{"source":"a","base":"HKD","quote":"CNY","mid":"1,234.5",'
             b'"observed_at":"2026-10-30T04:00:00+00:00"}',
             "mid",
+        ),
+        (
+            b'{"source":"a","base":"HKD","quote":"CNY","mid":"0.84",'
+            b'"observed_at":"0001-01-01T00:00:00+08:00"}',
+            "observed_at",
+        ),
+        (
+            b'{"source":"a\\u0000","base":"HKD","quote":"CNY","mid":"0.84",'
+            b'"observed_at":"2026-10-30T04:00:00+00:00"}',
+            "source",
         ),
     ],
 )

@@ -131,7 +131,7 @@ def test_a_wrong_sign_is_a_problem(text: str) -> None:
 def test_the_pipe_layout_is_gb18030_with_the_riders_debit_and_rate() -> None:
     row = read(cn().encode("gb18030"), ALIPAY_CN).rows[0]
     assert (row.amount_minor, row.other_minor, row.rate) == (5220, 4426, Decimal("0.84796700"))
-    assert row.batch == "20261031-HKD"
+    assert row.batch == "20261030-20261031-HKD"
 
 
 def test_the_pipe_layout_in_utf8_is_known_by_its_mark() -> None:
@@ -209,7 +209,10 @@ def test_one_bad_row_refuses_the_whole_file_and_names_its_line() -> None:
     assert (statement.problems[0].line, statement.problems[0].code) == (3, "bad_amount")
 
 
-@pytest.mark.parametrize("amount", ["1,234.5", "4.791", "", "NaN", "1e3", "+1.00", "--1", "４"])
+@pytest.mark.parametrize(
+    "amount",
+    ["1,234.5", "4.791", "", "NaN", "1e3", "+1.00", "--1", "４", "9" * 17, "1" * 17 + ".23"],
+)
 def test_what_is_no_plain_amount_is_a_problem(amount: str) -> None:
     text = hk(Amount=f'"{amount}"')
     assert codes(read(text, ALIPAYHK)) == ["bad_amount"]
@@ -235,6 +238,15 @@ def test_other_columns_or_another_order_are_a_wrong_header() -> None:
 )
 def test_another_days_rows_are_a_problem(time: str, code: list[str]) -> None:
     assert codes(read(hk(Payment_time=time), ALIPAYHK)) == code
+
+
+@pytest.mark.parametrize("year", ["0001", "1999", "9999"])
+def test_a_time_outside_the_calendar_is_a_problem_and_no_crash(year: str) -> None:
+    assert codes(read(hk(Payment_time=f"12/31/{year} 23:59"), ALIPAYHK)) == ["bad_time"]
+    row = PAID.replace("2026-10-30T08:05:09", f"{year}-01-01T00:00:00")
+    assert codes(read(ours(row, REFUNDED, total=TOTAL)))[0] == "bad_time"
+    settled = cn().replace("2026-10-31", f"{year}-01-01")
+    assert settled != cn() and codes(read(settled.encode("gb18030"), ALIPAY_CN)) == ["bad_time"]
 
 
 def test_a_late_row_beside_todays_is_read() -> None:

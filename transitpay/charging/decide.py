@@ -200,7 +200,7 @@ def _success(case: _Case, success: Succeeded, *, conclusive: bool) -> Decision:
     if state in (AttemptState.CAPTURED, AttemptState.SURPLUS):
         known = attempt.paid.payment_id if attempt.paid else success.payment_id
         if success.payment_id == known:
-            return case.same
+            return _same_payment(case, success)
         detail = f"paid as {known} and again as {success.payment_id}"
         return _break(charge, BreakKind.STATUS_MISMATCH, attempt.id, detail)
     if not conclusive:
@@ -219,6 +219,19 @@ def _success(case: _Case, success: Succeeded, *, conclusive: bool) -> Decision:
     moved = charge.with_attempt(paid.to(AttemptState.CAPTURED))
     done = moved.to(ChargeState.CAPTURED, Action.NOTHING, None)
     return Decision(done, EntryKind.CAPTURED, None, found)
+
+
+def _same_payment(case: _Case, success: Succeeded) -> Decision:
+    """Told again: what the first telling left out (a notification may have no quote) is kept."""
+    paid = case.attempt.paid
+    if paid is None:
+        return case.same
+    fuller = replace(
+        paid,
+        settlement=paid.settlement or success.settlement,
+        quote=paid.quote or success.quote,
+    )
+    return Decision(case.charge.with_attempt(replace(case.attempt, paid=fuller)))
 
 
 def _wrong_amount(case: _Case, success: Succeeded) -> Decision:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from transitpay.charging.signature import time_text
 from transitpay.charging.wallet_port import WalletQuote
@@ -25,6 +25,10 @@ Tree = Mapping[str, "Tree"] | str | None
 
 _MINOR = re.compile(r"[0-9]{1,15}")
 _PRICE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,18})?")
+#: A zero byte, or half of a character: no text that a database can keep.
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+#: Business instants outside these years are mistakes, and near the ends no zone can hold them.
+_YEARS = range(2000, 2100)
 
 
 def write(message: Mapping[str, Tree]) -> bytes:
@@ -71,7 +75,7 @@ def read(body: bytes) -> Fields:
     try:
         value = json.loads(
             body.decode("utf-8"),
-            parse_float=Decimal,
+            parse_float=_number,
             parse_int=Decimal,
             parse_constant=_no_constant,
             object_pairs_hook=_once,
@@ -110,6 +114,8 @@ class Fields:
         if not 0 < len(value) <= limit:
             detail = f"has {len(value)} characters, not 1 to {limit}"
             raise MalformedInput("bad_field", detail, field=self.name(field))
+        if _NO_TEXT.search(value):
+            raise MalformedInput("bad_field", "holds no text", field=self.name(field))
         return value
 
     def within(self, field: str) -> Fields:
@@ -177,7 +183,7 @@ class Fields:
 
     def _price(self, field: str) -> Decimal:
         value = self.values.get(field)
-        text = f"{value:f}" if isinstance(value, Decimal) and value.is_finite() else value
+        text = f"{value:f}" if isinstance(value, Decimal) else value
         if not isinstance(text, str) or not _PRICE.fullmatch(text) or Decimal(text) <= 0:
             raise MalformedInput(
                 "bad_field", "is not a plain price above 0", field=self.name(field)
@@ -189,8 +195,8 @@ class Fields:
             at = datetime.fromisoformat(text)
         except ValueError:
             at = None
-        if at is None or at.tzinfo is None or "T" not in text:
-            detail = f"{text!r} is not an ISO 8601 instant with an offset"
+        if at is None or at.tzinfo is None or "T" not in text or at.year not in _YEARS:
+            detail = f"{text!r} is not an ISO 8601 instant of our time with an offset"
             raise MalformedInput("bad_field", detail, field=self.name(field))
         return at.astimezone(UTC)
 
@@ -226,6 +232,15 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
             raise MalformedInput("bad_json", "is given twice", field=name)
         found[name] = value
     return found
+
+
+def _number(text: str) -> Decimal | None:
+    """A number; None where writing it out would fill the memory, so its field reads as absent."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if abs(value.adjusted()) < 100 else None
 
 
 def _no_constant(text: str) -> Decimal:

@@ -253,6 +253,6 @@ def _instant(text: str) -> datetime | None:
     """ISO 8601 with an offset, fractions allowed; anything else is None."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo is not None and "T" in text else None
+    except (ValueError, OverflowError):  # the years 1 and 9999 have no UTC everywhere
         return None
-    return at.astimezone(UTC) if at.tzinfo is not None and "T" in text else None

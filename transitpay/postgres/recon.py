@@ -196,12 +196,18 @@ async def known_ids(
 _OPEN_ATTEMPTS = """
 select t.request_id from charge_attempt t join charge c on c.id = t.charge_id
 where c.wallet = $1 and t.state in ('UNKNOWN', 'CANCELLING') and t.first_sent_at < $2
+  and not exists (select from charge_evidence e where e.request_id = t.request_id
+                  and e.kind = 'file' and e.content ->> 'outcome' = 'in_file')
 order by t.request_id
 """
 
 
 async def unknown_attempts(conn: asyncpg.Connection, wallet: str, before: datetime) -> list[str]:
-    """Request ids, first sent before an instant, of which nobody knows what came of them."""
+    """Request ids, first sent before an instant, of which nobody knows what came of them.
+
+    What once stood in a file (with another amount, say) is people's: later files that lack it
+    never prove that it was not paid.
+    """
     return [r["request_id"] for r in await conn.fetch(_OPEN_ATTEMPTS, wallet, before)]
 
 

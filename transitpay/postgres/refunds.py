@@ -16,14 +16,19 @@ from transitpay.postgres.inboxes import RefundRequest
 _NEW_REQUESTS = """
 select r.id, r.journey_id, r.reason, r.requested_by, r.requested_at
 from refund_request r
+left join charge c on c.journey_id = r.journey_id
 where not exists (select from refund_request_done d where d.request = r.id)
+  and c.state is distinct from 'IN_FLIGHT'
 order by r.requested_at, r.id
 limit $1
 """
 
 
 async def new_requests(conn: asyncpg.Connection, limit: int) -> list[RefundRequest]:
-    """Operators' requests that nothing was made of yet."""
+    """Operators' requests that nothing was made of yet.
+
+    One whose charge is with its wallet is left out: however many wait, they hold up no other.
+    """
     return [RefundRequest(*row.values()) for row in await conn.fetch(_NEW_REQUESTS, limit)]
 
 
