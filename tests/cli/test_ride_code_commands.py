@@ -210,3 +210,20 @@ def test_the_vector_file_can_be_shown_and_given_back(run: Run, tmp_path: Path) -
     assert path.read_text() == golden.shipped_text()
     assert run("vectors", "check", "--file", str(path))[0] == 0
     assert said(run("vectors", "show", "--json")[1])["format"] == golden.FORMAT
+
+
+def test_a_refusal_is_one_line_even_where_a_file_names_a_field_with_line_ends(
+    run: Run, tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps({"a\nb\r\u2028c": {"verdict": "accepted"}}), encoding="utf-8")
+    code, out, err = run("vectors", "check", "--answers", str(answers))
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1 and "is no vector of this file" in err
+
+
+def test_an_empty_highest_fare_is_refused_not_ignored(run: Run, folder: Path) -> None:
+    text = made(run, folder)
+    trust = str(folder / "trust-list.json")
+    code, _, err = run("code", "judge", text, "--trust-list", trust, "--highest-fare", "")
+    assert code == 2 and len(err.splitlines()) == 1

@@ -128,6 +128,7 @@ def test_an_answer_to_no_vector_is_refused() -> None:
     ("path", "value", "field"),
     [
         (("format",), "x/2", "format"),
+        (("vectors",), [], "vectors"),
         (("vectors", 0, "reader"), "nowhere", "vectors[0].reader"),
         (("vectors", 0, "at"), "noon", "vectors[0].at"),
         (("vectors", 0, "text"), None, "vectors[0].text"),

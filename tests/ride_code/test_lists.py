@@ -28,8 +28,10 @@ def test_a_trust_list_survives_json(scheme: Scheme) -> None:
         ("key_id", 65536), ("key_id", "1"), ("key_id", True), ("algorithm", "none"),
         ("algorithm", 3), ("public_key", "00"), ("public_key", "ZZ"), ("public_key", "04" * 33),
         ("issuer", ""), ("destinations", -1), ("modes", 256), ("not_before", "yesterday"),
-        ("not_before", 0), ("not_after", "2000-01-01T00:00:00Z"), ("status", "ok"),
-        ("test", "no"), ("compromised_at", 5), ("colour", "red"),
+        ("not_before", 0), ("not_before", "2026-06-01t04:00:00z"),
+        ("not_before", "2026-6-1T4:0:0Z"), ("not_before", "\uff12026-06-01T04:00:00Z"),
+        ("not_after", "2000-01-01T00:00:00Z"), ("status", "ok"), ("test", "no"),
+        ("compromised_at", 5), ("colour", "red"),
     ],
 )  # fmt: skip
 def test_a_bad_key_field_is_named(scheme: Scheme, field: str, value: object) -> None:

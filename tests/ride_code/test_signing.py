@@ -52,3 +52,37 @@ def test_the_algorithm_comes_from_the_key_record_alone() -> None:
         signing.load_issuer_key(Algorithm.ED25519, point)
     with pytest.raises(MalformedInput):
         signing.load_issuer_key(Algorithm.ES256, point[1:])
+
+
+#: A point of order 8: its double has y = 0, on the curve of RFC 8032.
+_ORDER_8 = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+_P = signing.ED25519_PRIME
+
+
+@pytest.mark.parametrize(
+    "public_key",
+    [
+        pytest.param(bytes([1]) + bytes(31), id="identity"),
+        pytest.param((_P - 1).to_bytes(32, "little"), id="order 2"),
+        pytest.param(bytes(32), id="order 4"),
+        pytest.param(bytes(31) + b"\x80", id="order 4, other sign"),
+        pytest.param(_ORDER_8, id="order 8"),
+        pytest.param((_P - int.from_bytes(_ORDER_8, "little")).to_bytes(32, "little"),
+                     id="order 8, negated y"),
+        pytest.param((_P + 1).to_bytes(32, "little"), id="identity, spelled above the prime"),
+        pytest.param((_P + 3).to_bytes(32, "little"), id="point, spelled above the prime"),
+        pytest.param(bytes([2]) + bytes(31), id="no point"),
+        pytest.param(b"\xff" * 32, id="all ones"),
+    ],
+)  # fmt: skip
+def test_an_ed25519_key_for_which_anybody_could_sign_is_never_loaded(public_key: bytes) -> None:
+    with pytest.raises(MalformedInput) as caught:
+        signing.load_issuer_key(Algorithm.ED25519, public_key)
+    assert caught.value.code == "bad_public_key"
+
+
+def test_the_ed25519_key_with_y_3_is_sound_and_generated_keys_are() -> None:
+    signing.load_issuer_key(Algorithm.ED25519, bytes([3]) + bytes(31))
+    for _ in range(20):
+        key = keys.generate_issuer_key(Algorithm.ED25519)
+        signing.load_issuer_key(Algorithm.ED25519, keys.public_bytes(key))

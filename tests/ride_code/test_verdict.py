@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from ride_code_scheme import AT, NOW, Scheme
 
+from transitpay.errors import MalformedInput
 from transitpay.money import CNY, HKD, Money
 from transitpay.ride_code.deny_list import DenyList
 from transitpay.ride_code.layout import encode, write_text
@@ -179,6 +180,12 @@ def test_the_ceiling_is_compared_in_its_own_currency(scheme: Scheme) -> None:
     assert scheme.reason(in_cny, reader=dearer) == "accepted"
     both = scheme.reader(highest_fare=Money(20001, HKD), other_highest_fares=(Money(501, CNY),))
     assert scheme.reason(in_cny, reader=both) == "ceiling_too_low"
+
+
+def test_a_reader_tells_the_highest_fare_of_a_currency_once(scheme: Scheme) -> None:
+    with pytest.raises(MalformedInput) as caught:
+        scheme.reader(highest_fare=Money(1, HKD), other_highest_fares=(Money(2, HKD),))
+    assert (caught.value.code, caught.value.field) == ("bad_reader_rules", "highest_fares")
 
 
 def test_an_unknown_key_id_is_refused(scheme: Scheme) -> None:

@@ -52,5 +52,6 @@ def main() -> None:
     try:
         cli(standalone_mode=True)
     except TransitPayError as error:
-        click.echo(f"transitpay: {error}", err=True)
+        # A field's name may come from a file and hold line ends; the refusal stays one line.
+        click.echo(f"transitpay: {' '.join(str(error).splitlines())}", err=True)
         sys.exit(3 if isinstance(error, TemporarilyUnavailable) else 2)

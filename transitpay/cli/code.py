@@ -189,14 +189,16 @@ def judge_command(
     as_json: bool,
 ) -> None:
     """Judge a code as a reader does. Exit code 0: accepted. 1: rejected. 2: a file is malformed."""
-    fare = highest_fare and parse_major(highest_fare[:-3], currency(highest_fare[-3:]))
+    fare = None
+    if highest_fare is not None:
+        fare = parse_major(highest_fare[:-3], currency(highest_fare[-3:]))
     rules = ReaderRules(
         destination_number(destination),
         mode_number(mode),
         Direction(direction),
         service_excluded=excluded,
         test_keys_allowed=test_keys,
-        highest_fare=fare or None,
+        highest_fare=fare,
     )
     trust = TrustList.from_json(read_text(trust_list))
     deny = DenyList()

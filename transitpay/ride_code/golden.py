@@ -106,6 +106,8 @@ def read_vectors(text: str) -> list[Vector]:
             expected,
         )
         found.append(vector)
+    if not found:
+        raise fields.bad("vectors", "must hold a vector")
     if len({vector.name for vector in found}) != len(found):
         raise fields.bad("vectors", "two vectors have one name")
     return found

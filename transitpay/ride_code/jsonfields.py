@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from transitpay.errors import MalformedInput
+
+#: ``strptime`` alone would also take one-digit months, digits of other scripts and a ``z``.
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def load_object(text: str, what: str) -> Mapping[str, object]:
@@ -70,6 +74,8 @@ def instant(source: Mapping[str, object], name: str, at: str = "") -> datetime:
     """A UTC instant, written ``2026-01-31T04:00:00Z``. Raises: MalformedInput (``bad_field``)."""
     value = text(source, name, at)
     try:
+        if not _INSTANT.fullmatch(value):
+            raise ValueError("not that form")
         return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:
         raise bad(at + name, "must be written like 2026-01-31T04:00:00Z") from None

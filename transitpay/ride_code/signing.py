@@ -34,6 +34,9 @@ P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P256_HALF_ORDER = P256_ORDER // 2
 #: Order L of the Ed25519 group; Source: RFC 8032, section 5.1.
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+#: Field prime and curve constant of Ed25519; Source: RFC 8032, section 5.1.
+ED25519_PRIME = 2**255 - 19
+ED25519_D = -121665 * pow(121666, -1, ED25519_PRIME) % ED25519_PRIME
 
 _CURVE = ec.SECP256R1()
 _ECDSA = ec.ECDSA(hashes.SHA256())
@@ -68,6 +71,8 @@ class IssuerVerifier:
 def load_issuer_key(algorithm: Algorithm, public_key: bytes) -> IssuerVerifier:
     """Load an issuer's public key: 33 bytes (compressed P-256 point), or 32 (Ed25519).
 
+    An Ed25519 key of small order is refused: anybody could sign for it.
+
     Raises: MalformedInput (``bad_public_key``).
     """
     if algorithm is Algorithm.ES256:
@@ -77,12 +82,9 @@ def load_issuer_key(algorithm: Algorithm, public_key: bytes) -> IssuerVerifier:
                 "bad_public_key", "not a compressed P-256 point", field="public_key"
             )
         return IssuerVerifier(point)
-    try:
-        return IssuerVerifier(ed25519.Ed25519PublicKey.from_public_bytes(public_key))
-    except ValueError:
-        raise MalformedInput(
-            "bad_public_key", "not a 32-byte Ed25519 key", field="public_key"
-        ) from None
+    if not _is_sound_ed25519(public_key):
+        raise MalformedInput("bad_public_key", "not a sound Ed25519 key", field="public_key")
+    return IssuerVerifier(ed25519.Ed25519PublicKey.from_public_bytes(public_key))
 
 
 def load_point(data: bytes) -> DevicePublicKey | None:
@@ -149,6 +151,23 @@ def low_s(der_signature: bytes) -> bytes:
     if s > P256_HALF_ORDER:
         s = P256_ORDER - s
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _is_sound_ed25519(data: bytes) -> bool:
+    """Whether these are the canonical 32 bytes of a point of the curve, not of small order.
+
+    With u = y^2 - 1 and v = d y^2 + 1 the point has x^2 = u/v. Its order divides 8 exactly where
+    x = 0 (1, 2), y = 0 (4) or x^2 = -y^2 (8: its double has y = 0).
+
+    Source: RFC 8032, sections 5.1.3 and 5.1.4.
+    """
+    p = ED25519_PRIME
+    if len(data) != 32:
+        return False
+    y = int.from_bytes(data, "little") & ((1 << 255) - 1)
+    u, v = (y * y - 1) % p, (ED25519_D * y * y + 1) % p
+    is_point = pow(u * v, (p - 1) // 2, p) == 1  # u/v is a square where u v is one
+    return y < p and is_point and y != 0 and (u + y * y * v) % p != 0
 
 
 def _sign_es256(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:

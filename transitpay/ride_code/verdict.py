@@ -71,7 +71,12 @@ class ReaderRules:
             if not low <= value <= high:
                 raise MalformedInput("bad_reader_rules", f"must be {low} to {high}", field=name)
         first = () if self.highest_fare is None else (self.highest_fare,)
-        fares = {fare.currency: fare.minor for fare in (*first, *self.other_highest_fares)}
+        told = (*first, *self.other_highest_fares)
+        fares = {fare.currency: fare.minor for fare in told}
+        if len(fares) != len(told):
+            raise MalformedInput(
+                "bad_reader_rules", "must tell a currency once", field="highest_fares"
+            )
         object.__setattr__(self, "fares_minor", fares)
 
     @property
