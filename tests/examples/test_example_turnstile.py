@@ -62,7 +62,8 @@ def fresh_code(db: Any) -> str:
 
 async def run(url: str, token: str, records: Path, *codes: str) -> tuple[int, str]:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, str(EXAMPLE), url, str(records), env={**os.environ, "TOKEN": token, "BUDGET_S": "5"},
+        sys.executable, str(EXAMPLE), url, str(records),
+        env={**os.environ, "TOKEN": token, "BUDGET_S": "5"},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
