@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 
 import aiohttp
+import asyncpg
+import duckdb
 
 from settlement import batches, evidence
 from settlement.close_day import close_day, closes_at
@@ -33,6 +35,8 @@ from transitpay.runtime.observe import EventLog
 
 _log = EventLog("settlement.nightly")
 
+#: What fails one step and stops no other: facts that do not fit, a full disk, a damaged file.
+_BROKEN = (TransitPayError, AssertionError, OSError, asyncpg.DataError, duckdb.Error)
 #: Local hours of D+1: files are ready, and must be reconciled.
 FILES_HOUR = 8
 DEADLINE_HOUR = 12
@@ -122,7 +126,7 @@ async def _once(it: Night, known: dict[tuple[str, str], StoredStep], day: date, 
     work = _close if step is Step.CLOSE else _write_statements
     try:
         outcome = await work(it, day)
-    except TransitPayError as error:
+    except _BROKEN as error:
         outcome = _failed(error)
     await _put(it, day, step, "house", outcome)
     return outcome.state is StepState.DONE
@@ -187,7 +191,7 @@ async def _wallet_day(it: Night, day: date, wallet: WalletFiles) -> None:
             fetched = DONE if wallet.fetched else await _fetch(it, day, wallet.id)
             if fetched.state is StepState.DONE:
                 match = await _reconcile(it, day, wallet)
-        except TransitPayError as error:
+        except _BROKEN as error:
             match = _failed(error)
     if match.state is StepState.DONE:
         return
@@ -246,11 +250,15 @@ async def _reconcile(it: Night, day: date, wallet: WalletFiles) -> Outcome:
     return DONE
 
 
-def _failed(error: TransitPayError) -> Outcome:
-    if isinstance(error, TemporarilyUnavailable):
+def _failed(error: Exception) -> Outcome:
+    if isinstance(error, TemporarilyUnavailable | ConnectionError):
         raise error
-    _log.error("step_failed", exc=error, code=error.code)
-    return Outcome(StepState.FAILED, f"{error.code}: {error.message}"[:300])
+    if isinstance(error, TransitPayError):
+        code, why = error.code, error.message
+    else:
+        code, why = type(error).__name__, " ".join(str(error).split())
+    _log.error("step_failed", exc=error, code=code)
+    return Outcome(StepState.FAILED, f"{code}: {why}"[:300])
 
 
 async def _put(it: Night, day: date, step: Step, participant: str, outcome: Outcome) -> None:

@@ -77,6 +77,26 @@ async def test_a_killed_child_is_started_again_and_the_user_is_told(tmp_path: Pa
     assert not alive(again)
 
 
+async def test_a_child_that_is_killed_before_it_is_ready_is_started_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    port = free_port()
+    slow = ChildSpec(
+        "slow",
+        (sys.executable, "-c", "import time; time.sleep(0.7)\n" + SERVER, str(port)),
+        dict(os.environ),
+        f"http://127.0.0.1:{port}/healthz",
+    )
+    async with Supervisor(tmp_path, told.append) as supervisor:
+        starting = asyncio.create_task(supervisor.start(slow))
+        await asyncio.sleep(0.3)
+        first = supervisor.pids()["slow"]
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            await starting
+        assert supervisor.pids()["slow"] != first and supervisor.restarts == 1
+    assert told == ["slow was killed by signal 9; starting it again"]
+
+
 async def test_children_are_ended_also_when_the_block_fails(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         async with Supervisor(tmp_path, lambda _: None) as supervisor:

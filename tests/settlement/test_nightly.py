@@ -335,6 +335,23 @@ async def test_books_that_do_not_fit_fail_the_step_and_close_nothing(scene: Scen
     assert (await scene.steps())["close house"] == "DONE"
 
 
+async def test_a_disk_that_fails_is_a_failed_step_and_heals_by_itself(scene: Scene) -> None:
+    in_the_way = scene.db.settings.home / "statements"
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way.write_text("no folder")
+    result = await scene.night()
+    steps = result.reports[0].steps
+    assert result.exit_code == FAILED
+    assert {s.step: s.state for s in steps} == dict.fromkeys(
+        ("close", "fetch", "match"), "DONE"
+    ) | {"statements": "FAILED"}
+    assert ["NotADirectoryError" in (s.reason or "") for s in steps if s.state == "FAILED"] == [
+        True
+    ]
+    in_the_way.unlink()
+    assert (await scene.night()).exit_code == CLEAN
+
+
 async def test_a_second_night_waits_and_then_says_that_one_runs(scene: Scene) -> None:
     other = await scene.db.connect(ROLE)
     await other.execute("select pg_advisory_lock(7364011)")

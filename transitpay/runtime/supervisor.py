@@ -164,11 +164,17 @@ class Supervisor:
         try:
             async with asyncio.timeout(spec.ready_timeout_s), aiohttp.ClientSession() as session:
                 while not await _answers(session, spec.ready_url):
-                    if child.process.returncode is not None:
+                    code = child.process.returncode
+                    if code is not None and code < 0:
+                        # Killed from outside: no fault of its own, as at any later time.
+                        self.restarts += 1
+                        self._on_event(f"{spec.name} {_died(code)}; starting it again")
+                        child.process = await self._spawn(spec)
+                        self._write_pids()
+                    elif code is not None:
                         raise TemporarilyUnavailable(
                             "child_failed",
-                            f"{spec.name} ended with code {child.process.returncode}: "
-                            f"{self._last_line(spec.name)}",
+                            f"{spec.name} ended with code {code}: {self._last_line(spec.name)}",
                         )
                     await asyncio.sleep(READY_POLL_S)
         except TimeoutError:
