@@ -274,6 +274,37 @@ async def test_a_restarted_wallet_still_knows_its_payments(world: World) -> None
     again.journal.close()
 
 
+def test_a_wallet_killed_at_any_moment_has_debited_what_it_promised(tmp_path: Path) -> None:
+    from transitpay.sandbox.wallet.accounts import Book, PayOrder
+
+    path, writes = tmp_path / "book.jsonl", []
+    book = Book.open(path, "CNY")
+    token = book.enrol("a1", 10_000).token
+    flush = book.journal.flush
+
+    class Journal:
+        def write(self, text: str) -> None:
+            book_file.write(text)
+
+        def flush(self) -> None:
+            flush()
+            writes.append(path.read_bytes())
+
+    book_file, book.journal = book.journal, Journal()  # type: ignore[assignment]  # a spy
+    book.pay(PayOrder("c1-1", "d", token, 4791, "CNY"), "1", NOON, hold=False)
+    book.refund(PayOrder("c1-r1", "d", "", 4791, "CNY"), "c1-1", NOON)
+    book.pay(PayOrder("c2-1", "d", token, 100, "CNY"), "1", NOON, hold=False)
+    book.cancel("c2-1", NOON)
+    book_file.close()
+    balances = []
+    for at, seen in enumerate(writes):
+        (tmp_path / f"{at}.jsonl").write_bytes(seen)
+        again = Book.open(tmp_path / f"{at}.jsonl", "CNY")
+        balances.append((again.accounts["a1"].balance_minor, len(again.payments)))
+        again.journal.close()
+    assert balances == [(5209, 1), (10_000, 1), (9_900, 2), (10_000, 2)]
+
+
 def test_a_fault_strikes_the_first_sending_only_also_after_a_restart(tmp_path: Path) -> None:
     struck = tmp_path / "struck.txt"
     first = FaultPlan(1, "alipay", 1000, struck)

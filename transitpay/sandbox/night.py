@@ -48,7 +48,19 @@ async def run_night(town: Town, day: date, on_event: Callable[[str], None]) -> N
     await _nightly(town, day)
     await sleep_until(town.clock, day_start(morrow, 8, 30))
     on_event("08:30, the night fetches the wallets' files and reconciles")
-    return await _nightly(town, day)
+    run = await _nightly(town, day)
+    for _ in range(_TRIES):
+        if not _waits(run.report):
+            break
+        await asyncio.sleep(_RETRY_S)  # a wallet that was away is asked again
+        run = await _nightly(town, day)
+    return run
+
+
+def _waits(report: Any) -> bool:
+    """True while a step of the report waits."""
+    days = report.get("days", ())
+    return any(step["state"] == "WAITING" for day in days for step in day["steps"])
 
 
 async def _nightly(town: Town, day: date) -> NightRun:

@@ -147,7 +147,9 @@ class Book:
         known = self.accounts.get(account)
         if known is None:
             return None
-        return self._move(account, amount_minor)
+        moved = self._moved(account, amount_minor)
+        self._keep(moved)
+        return moved
 
     def pay(self, order: PayOrder, rate: str, at: datetime, *, hold: bool) -> Payment | Refused:
         """Debit the account once; the same order again gives the same payment.
@@ -202,10 +204,9 @@ class Book:
             and at > day_start(wallet_day(payment.paid_at)) + CANCEL_WINDOW
         ):
             return Refused.CANCEL_WINDOW_EXCEED
-        if succeeded:
-            self._move(payment.account, payment.debit_minor)
+        back = (self._moved(payment.account, payment.debit_minor),) if succeeded else ()
         return self._keep(
-            replace(payment, state=State.CANCELLED, cancelled_at=at, had_succeeded=succeeded)
+            replace(payment, state=State.CANCELLED, cancelled_at=at, had_succeeded=succeeded), *back
         )
 
     def refund(self, order: PayOrder, pay_request_id: str, at: datetime) -> Refund | Refused:
@@ -226,7 +227,6 @@ class Book:
             return Refused.REFUND_AMOUNT_EXCEED
         amount = Money(order.amount_minor, currency(order.currency))
         debit, _ = scale(amount, Decimal(payment.rate), mode=Rounding.HALF_UP)
-        self._move(payment.account, debit.minor)
         return self._keep(
             Refund(
                 order.request_id,
@@ -237,7 +237,8 @@ class Book:
                 f"R{len(self.refunds) + 1:08d}{secrets.token_hex(4)}",
                 at,
                 debit.minor,
-            )
+            ),
+            self._moved(payment.account, debit.minor),
         )
 
     def find(self, request_id: str, payment_id: str = "") -> Payment | None:
@@ -262,17 +263,20 @@ class Book:
         if self.accounts[payment.account].balance_minor < payment.debit_minor:
             code = Refused.USER_BALANCE_NOT_ENOUGH
             return self._keep(replace(payment, state=State.FAILED, result_code=code, paid_at=at))
-        self._move(payment.account, -payment.debit_minor)
-        return self._keep(replace(payment, state=State.SUCCESS, paid_at=at))
+        debited = self._moved(payment.account, -payment.debit_minor)
+        return self._keep(replace(payment, state=State.SUCCESS, paid_at=at), debited)
 
-    def _move(self, account: str, by_minor: int) -> Account:
+    def _moved(self, account: str, by_minor: int) -> Account:
         known = self.accounts[account]
-        return self._keep(replace(known, balance_minor=known.balance_minor + by_minor))
+        return replace(known, balance_minor=known.balance_minor + by_minor)
 
-    def _keep(self, record: _R) -> _R:
+    def _keep(self, record: _R, *moved: Account) -> _R:
+        """Keep a record with the purses it moves in one write: a kill leaves all or nothing."""
+        text = _line(record) + "".join(_line(it) for it in moved)
         self._hold(record)
-        line = {"kind": type(record).__name__, **asdict(record)}
-        self.journal.write(json.dumps(line, default=_plain) + "\n")
+        for it in moved:
+            self._hold(it)
+        self.journal.write(text)
         self.journal.flush()
         return record
 
@@ -298,6 +302,10 @@ class Book:
                 self._hold(Payment(**(values | {"state": State(values["state"])})))
             case _:
                 self._hold(Refund(**values))
+
+
+def _line(record: Account | Payment | Refund) -> str:
+    return json.dumps({"kind": type(record).__name__, **asdict(record)}, default=_plain) + "\n"
 
 
 def _plain(value: object) -> str:
