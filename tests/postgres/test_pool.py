@@ -146,7 +146,7 @@ async def test_a_deadlock_is_done_again(db: Any) -> None:
         await in_transaction(pool, work)
 
     await asyncio.gather(rename("a", "b"), rename("b", "a"))
-    assert len(tries) == 3
+    assert len(tries) >= 3  # a busy machine may let them meet again
     assert [r["name"] for r in await owner.fetch("select name from actor order by id")] == [
         "xx",
         "xx",
