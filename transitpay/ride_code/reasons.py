@@ -38,9 +38,12 @@ class Reason(StrEnum):
     DENIED = "denied"
     QUOTA_EXCEEDED = "quota_exceeded"
     CEILING_TOO_LOW = "ceiling_too_low"
+    LIST_STALE = "list_stale"
+    STORE_FULL = "store_full"
     ALREADY_ANSWERED = "already_answered"
     REPLAY = "replay"
     PASSBACK = "passback"
+    IMPOSSIBLE_TRAVEL = "impossible_travel"
     MISSING_ENTRY = "missing_entry"
     CLOCK_FAULT = "clock_fault"
 
@@ -166,6 +169,12 @@ RULES: dict[Reason, Rule] = {
     Reason.CEILING_TOO_LOW: Rule(_C, _BOTH, _ONLINE, _FLAG, (
         "車費可能超出上限，請查看錢包", "车费可能超出上限，请查看钱包",
         "Fare may exceed your limit. Check your wallet.")),
+    Reason.LIST_STALE: Rule(_S, frozenset({Tier.READER}), _STAFF, _FLAG, (
+        "閘機資料過期，請聯絡職員", "闸机数据过期，请联系工作人员",
+        "Gate data out of date. See staff.")),
+    Reason.STORE_FULL: Rule(_S, frozenset({Tier.READER}), _STAFF, _FLAG, (
+        "閘機暫停服務，請用另一閘機", "闸机暂停服务，请用另一闸机",
+        "Gate out of service. Use another one.")),
     Reason.ALREADY_ANSWERED: Rule(_S, _BOTH, _REFRESH, _NO, (
         "已有結果，請看上次顯示", "已有结果，请看上次显示",
         "Already answered. See the first answer.")),
@@ -174,6 +183,9 @@ RULES: dict[Reason, Rule] = {
     Reason.PASSBACK: Rule(_S, _BOTH, _STAFF, _NO, (
         "已有進站記錄，請聯絡職員", "已有进站记录，请联系工作人员",
         "Already entered. See staff.")),
+    Reason.IMPOSSIBLE_TRAVEL: Rule(_S, frozenset({Tier.GATEWAY}), _STAFF, _FLAG, (
+        "短時間內於兩地使用，請聯絡職員", "短时间内在两地使用，请联系工作人员",
+        "Used in two places at once. See staff.")),
     Reason.MISSING_ENTRY: Rule(_S, frozenset({Tier.GATEWAY}), _STAFF, _FLAG, (
         "沒有進站記錄，請補登行程", "没有进站记录，请补登行程",
         "No entry found. Complete your trip in your app.")),
@@ -183,3 +195,11 @@ RULES: dict[Reason, Rule] = {
 }  # fmt: skip
 
 assert list(RULES) == list(Reason), "one rule per reason, in their order"
+
+#: Reasons that came after the numbers were given out; they stand last, wherever their order is.
+_LATER = (Reason.IMPOSSIBLE_TRAVEL, Reason.LIST_STALE, Reason.STORE_FULL)
+#: Reason -> its number in a reader's records, 1-31; a number is never given to another reason.
+NUMBERS: dict[Reason, int] = {
+    reason: number
+    for number, reason in enumerate([*(r for r in Reason if r not in _LATER), *_LATER], start=1)
+}
