@@ -1,0 +1,1 @@
+"""The deterministic world: phones, readers, links and gateways under one seeded clock."""
