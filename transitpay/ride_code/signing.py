@@ -1,4 +1,4 @@
-"""Signatures of ride codes: made low-s, checked strictly, always with the key record's algorithm.
+"""Signatures of codes and batches: made low-s, checked strictly, by the key record's algorithm.
 
 A signature is 64 raw bytes. ES256 is ECDSA on P-256 with SHA-256, r || s, each 32 bytes big
 endian, 0 < r < n and 0 < s <= n/2. Ed25519 is R || S of RFC 8032, S < L. The tags keep an issuer
@@ -17,8 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from transitpay.errors import MalformedInput
+from transitpay.ride_code.id_field import write_id
 from transitpay.ride_code.layout import (
     Authorisation,
     RideCode,
@@ -28,6 +30,8 @@ from transitpay.ride_code.layout import (
 
 ISSUER_TAG = b"TransitPay/ride-code/issuer/v1\x00"
 DEVICE_TAG = b"TransitPay/ride-code/device/v1\x00"
+BATCH_TAG = b"TransitPay/batch/v1\x00"
+READER_KEY_TAG = b"TransitPay/reader-key/v1\x00"
 
 #: Order of the P-256 group; Source: FIPS 186-5 / SP 800-186, section 3.2.1.3.
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -140,6 +144,35 @@ def sign_code(code: RideCode, key: DevicePrivateKey) -> RideCode:
     """The same code with its device signature."""
     message = DEVICE_TAG + encode_unsigned(code)
     return replace(code, device_signature=_sign_es256(key, message))
+
+
+def sign_batch(head: bytes, key: DevicePrivateKey) -> bytes:
+    """A reader's signature of the head of a sealed batch (its offsets 0-127)."""
+    return _sign_es256(key, BATCH_TAG + head)
+
+
+def batch_accepts(key: DevicePublicKey, signature: bytes, head: bytes) -> bool:
+    """Whether this reader key signed exactly this head."""
+    return verify_es256(key, signature, BATCH_TAG + head)
+
+
+def prove_reader_key(reader: str, key: DevicePrivateKey) -> bytes:
+    """A new reader key's proof that whoever sends it holds its private half.
+
+    Raises: MalformedInput (``bad_id``).
+    """
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    return _sign_es256(key, READER_KEY_TAG + write_id(reader) + point)
+
+
+def reader_key_proved(reader: str, public_key: bytes, proof: bytes) -> bool:
+    """Whether ``proof`` is that of this key (33 bytes) for this reader.
+
+    Raises: MalformedInput (``bad_id``).
+    """
+    key = load_point(public_key)
+    message = READER_KEY_TAG + write_id(reader) + public_key
+    return key is not None and verify_es256(key, proof, message)
 
 
 def low_s(der_signature: bytes) -> bytes:
