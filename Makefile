@@ -14,10 +14,14 @@ ifneq ($(strip $(DATA)),)
 export TRANSITPAY_DATA := $(abspath $(DATA))
 endif
 
-.PHONY: test demo lint types bench docs install clean
+.PHONY: test heavy demo lint types bench docs install clean
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -m "not heavy and not demo" $(ARGS)
+
+# What needs more than a minute, with readers and rasterisers that nothing else needs.
+heavy: $(VENV)/.heavy
+	$(BIN)/pytest -m "heavy or demo" $(ARGS)
 
 demo: $(VENV)/.demo
 	$(BIN)/transitpay demo $(if $(DATA),--data "$(DATA)") $(if $(RIDERS),--riders $(RIDERS)) \
@@ -42,6 +46,10 @@ install: $(VENV)/.dev
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	$(PIP) --editable '.[dev]'
 	@touch $(VENV)/.demo $@
+
+$(VENV)/.heavy: pyproject.toml $(VENV)/.made
+	$(PIP) --editable '.[dev,heavy]'
+	@touch $(VENV)/.dev $(VENV)/.demo $@
 
 $(VENV)/.demo: pyproject.toml $(VENV)/.made
 	$(PIP) --editable '.[demo,recon]'
