@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from transitpay.money import HKD
 from transitpay.ride_code import keys, signing
-from transitpay.ride_code.deny_list import DenyList
+from transitpay.ride_code.deny_list import Denials, DenyList
 from transitpay.ride_code.layout import Authorisation, RideCode, encode, write_text
 from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.ride_code.signing import Algorithm, DevicePrivateKey, IssuerPrivateKey
@@ -88,7 +88,7 @@ class Scheme:
         code: RideCode | bytes | str,
         *,
         trust: TrustList | None = None,
-        deny: DenyList | None = None,
+        deny: Denials | None = None,
         reader: ReaderRules | None = None,
         at: datetime = AT,
         uncertainty_s: int = 0,

@@ -11,10 +11,53 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from transitpay.errors import MalformedInput
 from transitpay.ride_code import jsonfields as fields
 from transitpay.ride_code.layout import rider_bytes
+from transitpay.ride_code.record_table import RecordTable
+
+
+class Denials(Protocol):
+    """What ``judge`` asks a deny list, whatever form it is in."""
+
+    @property
+    def version(self) -> int:
+        """The version of the list."""
+
+    def denies(self, issuer: str, rider_id: str, serial: int) -> bool:
+        """Whether this authorisation is refused: its serial is at most the listed one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DenyTable:
+    """The deny list as sorted records of 14 bytes: issuer number (2), rider id (8), serial (4).
+
+    ``issuer_numbers`` come from the trust list; nobody of an issuer without one is denied.
+    """
+
+    version: int
+    table: RecordTable
+    issuer_numbers: Mapping[str, int]
+
+    def denies(self, issuer: str, rider_id: str, serial: int) -> bool:
+        """Whether this authorisation is refused: its serial is at most the listed one."""
+        number = self.issuer_numbers.get(issuer)
+        if number is None:
+            return False
+        found = self.table.find(deny_key(number, rider_id))
+        return found is not None and serial <= int.from_bytes(found[-4:], "big")
+
+
+def deny_key(issuer_number: int, rider_id: str) -> bytes:
+    """The key of a rider's record. Raises: MalformedInput (``unreadable_code``)."""
+    return issuer_number.to_bytes(2, "big") + rider_bytes(rider_id)
+
+
+def deny_record(issuer_number: int, rider_id: str, serial: int) -> bytes:
+    """The 14 bytes of an entry. Raises: MalformedInput (``unreadable_code``)."""
+    return deny_key(issuer_number, rider_id) + serial.to_bytes(4, "big")
 
 
 @dataclass(frozen=True, slots=True)

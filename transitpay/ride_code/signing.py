@@ -32,6 +32,8 @@ ISSUER_TAG = b"TransitPay/ride-code/issuer/v1\x00"
 DEVICE_TAG = b"TransitPay/ride-code/device/v1\x00"
 BATCH_TAG = b"TransitPay/batch/v1\x00"
 READER_KEY_TAG = b"TransitPay/reader-key/v1\x00"
+LIST_KEY_TAG = b"TransitPay/list-key/v1\x00"
+LIST_TAG = b"TransitPay/list/v1\x00"
 
 #: Order of the P-256 group; Source: FIPS 186-5 / SP 800-186, section 3.2.1.3.
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -173,6 +175,20 @@ def reader_key_proved(reader: str, public_key: bytes, proof: bytes) -> bool:
     key = load_point(public_key)
     message = READER_KEY_TAG + write_id(reader) + public_key
     return key is not None and verify_es256(key, proof, message)
+
+
+def sign_tagged(key: ec.EllipticCurvePrivateKey, tag: bytes, message: bytes) -> bytes:
+    """The 64-byte ES256 signature over a tag and a message of the reader protocol."""
+    return _sign_es256(key, tag + message)
+
+
+def tagged_accepts(public_key: bytes, tag: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether this key (33 bytes) signed exactly this message under this tag (ES256).
+
+    False also where the bytes are no point of the curve.
+    """
+    point = load_point(public_key)
+    return point is not None and verify_es256(point, signature, tag + message)
 
 
 def low_s(der_signature: bytes) -> bytes:

@@ -31,6 +31,7 @@ class IssuerKey:
     """One issuer key. Valid at ``not_before <= at < not_after``; bitmaps as in the code.
 
     ``compromised_at`` is when the key stopped to be believed, for the overstay rule of exits.
+    ``issuer_number`` is what the records of a deny list call the issuer; None = nothing.
 
     Raises: MalformedInput (``bad_public_key``, ``bad_field``).
     """
@@ -46,6 +47,7 @@ class IssuerKey:
     status: KeyStatus = KeyStatus.ACTIVE
     test: bool = False
     compromised_at: datetime | None = None
+    issuer_number: int | None = None
     verifier: IssuerVerifier = field(init=False, repr=False, compare=False)
     #: Distinguishes this key in a signature cache, whatever its id was or becomes.
     cache_label: bytes = field(init=False, repr=False, compare=False)
@@ -55,6 +57,8 @@ class IssuerKey:
             raise fields.bad("not_after", "must be later than not_before")
         if self.compromised_at is not None and self.status is not KeyStatus.COMPROMISED:
             raise fields.bad("compromised_at", "belongs to a compromised key only")
+        if self.issuer_number is not None and not 1 <= self.issuer_number <= 0xFFFF:
+            raise fields.bad("issuer_number", "must be an integer from 1 to 65535")
         loaded = load_issuer_key(self.algorithm, self.public_key)
         object.__setattr__(self, "verifier", loaded)
         object.__setattr__(self, "cache_label", self.algorithm.encode() + self.public_key)
@@ -79,6 +83,11 @@ class TrustList:
                 raise fields.bad("key_id", f"key id {key.key_id} stands twice in the list")
             by_id[key.key_id] = key
         return TrustList(version, MappingProxyType(by_id))
+
+    def issuer_numbers(self) -> dict[str, int]:
+        """Issuer -> its number, where the list tells one."""
+        keys = self.keys.values()
+        return {k.issuer: k.issuer_number for k in keys if k.issuer_number is not None}
 
     @staticmethod
     def from_json(text: str) -> TrustList:
@@ -111,7 +120,7 @@ class TrustList:
 
 _NAMES = frozenset(
     {"key_id", "algorithm", "public_key", "issuer", "destinations", "modes", "not_before"}
-    | {"not_after", "status", "test", "compromised_at"}
+    | {"not_after", "status", "test", "compromised_at", "issuer_number"}
 )
 
 
@@ -120,6 +129,9 @@ def _read_key(source: Mapping[str, object], at: str) -> IssuerKey:
     since = None
     if source.get("compromised_at") is not None:
         since = fields.instant(source, "compromised_at", at)
+    number = None
+    if source.get("issuer_number") is not None:
+        number = fields.integer(source, "issuer_number", 16, at)
     try:
         algorithm = Algorithm(fields.text(source, "algorithm", at))
     except ValueError:
@@ -140,6 +152,7 @@ def _read_key(source: Mapping[str, object], at: str) -> IssuerKey:
         status,
         fields.boolean(source, "test", at),
         since,
+        number,
     )
     try:
         return IssuerKey(*values)
@@ -162,4 +175,6 @@ def _write_key(key: IssuerKey) -> dict[str, object]:
     }
     if key.compromised_at is not None:
         found["compromised_at"] = fields.write_instant(key.compromised_at)
+    if key.issuer_number is not None:
+        found["issuer_number"] = key.issuer_number
     return found

@@ -14,7 +14,7 @@ from enum import StrEnum
 from transitpay.errors import MalformedInput
 from transitpay.money import Currency, Money
 from transitpay.ride_code import signing
-from transitpay.ride_code.deny_list import DenyList
+from transitpay.ride_code.deny_list import Denials
 from transitpay.ride_code.layout import (
     AUTHORISATION_LENGTH,
     DEVICE_SIGNED_LENGTH,
@@ -146,7 +146,7 @@ class Admitted:
 def judge(
     text: str,
     trust: TrustList,
-    deny: DenyList,
+    deny: Denials,
     reader: ReaderRules,
     at: datetime,
     uncertainty_s: int = 0,
@@ -249,7 +249,7 @@ def _rights(code: RideCode, key: IssuerKey, reader: ReaderRules) -> list[Reason]
     return found
 
 
-def _standing(code: RideCode, key: IssuerKey, deny: DenyList, reader: ReaderRules) -> list[Reason]:
+def _standing(code: RideCode, key: IssuerKey, deny: Denials, reader: ReaderRules) -> list[Reason]:
     """What is said of a rider whose code is proved genuine; in order."""
     found: list[Reason] = []
     it = code.authorisation
