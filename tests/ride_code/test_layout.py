@@ -52,16 +52,11 @@ def test_times_and_the_ceiling_are_given_in_their_units() -> None:
     assert it.ceiling == Money(0x7071 * 100, CNY)
 
 
-@pytest.mark.parametrize("length", range(200))
-def test_every_truncation_is_refused(length: int) -> None:
+@pytest.mark.parametrize("length", [*range(200), 201, 204, 400])
+def test_a_code_has_200_bytes_and_no_others(length: int) -> None:
     with pytest.raises(MalformedInput) as caught:
-        parse(bytes.fromhex(FULL_HEX)[:length])
+        parse((bytes.fromhex(FULL_HEX) + bytes(200))[:length])
     assert caught.value.field == "length"
-
-
-def test_trailing_bytes_are_refused() -> None:
-    with pytest.raises(MalformedInput):
-        parse(bytes.fromhex(FULL_HEX) + b"\x00")
 
 
 @pytest.mark.parametrize(
@@ -128,17 +123,6 @@ def test_a_number_that_does_not_fit_is_not_written(change: dict[str, object]) ->
 def test_what_the_phone_adds_must_fit_too(change: dict[str, object]) -> None:
     with pytest.raises(MalformedInput):
         encode(replace(FULL, **change))  # type: ignore[arg-type] # fields of the table
-
-
-@pytest.mark.parametrize(
-    "respell",
-    [str.lower, lambda t: t + "\n", lambda t: " " + t, lambda t: t[1:], lambda t: t + "0",
-     lambda t: "TP2:" + t[4:], lambda t: t[:-1] + "\u0660", lambda t: t.replace("TP1:", "tp1:")],
-)  # fmt: skip
-def test_a_text_has_one_spelling(respell: object) -> None:
-    assert callable(respell)
-    with pytest.raises(MalformedInput):
-        read_text(respell(write_text(encode(FULL))))
 
 
 def test_both_ceiling_currencies_have_a_number() -> None:

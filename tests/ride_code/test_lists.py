@@ -49,11 +49,6 @@ def test_what_is_no_list_is_refused(text: str) -> None:
             read(text)
 
 
-def test_two_keys_never_share_an_id(scheme: Scheme) -> None:
-    with pytest.raises(MalformedInput, match="twice"):
-        TrustList.of(1, [scheme.record(1), scheme.record(1)])
-
-
 def test_only_a_compromised_key_has_an_instant_of_compromise(scheme: Scheme) -> None:
     with pytest.raises(MalformedInput, match="compromised key only"):
         scheme.record(1, compromised_at=AT)

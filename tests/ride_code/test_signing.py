@@ -75,7 +75,9 @@ _P = signing.ED25519_PRIME
         pytest.param(b"\xff" * 32, id="all ones"),
     ],
 )  # fmt: skip
-def test_an_ed25519_key_for_which_anybody_could_sign_is_never_loaded(public_key: bytes) -> None:
+def test_case_22_an_ed25519_key_for_which_anybody_could_sign_is_never_loaded(
+    public_key: bytes,
+) -> None:
     with pytest.raises(MalformedInput) as caught:
         signing.load_issuer_key(Algorithm.ED25519, public_key)
     assert caught.value.code == "bad_public_key"

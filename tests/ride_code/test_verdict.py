@@ -44,26 +44,6 @@ def test_an_ed25519_issuer_is_accepted_too(scheme: Scheme) -> None:
     assert isinstance(found, Accepted) and found.issuer == "alipay"
 
 
-@pytest.mark.parametrize(
-    ("age_s", "uncertainty_s", "reason"),
-    [
-        (60, 0, "accepted"), (61, 0, "code_stale"),
-        (-20, 0, "accepted"), (-21, 0, "code_from_future"),
-        (70, 10, "accepted"), (71, 10, "code_stale"),
-        (-30, 10, "accepted"), (-31, 10, "code_from_future"),
-        (360, 300, "accepted"), (361, 300, "code_stale"),
-        (360, 301, "accepted:clock_fault"), (361, 301, "code_stale"),
-        (361, 10**9, "code_stale"), (-321, 10**9, "code_from_future"),
-        (61, -5, "code_stale"), (60, -5, "accepted"),
-        (86400, 300, "authorisation_not_yet_valid"),
-    ],
-)  # fmt: skip
-def test_freshness_at_both_edges(
-    scheme: Scheme, age_s: int, uncertainty_s: int, reason: str
-) -> None:
-    assert scheme.reason(scheme.code(age_s=age_s), uncertainty_s=uncertainty_s) == reason
-
-
 def test_fractions_of_the_scan_second_are_dropped(scheme: Scheme) -> None:
     code = scheme.code(age_s=60)
     assert scheme.reason(code, at=AT + timedelta(microseconds=999_999)) == "accepted"

@@ -1,0 +1,288 @@
+// Lists, records, the chain and sealed batches, written from docs/reader-protocol.md alone.
+import { createHash } from "node:crypto";
+import { es256, p256 } from "./ride_code.mjs";
+
+const tag = (name) => Buffer.from(`TransitPay/${name}/v1\0`, "ascii");
+const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
+const zero = (b, from, to) => b.subarray(from, to).every((byte) => byte === 0);
+const KINDS = { 1: ["trust", 88, 2], 2: ["deny", 14, 10], 3: ["config", 128, 32] };
+const HEAD = 278;
+
+function idField(text, length) {
+  const field = Buffer.alloc(length);
+  field.write(text, "ascii");
+  return field;
+}
+
+const unpadded = (b) => b.toString("latin1").replace(/\0+$/, "");
+
+function signedBy(key, signature, ...message) {
+  const loaded = p256(key);
+  return loaded !== null && es256(loaded, signature, Buffer.concat(message));
+}
+
+// --- lists -----------------------------------------------------------------------------------
+
+function readHead(b) {
+  if (b.length < HEAD || b.toString("latin1", 0, 4) !== "TPL1") return null;
+  const c = b.subarray(96, 214);
+  const head = {
+    bytes: b.subarray(0, HEAD), kind: b[4], recordSize: b.readUInt16BE(6),
+    keySize: b.readUInt16BE(8), version: b.readBigUInt64BE(12), issuedAt: b.readUInt32BE(20),
+    useBy: b.readUInt32BE(24), count: b.readUInt32BE(28), scope: b.subarray(32, 64),
+    digest: b.subarray(64, 96), root: c[4], kinds: c[5], listKeyId: c.readUInt16BE(6),
+    listKey: c.subarray(8, 41), notBefore: c.readUInt32BE(42), notAfter: c.readUInt32BE(46),
+  };
+  const [, recordSize, keySize] = KINDS[head.kind] ?? [];
+  const good =
+    head.recordSize === recordSize && head.keySize === keySize && b[5] === 0 &&
+    zero(b, 10, 12) && head.version > 0n && head.useBy > head.issuedAt &&
+    c.toString("latin1", 0, 4) === "TPC1" && c[41] === 0 && zero(c, 50, 54);
+  return good ? head : null;
+}
+
+/** The pieces of `b` from `at`, each of `size` bytes, if their keys rise strictly; else null. */
+function sortedPieces(b, at, size, keyAt, keySize) {
+  const pieces = [];
+  for (let i = at; i < b.length; i += size) pieces.push(b.subarray(i, i + size));
+  const key = (p) => p.subarray(keyAt, keyAt + keySize);
+  const rising = pieces.every((p, i) => i === 0 || Buffer.compare(key(pieces[i - 1]), key(p)) < 0);
+  return rising ? pieces : null;
+}
+
+function readWhole(b) {
+  const head = readHead(b);
+  if (head === null || b.length !== HEAD + head.count * head.recordSize) return null;
+  const records = sortedPieces(b, HEAD, head.recordSize, 0, head.keySize);
+  return records && { head, records };
+}
+
+function readDelta(b) {
+  if (b.length < 24 + HEAD || !zero(b, 4, 8) || !zero(b, 20, 24)) return null;
+  const head = readHead(b.subarray(24));
+  const size = head && 1 + head.recordSize;
+  if (head === null || b.length !== 24 + HEAD + b.readUInt32BE(16) * size) return null;
+  const changes = sortedPieces(b, 24 + HEAD, size, 1, head.keySize);
+  const wellFormed = (c) => c[0] === 1 || (c[0] === 2 && zero(c, 1 + head.keySize, c.length));
+  if (changes === null || !changes.every(wellFormed)) return null;
+  return { head, changes, base: b.readBigUInt64BE(8) };
+}
+
+/** The records after the changes, or null where a removal finds nothing. */
+function applied(records, changes, keySize) {
+  const table = new Map(records.map((r) => [r.toString("hex", 0, keySize), r]));
+  for (const change of changes) {
+    const key = change.toString("hex", 1, 1 + keySize);
+    if (change[0] === 1) table.set(key, change.subarray(1));
+    else if (!table.delete(key)) return null;
+  }
+  return [...table.keys()].sort().map((key) => table.get(key));
+}
+
+const above = (a, b) =>
+  a.listKeyId !== b.listKeyId ? a.listKeyId > b.listKeyId : a.version > b.version;
+
+function takeList(b, kind, scope, held, roots, now, u) {
+  const refused = (reason) => ({ answer: "refused", reason });
+  const isDelta = b.toString("latin1", 0, 4) === "TPD1";
+  const it = isDelta ? readDelta(b) : readWhole(b);
+  if (it === null) return refused("list_unreadable");
+  const h = it.head;
+  const asked = scope === "" ? Buffer.alloc(32) : idField(scope, 32);
+  if (h.kind !== kind || !h.scope.equals(asked)) return refused("list_wrong_scope");
+  const certificate = h.bytes.subarray(96, 214);
+  const root = roots[h.root];
+  const certified =
+    root !== undefined && ((h.kinds >> h.kind) & 1) === 1 &&
+    signedBy(root, certificate.subarray(54), tag("list-key"), certificate.subarray(0, 54));
+  if (!certified) return refused("list_bad_certificate");
+  const alive =
+    h.notBefore <= h.issuedAt && h.issuedAt < h.notAfter &&
+    h.notBefore <= now + u && now - u < h.notAfter;
+  if (!alive) return refused("list_certificate_expired");
+  if (!signedBy(h.listKey, h.bytes.subarray(214), tag("list"), h.bytes.subarray(0, 96)))
+    return refused("list_bad_signature");
+  if (held !== null && !above(h, held.head))
+    return h.bytes.equals(held.head.bytes) ? { answer: "unchanged" } : refused("list_rolled_back");
+  if (isDelta && held?.head.version !== it.base) return refused("list_wrong_base");
+  const records = isDelta ? applied(held.records, it.changes, h.keySize) : it.records;
+  const whole = records !== null && records.length === h.count;
+  if (!whole || !sha256(...records).equals(h.digest)) return refused("list_bad_digest");
+  return {
+    answer: "taken", list_key_id: h.listKeyId, version: h.version, stale: now >= h.useBy,
+    records: records.map({ 1: trustRecord, 2: denyRecord, 3: configRecord }[h.kind]),
+  };
+}
+
+const ALGORITHMS = { 1: "ES256", 2: "Ed25519", 3: "SM2" };
+const STATUSES = { 1: "active", 2: "retired", 3: "compromised" };
+
+function trustRecord(r) {
+  const algorithm = ALGORITHMS[r[2]];
+  const length = algorithm === "Ed25519" ? 32 : 33;
+  return {
+    key_id: r.readUInt16BE(0), algorithm, status: STATUSES[r[3]], test: r[4] === 1, modes: r[5],
+    destinations: r.readUInt16BE(6), not_before: r.readUInt32BE(8), not_after: r.readUInt32BE(12),
+    compromised_at: r.readUInt32BE(16) || null, issuer_number: r.readUInt16BE(20),
+    public_key: r.toString("hex", 22, 22 + length), issuer: unpadded(r.subarray(56)),
+  };
+}
+
+const denyRecord = (r) => ({
+  issuer_number: r.readUInt16BE(0), rider_id: r.toString("hex", 2, 10),
+  serial: r.readUInt32BE(10),
+});
+
+const configRecord = (r) => ({
+  name: unpadded(r.subarray(0, 32)), value: r.toString("utf8", 32).replace(/\0+$/, ""),
+});
+
+// --- records ---------------------------------------------------------------------------------
+
+const REASONS = `unreadable unknown_version unknown_key test_key key_compromised key_not_yet_valid
+  key_expired authorisation_not_yet_valid authorisation_expired code_stale code_from_future
+  service_excluded wrong_destination destination_not_allowed mode_not_allowed
+  companion_not_allowed bad_issuer_signature bad_device_signature denied quota_exceeded
+  ceiling_too_low already_answered replay passback missing_entry clock_fault impossible_travel
+  list_stale store_full`.split(/\s+/);
+const DIRECTIONS = ["entry", "exit", "board", "alight", "single"];
+const TIERS = ["reader", "gateway"];
+const DECISIONS = ["accepted", "refused", "already_answered"];
+const MODES = ["normal", "open", "emergency", "local"];
+const OUTCOMES = ["passed", "not_passed", "timed_out", "forced_open"];
+const EVENTS = `store_nearly_full store_full unrecorded_scans clock_fault_begins clock_fault_ends
+  local_open_begins local_open_ends list_refused store_has_room`.split(/\s+/);
+// The numbers of reasons in the order in which reasons are checked and told.
+const ORDER = [...Array(21).keys()].map((i) => i + 1).concat(28, 29, 22, 23, 24, 27, 25, 26);
+const LAST_MS = 253402300799999n;
+
+class Malformed extends Error {}
+
+function must(condition) {
+  if (!condition) throw new Malformed();
+}
+
+/** The n-th name of a table, the first being number `first`. */
+function named(table, number, first = 1) {
+  must(number >= first && number < first + table.length);
+  return table[number - first];
+}
+
+function utf8(bytes) {
+  must(bytes.every((byte) => byte > 31 && byte !== 127));
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Malformed();
+  }
+}
+
+/** A number of 64 bits that stays below 2^63 and is no 0. */
+function positive(value) {
+  must(value > 0n && value < 2n ** 63n);
+  return value;
+}
+
+class Cursor {
+  constructor(bytes, at) {
+    this.bytes = bytes;
+    this.at = at;
+  }
+  take(length) {
+    must(this.at + length <= this.bytes.length);
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+  u8 = () => this.take(1)[0];
+  u16 = () => this.take(2).readUInt16BE();
+  u32 = () => this.take(4).readUInt32BE();
+  u64 = () => this.take(8).readBigUInt64BE();
+  text() {
+    const length = this.u8();
+    must(length <= 64);
+    return utf8(this.take(length));
+  }
+}
+
+function scan(c) {
+  const it = {
+    type: "scan", sequence: positive(c.u64()), direction: named(DIRECTIONS, c.u8()),
+    decided_by: named(TIERS, c.u8()), decision: named(DECISIONS, c.u8()),
+  };
+  const reason = c.u8();
+  it.reason = reason === 0 ? null : named(REASONS, reason);
+  must((it.reason === null) === (it.decision === "accepted"));
+  const flags = c.u32();
+  must((flags & 1) === 0 && flags < 2 ** (REASONS.length + 1));
+  it.flags = ORDER.filter((n) => (flags >>> n) & 1).map((n) => REASONS[n - 1]);
+  it.mode = named(MODES, c.u8(), 0);
+  const [stopIndex, trust, deny, config, fare] = [c.u8(), c.u32(), c.u32(), c.u32(), c.u32()];
+  it.stop_index = stopIndex === 255 ? null : stopIndex;
+  Object.assign(it, { trust_version: trust, deny_version: deny, config_version: config });
+  it.stage_fare_minor = fare === 0xffffffff ? null : fare;
+  for (const name of ["stop", "route", "variant", "vehicle", "trip"]) it[name] = c.text() || null;
+  const length = c.u16();
+  must(length <= 2048);
+  it.code = c.take(length).toString("hex");
+  return it;
+}
+
+const outcome = (c) => ({
+  type: "outcome", sequence: positive(c.u64()), outcome: named(OUTCOMES, c.u8()),
+});
+
+function boot(c) {
+  const [number, clean] = [c.u32(), c.u8()];
+  must(clean <= 1 && number > 0 && number < 2 ** 31);
+  return { type: "boot", boot: number, clean: clean === 1, software: c.text() };
+}
+
+const event = (c) => ({ type: "event", event: named(EVENTS, c.u8()), count: c.u32() });
+
+/** One record that fills `b` exactly; throws Malformed. */
+function readRecord(b) {
+  must(b.length >= 22 && b[1] === 0 && b.readUInt16BE(2) === b.length);
+  const head = {
+    position: positive(b.readBigUInt64BE(4)), at_ms: b.readBigUInt64BE(12),
+    uncertainty_s: b.readUInt16BE(20),
+  };
+  must(head.at_ms <= LAST_MS);
+  const c = new Cursor(b, 22);
+  const it = { ...named([scan, outcome, boot, event], b[0])(c), ...head };
+  must(c.at === b.length);
+  return it;
+}
+
+function chain(reader, publicKey, records) {
+  let hash = sha256(tag("record"), idField(reader, 32), publicKey);
+  return [hash, ...records.map((r) => (hash = sha256(tag("record"), hash, r)))];
+}
+
+// --- the vectors -----------------------------------------------------------------------------
+
+const hex = (text) => Buffer.from(text, "hex");
+
+function recordAnswer(v) {
+  try {
+    return { answer: "read", record: readRecord(hex(v.hex)) };
+  } catch (error) {
+    if (error instanceof Malformed) return { answer: "refused", reason: "malformed" };
+    throw error;
+  }
+}
+
+function chainAnswer(v) {
+  const hashes = chain(v.reader, hex(v.public_key), v.records.map(hex));
+  return { answer: "hashes", hashes: hashes.map((hash) => hash.toString("hex")) };
+}
+
+function listAnswer(v, file) {
+  const roots = Object.fromEntries(Object.entries(file.roots).map(([n, key]) => [n, hex(key)]));
+  const held = v.held === null ? null : readWhole(hex(v.held));
+  return takeList(hex(v.hex), v.asked_kind, v.asked_scope, held, roots, v.now, v.uncertainty_s);
+}
+
+const ANSWERS = { list: listAnswer, record: recordAnswer, chain: chainAnswer };
+
+/** The answer to one vector of a reader-protocol file. */
+export const answer = (v, file) => ANSWERS[v.kind](v, file);
