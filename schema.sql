@@ -80,6 +80,18 @@ create table api_token (
 );
 create index on api_token (actor);
 
+-- What one proposes and another approves (four eyes).
+create table approval (
+    id bigint generated always as identity primary key,
+    subject text not null,
+    content_sha256 bytea not null,
+    proposed_by text not null references actor,
+    approved_by text references actor,
+    proposed_at timestamptz not null,
+    approved_at timestamptz,
+    constraint approval_four_eyes check (approved_by is null or approved_by <> proposed_by)
+);
+
 -- A turnstile or bus reader; its id is also its actor's id.
 create table reader (
     id text not null primary key references actor check (length(id) <= 32),
@@ -107,9 +119,10 @@ create table reader_status (
 -- 2. Ride codes: keys, riders, authorisations, lists (written by the gateway)
 -- ---------------------------------------------------------------------------------------------
 
--- One row a list; readers and gateways poll it and fetch what has a higher version.
+-- One row a list; readers and gateways poll it and fetch what has a higher version. Modes are the
+-- station modes, fares the highest fares of stops (raised by settlement).
 create table list_version (
-    list text not null primary key check (list in ('trust', 'deny', 'config')),
+    list text not null primary key check (list in ('trust', 'deny', 'config', 'modes', 'fares')),
     version bigint not null,
     changed_at timestamptz not null
 );
@@ -127,6 +140,20 @@ create table issuer_key (
     compromised_at timestamptz,          -- since when nobody believes it; only with that status
     is_test boolean not null
 );
+
+-- A key with which a wallet wants to sign by itself, proved by a signature of its private half; its
+-- number is given here. An admin's approval puts it on the trust list.
+create table issuer_key_request (
+    key_id int not null primary key check (key_id between 1 and 65535),
+    issuer text not null references participant,
+    algorithm text not null check (algorithm in ('ES256', 'Ed25519')),
+    public_key bytea not null unique,
+    destinations int not null,
+    modes int not null,
+    approval bigint not null references approval,
+    requested_at timestamptz not null
+);
+create index on issuer_key_request (issuer);
 
 -- The opaque rider behind a wallet's account. The only mutable link between a rider and a token:
 -- erasing this row's account and token erases the person; books and digests do not change.
@@ -151,31 +178,41 @@ create table enrolment (
     foreign key (issuer, rider_id) references rider
 );
 
+-- What issuers signed for riders' phones, ours and those that wallets signed and reported.
 create table authorisation (
     issuer text not null,
     rider_id text not null,
     serial bigint not null check (serial between 1 and 4294967295),
-    request_id text not null,            -- the wallet's key for the request: twice is once
+    request_id text,                     -- the wallet's key for the request: twice is once
     device_key bytea not null check (octet_length(device_key) = 33),
     issuer_part bytea not null check (octet_length(issuer_part) = 65),
     signature bytea not null check (octet_length(signature) = 64),
     not_before timestamptz not null,
     not_after timestamptz not null,
     issued_at timestamptz not null,
+    -- the serial that was signed again because its key was compromised, once
+    replaces bigint check (replaces < serial),
+    key_id int generated always as (get_byte(issuer_part, 1) * 256 + get_byte(issuer_part, 2)) stored,
     primary key (issuer, rider_id, serial),
     constraint authorisation_request unique (issuer, request_id),
+    constraint authorisation_replaced_once unique (issuer, rider_id, replaces),
     foreign key (issuer, rider_id) references rider
 );
 
--- Settlement asks for a denial or its end (append-only inbox); the gateway makes the list of it.
+-- Settlement asks for a denial or its end because of a debt, a wallet (through the gateway) revokes
+-- the serials of a lost phone; append-only inbox, of which the gateway makes the list.
 create table deny_request (
     id bigint generated always as identity primary key,
     issuer text not null,
     rider_id text not null,
-    action text not null check (action in ('deny', 'release')),
+    action text not null check (action in ('deny', 'release', 'revoke')),
     reason text not null,
-    requested_at timestamptz not null
+    requested_at timestamptz not null,
+    through_serial bigint check (through_serial between 1 and 4294967295),
+    constraint deny_request_serial check ((action = 'revoke') = (through_serial is not null))
 );
+create unique index deny_request_revoked_once on deny_request (issuer, rider_id, through_serial)
+    where action = 'revoke';
 create index deny_request_rider on deny_request (issuer, rider_id, id);
 -- Which requests stand in the list already. The gateway reads on from the highest one, with a
 -- look back, because ids are given before they are committed.
@@ -183,13 +220,53 @@ create table deny_request_done (
     request bigint not null primary key references deny_request,
     at timestamptz not null
 );
+-- A debt and a revocation stand side by side: the higher serial is denied, and the end of the debt
+-- leaves the revocation. Without a serial the rider is denied nothing any more.
 create table deny_entry (
     issuer text not null,
     rider_id text not null,
-    serial bigint not null,              -- denies every authorisation up to this serial
-    reason text not null,
-    request bigint not null references deny_request,
+    debt_serial bigint,                  -- every serial issued when the debt was told; null = no debt
+    debt_reason text,
+    debt_request bigint references deny_request,   -- the newest word on the debt
+    revoked_serial bigint,               -- of lost phones; never falls
+    revoked_reason text,
+    serial bigint generated always as (greatest(debt_serial, revoked_serial)) stored,
     primary key (issuer, rider_id)
+);
+
+-- Exceptions that an operator declares for a stop or (stop null) a whole network. A record is never
+-- changed: a later one that replaces it corrects or ends it; from = until says that it never held.
+create table station_mode (
+    id bigint generated always as identity primary key,
+    operator text not null references participant,
+    request_id text not null,            -- the operator's key: twice is once
+    network text not null,
+    stop text,
+    mode text not null check (mode in ('gates_open', 'date_waiver', 'fare_waiver', 'emergency')),
+    valid_from timestamptz not null,
+    valid_until timestamptz,             -- null = until a later record ends it
+    reason text not null,
+    replaces bigint references station_mode,
+    recorded_by text not null references actor,
+    recorded_at timestamptz not null,
+    constraint station_mode_request unique (operator, request_id),
+    constraint station_mode_replaced_once unique (replaces),
+    constraint station_mode_period check (valid_until >= valid_from)
+);
+create index on station_mode (network, valid_from);
+create trigger station_mode_append_only before update or delete or truncate on station_mode
+    for each statement execute function refuse_change();
+
+-- The highest plain fare from a stop (of a route) by each tariff version, for the ceilings of codes;
+-- written by settlement when it loads the tariffs.
+create table stop_fare (
+    network text not null,
+    stop text not null,                  -- its id in the tariff
+    valid_from date not null,
+    names text[] not null,               -- in the spelling by which names are compared
+    currency char(3) not null,
+    highest_minor bigint not null check (highest_minor >= 0),
+    primary key (network, stop, valid_from)
 );
 
 -- ---------------------------------------------------------------------------------------------
@@ -221,6 +298,7 @@ create table tap (
     decision text check (decision in ('accepted', 'refused', 'already_answered')),
     reason text,
     flags text[] not null default '{}',
+    mode text check (mode in ('gates_open', 'emergency', 'local')),   -- null = normal
     primary key (tapped_day, reader, sequence)
 ) partition by range (tapped_day);
 create index tap_rider on tap (issuer, rider_id, at) where decision = 'accepted';
@@ -700,16 +778,6 @@ create table night_step (
 -- 7. Control
 -- ---------------------------------------------------------------------------------------------
 
-create table approval (
-    id bigint generated always as identity primary key,
-    subject text not null,
-    content_sha256 bytea not null,
-    proposed_by text not null references actor,
-    approved_by text references actor,
-    proposed_at timestamptz not null,
-    approved_at timestamptz,
-    constraint approval_four_eyes check (approved_by is null or approved_by <> proposed_by)
-);
 create table audit_log (
     id bigint generated always as identity primary key,
     at timestamptz not null,
@@ -766,12 +834,12 @@ grant select, insert, update on
     participant, wallet_agreement, partner_endpoint, partner_key, actor, api_token, reader,
     reader_status, list_version, issuer_key, rider, enrolment, deny_entry, tap, presence, approval
     to transitpay_gateway;
-grant delete on deny_entry to transitpay_gateway;
 grant select, insert on
     authorisation, code_use, tap_inbox, tap_quarantine, clone_alarm, notification, refund_request,
-    deny_request_done, audit_log to transitpay_gateway;
+    deny_request, deny_request_done, issuer_key_request, station_mode, audit_log
+    to transitpay_gateway;
 grant select on
-    deny_request, ride_record, net_position, statement_file, account_balance, closed_window, charge,
+    stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
     refund_request_done to transitpay_gateway;
 
@@ -779,7 +847,9 @@ grant select on
 grant select on
     participant, wallet_agreement, partner_endpoint, partner_key, actor, reader, reader_status,
     rider, authorisation, tap, tap_quarantine, clone_alarm, deny_entry, notification,
-    refund_request, ride_record, account_balance to transitpay_settlement;
+    refund_request, ride_record, account_balance, station_mode to transitpay_settlement;
+grant select, insert, update on stop_fare, list_version to transitpay_settlement;
+grant delete on stop_fare to transitpay_settlement;
 grant select, insert on
     rate_observation, rate, quote, journey, journey_tap, tap_set_aside, charge_evidence,
     notification_done, refund_request_done, account, entry, posting, closed_window, window_item,
@@ -802,4 +872,5 @@ grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence, journey_
 -- the house itself and the lists exist from the start
 insert into participant (id, kind, name, currency) values ('house', 'house', 'The house', 'HKD');
 insert into list_version (list, version, changed_at)
-select list, 1, timestamptz '2026-01-01 00:00:00+00' from unnest(array['trust', 'deny', 'config']) as list;
+select list, 1, timestamptz '2026-01-01 00:00:00+00'
+from unnest(array['trust', 'deny', 'config', 'modes', 'fares']) as list;

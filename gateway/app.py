@@ -12,7 +12,16 @@ from importlib import metadata
 
 from aiohttp import web
 
-from gateway import console, health, notifications, openapi, operator_api, reader_api, wallet_api
+from gateway import (
+    authorisation_api,
+    console,
+    health,
+    notifications,
+    openapi,
+    operator_api,
+    reader_api,
+    wallet_api,
+)
 from gateway.auth import Authenticator
 from gateway.background import Background
 from gateway.database import Database
@@ -40,6 +49,7 @@ _DRAIN_S = 5.0
 ROUTES: tuple[Route, ...] = (
     *reader_api.ROUTES,
     *wallet_api.ROUTES,
+    *authorisation_api.ROUTES,
     *operator_api.ROUTES,
     *notifications.ROUTES,
     *console.ROUTES,

@@ -1,6 +1,6 @@
 """The trust and deny lists as this process knows them, polled by version each second.
 
-The same task turns settlement's deny requests into list entries; with several gateways, one at
+The same task turns deny requests into list entries; with several gateways, one at
 a time does it.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gateway.database import Database
 from gateway.problems import starting
 from transitpay.clock import Clock
-from transitpay.postgres import lists
+from transitpay.postgres import denials, lists
 from transitpay.ride_code.deny_list import DenyList
 from transitpay.ride_code.trust_list import TrustList
 
@@ -65,7 +65,7 @@ class ListCache:
         Raises: TemporarilyUnavailable; the lists stay as they were.
         """
         async with self._database.transaction() as conn:
-            await lists.apply_deny_requests(conn, self._clock.now())
+            await denials.apply_deny_requests(conn, self._clock.now())
         async with self._database.transaction() as conn:
             versions = await lists.versions(conn)
             if self._trust is None or self._trust.version != versions["trust"]:

@@ -38,6 +38,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "day_out_of_range": (422, "The scan is too old or in the future; it is kept for people."),
     "no_destination": (422, "Enrol the rider for a destination first."),
     "rider_denied": (422, "The rider owes a fare; settle it first."),
+    "unknown_serial": (422, "The rider has no authorisation with this serial yet."),
     "serials_used_up": (422, "The rider has had every serial."),
     "internal_error": (500, "Our mistake; it is logged."),
     "temporarily_unavailable": (503, "Too busy or starting; send the same again."),

@@ -1,4 +1,4 @@
-"""What wallets call: enrol riders, issue authorisations, read rides. A wallet sees its own only."""
+"""What wallets call about riders: enrol, tokens, destinations, rides; each sees its own only."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import secrets
 
 import asyncpg
 
-from gateway.issuing import Wish, check_same_request, issue
 from gateway.paging import next_cursor, page, read_cursor
 from gateway.problems import not_found
 from gateway.wallet_models import (
-    AuthorisationAnswer,
-    AuthorisationRequest,
     DestinationRequest,
     EnrolRequest,
     PageQuery,
@@ -22,10 +19,9 @@ from gateway.wallet_models import (
 )
 from gateway.web import Call, Route
 from transitpay.destinations import DESTINATIONS, destination_number
-from transitpay.errors import RuleViolation
-from transitpay.postgres import lists, records, reference, riders
+from transitpay.postgres import records, riders
 from transitpay.postgres.reference import Role
-from transitpay.postgres.riders import IssuedAuthorisation, Rider
+from transitpay.postgres.riders import Rider
 
 _WALLETS = frozenset({Role.WALLET})
 _RIDERS = "/v1/riders/{rider_id}"
@@ -74,51 +70,6 @@ async def add_destination(call: Call) -> RiderAnswer:
     return _rider_answer(await call.services.database.run(work))
 
 
-async def authorise(call: Call) -> AuthorisationAnswer:
-    """Issue an authorisation; the same request gets the same one.
-
-    Raises: RuleViolation (``not_found``, ``rider_denied``, ``no_destination``), MalformedInput
-    (``bad_device_key``), Conflict (``request_repeated``), TemporarilyUnavailable
-    (``no_issuer_key``).
-    """
-    asked, services, wallet = call.body_as(AuthorisationRequest), call.services, call.participant
-    rider_id, now = _rider_id(call), services.clock.now()
-    wish = Wish(
-        asked.request_id,
-        bytes.fromhex(asked.device_public_key),
-        asked.life_hours,
-        asked.ceiling_major,
-        asked.max_companions,
-    )
-
-    async def work(conn: asyncpg.Connection) -> IssuedAuthorisation:
-        rider = await riders.lock_rider(conn, wallet, rider_id)
-        if rider is None:
-            raise not_found("rider")
-        known = await riders.authorisation_of_request(conn, wallet, wish.request_id)
-        if known is not None:
-            check_same_request(wish, rider_id, known)
-            return known
-        if await lists.is_denied(conn, wallet, rider_id):
-            raise RuleViolation("rider_denied", "the rider owes a fare; settle it first")
-        key, private = services.issuer_keys.signing_key(services.lists.trust, wallet, now)
-        serial = 1 + await riders.highest_serial(conn, wallet, rider_id)
-        unit = await reference.participant_currency(conn, wallet)
-        given = issue(wish, rider, serial, unit, key, private, now)
-        await riders.insert_authorisations(conn, [given])
-        return given
-
-    given = await services.database.run(work)
-    return AuthorisationAnswer(
-        serial=given.serial,
-        issuer_part=given.issuer_part.hex(),
-        signature=given.signature.hex(),
-        not_before=given.not_before,
-        not_after=given.not_after,
-        server_time=services.clock.now(),
-    )
-
-
 async def rides(call: Call) -> RidesAnswer:
     """A page of the rider's journeys, newest first."""
     asked, wallet, rider_id = call.query_as(PageQuery), call.participant, _rider_id(call)
@@ -157,14 +108,6 @@ ROUTES = (
     Route(
         "POST", f"{_RIDERS}/destinations", add_destination, "Switch a destination on", _WALLETS,
         body=DestinationRequest, answer=RiderAnswer, errors=("not_found",),
-    ),
-    Route(
-        "POST", f"{_RIDERS}/authorisations", authorise, "Issue an authorisation", _WALLETS,
-        body=AuthorisationRequest, answer=AuthorisationAnswer,
-        errors=(
-            "not_found", "rider_denied", "no_destination", "bad_device_key", "request_repeated",
-            "serials_used_up", "no_issuer_key",
-        ),
     ),
     Route(
         "GET", f"{_RIDERS}/rides", rides, "A rider's journeys and charges", _WALLETS,

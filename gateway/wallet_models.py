@@ -1,4 +1,4 @@
-"""What wallets send and get: riders, destinations, authorisations, rides."""
+"""What wallets send and get: riders, destinations, rides."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from gateway.fields import Cursor, Id, Incoming, Instant, Outgoing, PageLimit, Word
-from gateway.issuing import DEFAULT_CEILING_MAJOR, DEFAULT_LIFE_H, LONGEST_LIFE_H
+from gateway.fields import Cursor, Incoming, Instant, Outgoing, PageLimit, Word
 
 Destination = Literal["hong-kong", "shenzhen", "guangzhou", "zhongshan", "foshan"]
 AccessToken = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$", repr=False)]
@@ -40,31 +39,6 @@ class DestinationRequest(Incoming):
     """A destination that the rider switched on."""
 
     destination: Destination
-
-
-class AuthorisationRequest(Incoming):
-    """One device's permission to draw codes. ``request_id`` is your key: twice is once.
-
-    ``device_public_key`` is a compressed P-256 point in lower-case hex; ``ceiling_major`` the
-    highest fare you stand for, in whole units of your currency.
-    """
-
-    request_id: Id
-    device_public_key: Annotated[str, Field(pattern=r"^0[23][0-9a-f]{64}$")]
-    life_hours: Annotated[int, Field(ge=1, le=LONGEST_LIFE_H)] = DEFAULT_LIFE_H
-    ceiling_major: Annotated[int, Field(ge=1, le=65535)] = DEFAULT_CEILING_MAJOR
-    max_companions: Annotated[int, Field(ge=0, le=2)] = 0
-
-
-class AuthorisationAnswer(Outgoing):
-    """What the phone needs: 65 signed bytes and the 64-byte signature, both in hex."""
-
-    serial: int
-    issuer_part: str
-    signature: str
-    not_before: Instant
-    not_after: Instant
-    server_time: Instant
 
 
 class PageQuery(Incoming):

@@ -27,6 +27,7 @@ TABLE = {
     "PUT /v1/riders/{rider_id}/token": "wallet",
     "POST /v1/riders/{rider_id}/destinations": "wallet",
     "POST /v1/riders/{rider_id}/authorisations": "wallet",
+    "POST /v1/riders/{rider_id}/revocations": "wallet",
     "GET /v1/riders/{rider_id}/rides": "wallet",
     "POST /v1/operator/refunds": "operator",
     "GET /v1/operator/journeys": "operator",

@@ -122,10 +122,8 @@ async def test_a_denied_rider_gets_no_authorisation(world: World) -> None:
     rider = (await call(world, client, "POST", "/v1/riders", RIDER))["rider_id"]
     conn = await world.db.connect()
     await conn.execute(
-        "insert into deny_request (issuer, rider_id, action, reason, requested_at)"
-        " values ($1, $2, 'deny', 'arrears', $3)", WALLET, rider, AT,
-    )  # fmt: skip
-    await conn.execute("insert into deny_entry values ($1, $2, 0, 'arrears', 1)", WALLET, rider)
+        "insert into deny_entry (issuer, rider_id, debt_serial) values ($1, $2, 0)", WALLET, rider
+    )
     path = f"/v1/riders/{rider}/authorisations"
     assert (await call(world, client, "POST", path, wish(), status=422))["code"] == "rider_denied"
 

@@ -1,8 +1,7 @@
-"""Lists: their versions, deny requests applied once by whoever comes first, keys that stay."""
+"""Lists: keys that stay; how far readers have reported."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,66 +26,6 @@ async def conn(db: Any) -> Any:
         "insert into rider (issuer, rider_id, enrolled_at) values ('alipayhk', $1, $2)", RIDER, AT
     )
     return made
-
-
-async def ask(db: Any, *actions: str) -> None:
-    settlement = await db.connect("transitpay_settlement")
-    for action in actions:
-        await settlement.execute(
-            "insert into deny_request (issuer, rider_id, action, reason, requested_at)"
-            " values ('alipayhk', $1, $2, 'arrears', $3)", RIDER, action, AT,
-        )  # fmt: skip
-
-
-async def issued(conn: Any, serial: int) -> None:
-    await conn.execute(
-        "insert into authorisation values ('alipayhk', $1, $2, $3, $4, $5, $6, $7, $7, $7)",
-        RIDER, serial, f"r{serial}", bytes(33), bytes(65), bytes(64), AT,
-    )  # fmt: skip
-
-
-async def test_a_denial_covers_every_serial_issued_so_far(db: Any, conn: Any) -> None:
-    await issued(conn, 1)
-    await issued(conn, 2)
-    await ask(db, "deny")
-    assert await lists.apply_deny_requests(conn, AT) == 1
-    await issued(conn, 3)
-    found = await lists.deny_list(conn)
-    assert dict(found.serials) == {("alipayhk", RIDER): 2} and found.version == 2
-    assert await lists.apply_deny_requests(conn, AT) == 0
-    assert (await lists.deny_list(conn)).version == 2, "nothing new, no new version"
-
-
-async def test_the_newest_word_on_a_rider_counts(db: Any, conn: Any) -> None:
-    await ask(db, "deny", "release", "deny")
-    assert await lists.apply_deny_requests(conn, AT) == 3
-    assert len((await lists.deny_list(conn)).serials) == 1
-    await ask(db, "deny", "release")
-    assert await lists.apply_deny_requests(conn, AT) == 2
-    assert not (await lists.deny_list(conn)).serials
-
-
-async def test_a_request_that_commits_late_is_not_passed_over(db: Any, conn: Any) -> None:
-    slow = await db.connect("transitpay_settlement")
-    held = slow.transaction()
-    await held.start()
-    await slow.execute(
-        "insert into deny_request (issuer, rider_id, action, reason, requested_at)"
-        " values ('alipayhk', 'ffffffffffffffff', 'deny', 'late', $1)", AT,
-    )  # fmt: skip
-    await ask(db, "deny")
-    assert await lists.apply_deny_requests(conn, AT) == 1
-    await held.commit()
-    assert await lists.apply_deny_requests(conn, AT) == 1
-    assert len((await lists.deny_list(conn)).serials) == 2
-
-
-async def test_several_gateways_apply_a_request_once(db: Any, conn: Any) -> None:
-    others = [await db.connect("transitpay_gateway") for _ in range(4)]
-    await ask(db, "deny", "deny")
-    counts = await asyncio.gather(*(lists.apply_deny_requests(c, AT) for c in others))
-    counts += await asyncio.gather(*(lists.apply_deny_requests(c, AT) for c in others))
-    assert sum(counts) == 2 and (await lists.versions(conn))["deny"] == 2
 
 
 async def test_a_key_id_names_one_key_for_ever(conn: Any) -> None:

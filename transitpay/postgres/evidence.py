@@ -120,7 +120,10 @@ select pg_advisory_xact_lock(7366, $1)
 """
 
 _LAST_WORD = """
-select action from deny_request where issuer = $1 and rider_id = $2 order by id desc limit 1
+select action from deny_request
+where issuer = $1 and rider_id = $2 and action <> 'revoke'
+order by id desc
+limit 1
 """
 
 _IN_ARREARS = """

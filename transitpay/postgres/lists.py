@@ -85,7 +85,7 @@ def _issuer_key(row: asyncpg.Record) -> IssuerKey:
 
 
 _DENIED = """
-select issuer, rider_id, serial from deny_entry
+select issuer, rider_id, serial from deny_entry where serial is not null
 """
 
 
@@ -95,86 +95,3 @@ async def deny_list(conn: asyncpg.Connection) -> DenyList:
     rows = await conn.fetch(_DENIED)
     serials = {(row["issuer"], row["rider_id"]): row["serial"] for row in rows}
     return DenyList(version, MappingProxyType(serials))
-
-
-_IS_DENIED = """
-select exists (select from deny_entry where issuer = $1 and rider_id = $2)
-"""
-
-
-async def is_denied(conn: asyncpg.Connection, issuer: str, rider_id: str) -> bool:
-    """Whether the rider stands in the deny list, whatever the serial."""
-    return bool(await conn.fetchval(_IS_DENIED, issuer, rider_id))
-
-
-#: How many ids a later committed request may lie behind an applied one.
-_LOOK_BACK = 1000
-
-_NEW_REQUESTS = """
-select r.id, r.issuer, r.rider_id, r.action, r.reason
-from deny_request r
-where r.id > coalesce((select max(request) from deny_request_done), 0) - $1
-  and not exists (select from deny_request_done d where d.request = r.id)
-order by r.id
-limit 5000
-"""
-
-_DENY_LOCK = """
-select pg_try_advisory_xact_lock(7364002)
-"""
-
-_PUT_DENIED = """
-insert into deny_entry (issuer, rider_id, serial, reason, request)
-select w.issuer, w.rider_id,
-       (select coalesce(max(a.serial), 0) from authorisation a
-        where a.issuer = w.issuer and a.rider_id = w.rider_id),
-       w.reason, w.request
-from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-    as w (issuer, rider_id, reason, request)
-on conflict (issuer, rider_id) do update
-set serial = excluded.serial, reason = excluded.reason, request = excluded.request
-where deny_entry.request < excluded.request
-"""
-
-_RELEASE = """
-delete from deny_entry d
-using unnest($1::text[], $2::text[], $3::bigint[]) as w (issuer, rider_id, request)
-where d.issuer = w.issuer and d.rider_id = w.rider_id and d.request < w.request
-"""
-
-_REQUESTS_DONE = """
-insert into deny_request_done (request, at) select unnest($1::bigint[]), $2
-"""
-
-
-async def apply_deny_requests(conn: asyncpg.Connection, at: datetime) -> int:
-    """Turn new requests into list entries: the newest word on a rider counts.
-
-    Returns how many requests were applied; 0 also where another gateway is at it. A denial
-    covers every authorisation issued so far.
-    """
-    async with conn.transaction():
-        if not await conn.fetchval(_DENY_LOCK):
-            return 0
-        rows = await conn.fetch(_NEW_REQUESTS, _LOOK_BACK)
-        if not rows:
-            return 0
-        newest = {(row["issuer"], row["rider_id"]): row for row in rows}
-        deny = [row for row in newest.values() if row["action"] == "deny"]
-        release = [row for row in newest.values() if row["action"] == "release"]
-        await conn.execute(
-            _PUT_DENIED,
-            [row["issuer"] for row in deny],
-            [row["rider_id"] for row in deny],
-            [row["reason"] for row in deny],
-            [row["id"] for row in deny],
-        )
-        await conn.execute(
-            _RELEASE,
-            [row["issuer"] for row in release],
-            [row["rider_id"] for row in release],
-            [row["id"] for row in release],
-        )
-        await conn.execute(_REQUESTS_DONE, [row["id"] for row in rows], at)
-        await raise_version(conn, "deny", at)
-        return len(rows)

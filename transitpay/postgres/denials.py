@@ -1,0 +1,192 @@
+"""Who is denied: words on debts and lost phones become entries of the deny list.
+
+Settlement tells of debts (deny, release), wallets revoke the serials of lost phones; both are rows
+of one inbox. An entry holds the two side by side, so that neither undoes the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from transitpay.postgres import lists
+
+#: How many ids a later committed request may lie behind an applied one.
+_LOOK_BACK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One row of the inbox; ``through_serial`` belongs to a revocation."""
+
+    id: int
+    issuer: str
+    rider_id: str
+    action: str
+    reason: str
+    through_serial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What new words make of one rider's entry: the newest word on the debt, the highest serial
+    revoked; None = no word on it."""
+
+    issuer: str
+    rider_id: str
+    debt: Word | None
+    revoked: Word | None
+
+
+def changes(words: Iterable[Word]) -> list[Change]:
+    """One change a rider, by rider. Words may come in any order."""
+    debts: dict[tuple[str, str], Word] = {}
+    revoked: dict[tuple[str, str], Word] = {}
+    for word in sorted(words, key=lambda w: w.id):
+        rider = (word.issuer, word.rider_id)
+        if word.through_serial is None:
+            debts[rider] = word
+        elif rider not in revoked or (revoked[rider].through_serial or 0) < word.through_serial:
+            revoked[rider] = word
+    return [
+        Change(*rider, debts.get(rider), revoked.get(rider)) for rider in sorted(debts | revoked)
+    ]
+
+
+_NEW_REQUESTS = """
+select r.id, r.issuer, r.rider_id, r.action, r.reason, r.through_serial
+from deny_request r
+where r.id > coalesce((select max(request) from deny_request_done), 0) - $1
+  and not exists (select from deny_request_done d where d.request = r.id)
+order by r.id
+limit 5000
+"""
+
+_DENY_LOCK = """
+select pg_try_advisory_xact_lock(7364002)
+"""
+
+_REQUESTS_DONE = """
+insert into deny_request_done (request, at) select unnest($1::bigint[]), $2
+"""
+
+
+async def apply_deny_requests(conn: asyncpg.Connection, at: datetime) -> int:
+    """Turn new requests into list entries.
+
+    Returns how many requests were applied; 0 also where another gateway is at it. A debt denies
+    every authorisation issued so far, a revocation those up to its serial.
+    """
+    async with conn.transaction():
+        if not await conn.fetchval(_DENY_LOCK):
+            return 0
+        words = [Word(*row.values()) for row in await conn.fetch(_NEW_REQUESTS, _LOOK_BACK)]
+        if not words:
+            return 0
+        await _put_changes(conn, changes(words))
+        await conn.execute(_REQUESTS_DONE, [word.id for word in words], at)
+        await lists.raise_version(conn, "deny", at)
+        return len(words)
+
+
+_PUT = """
+insert into deny_entry (issuer, rider_id, debt_serial, debt_reason, debt_request, revoked_serial,
+    revoked_reason)
+select w.issuer, w.rider_id,
+       case when w.owes then (select coalesce(max(a.serial), 0) from authorisation a
+                              where a.issuer = w.issuer and a.rider_id = w.rider_id) end,
+       w.debt_reason, w.debt_request, w.revoked_serial, w.revoked_reason
+from unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::bigint[], $6::bigint[],
+    $7::text[])
+    as w (issuer, rider_id, owes, debt_reason, debt_request, revoked_serial, revoked_reason)
+on conflict (issuer, rider_id) do update
+set (debt_serial, debt_reason, debt_request) = (
+        select n.debt_serial, n.debt_reason, n.debt_request
+        from (values (deny_entry.debt_serial, deny_entry.debt_reason, deny_entry.debt_request),
+            (excluded.debt_serial, excluded.debt_reason, excluded.debt_request))
+            as n (debt_serial, debt_reason, debt_request)
+        order by n.debt_request desc nulls last limit 1),
+    (revoked_serial, revoked_reason) = (
+        select n.revoked_serial, n.revoked_reason
+        from (values (deny_entry.revoked_serial, deny_entry.revoked_reason),
+            (excluded.revoked_serial, excluded.revoked_reason))
+            as n (revoked_serial, revoked_reason)
+        order by n.revoked_serial desc nulls last limit 1)
+"""
+
+
+async def _put_changes(conn: asyncpg.Connection, found: Sequence[Change]) -> None:
+    """Merge changes: the newest word on a debt counts, serials revoked only rise."""
+    debts = [change.debt for change in found]
+    revoked = [change.revoked for change in found]
+    owed = [w is not None and w.action == "deny" for w in debts]
+    await conn.execute(
+        _PUT,
+        [change.issuer for change in found],
+        [change.rider_id for change in found],
+        owed,
+        [w.reason if w and owes else None for w, owes in zip(debts, owed, strict=True)],
+        [w.id if w else None for w in debts],
+        [w.through_serial if w else None for w in revoked],
+        [w.reason if w else None for w in revoked],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """What a rider is denied for: a debt, serials of lost phones, both, or nothing."""
+
+    debt_serial: int | None = None
+    debt_reason: str | None = None
+    revoked_serial: int | None = None
+    revoked_reason: str | None = None
+
+    @property
+    def owes(self) -> bool:
+        """Whether a debt stands: no new authorisation until it is settled."""
+        return self.debt_serial is not None
+
+    @property
+    def serial(self) -> int:
+        """Authorisations with a serial up to this are denied; 0 = none."""
+        return max(self.debt_serial or 0, self.revoked_serial or 0)
+
+
+_DENIAL = """
+select debt_serial, debt_reason, revoked_serial, revoked_reason
+from deny_entry
+where issuer = $1 and rider_id = $2
+"""
+
+
+async def denial(conn: asyncpg.Connection, issuer: str, rider_id: str) -> Denial:
+    """What this rider is denied for."""
+    row = await conn.fetchrow(_DENIAL, issuer, rider_id)
+    return Denial() if row is None else Denial(*row.values())
+
+
+_REVOKE = """
+insert into deny_request (issuer, rider_id, action, reason, requested_at, through_serial)
+values ($1, $2, 'revoke', $4, $5, $3)
+on conflict do nothing
+"""
+_REVOKED_REASON = """
+select reason from deny_request
+where issuer = $1 and rider_id = $2 and through_serial = $3 and action = 'revoke'
+"""
+
+
+async def ask_revocation(
+    conn: asyncpg.Connection,
+    issuer: str,
+    rider_id: str,
+    through_serial: int,
+    reason: str,
+    at: datetime,
+) -> str:
+    """Ask that serials up to this one be denied; twice is once. Returns the reason on record."""
+    await conn.execute(_REVOKE, issuer, rider_id, through_serial, reason, at)
+    return str(await conn.fetchval(_REVOKED_REASON, issuer, rider_id, through_serial))
