@@ -12,8 +12,8 @@ from transitpay.taps import Direction
 
 MAX_BATCH = 500
 
-#: Whatever was read from the glass; it need not be a ride code.
-CodeText = Annotated[str, Field(max_length=2048, pattern=r"^[^\x00]*$")]
+#: Whatever was read from the glass, a NUL too; it need not be a ride code.
+CodeText = Annotated[str, Field(max_length=2048)]
 #: Enumerations travel as text, so a strict model takes them by their value.
 DirectionText = Annotated[Direction, Field(strict=False)]
 
