@@ -103,17 +103,64 @@ create table reader (
     direction text not null check (direction in ('entry', 'exit', 'board', 'alight', 'single')),
     service_excluded boolean not null default false,
     passback_s int not null default 300 check (passback_s >= 0),
+    new_key_allowed boolean not null default false,   -- by an admin, for one enrolment
     decommissioned_at timestamptz
 );
 create index on reader (network);
 
--- How far a reader has reported: every scan of it up to through_at has reached us (gateway).
+-- The keys by which a reader signs what it uploads, numbered from 1; one of them is in use (gateway).
+create table reader_key (
+    reader text not null references reader,
+    number int not null check (number between 1 and 65535),
+    public_key bytea not null check (octet_length(public_key) = 33),
+    first_position bigint not null check (first_position > 0),
+    software text not null,
+    enrolled_at timestamptz not null,
+    retired_at timestamptz,              -- what was sealed until then is still taken
+    primary key (reader, number),
+    unique (reader, public_key)
+);
+create unique index reader_key_in_use on reader_key (reader) where retired_at is null;
+
+-- What a reader last said of itself. Every scan of it up to through_at has reached us (gateway).
 create table reader_status (
     reader text not null primary key references reader,
     last_sequence bigint not null,
     through_at timestamptz not null,
-    seen_at timestamptz not null
+    seen_at timestamptz not null,
+    clock_error_ms bigint,               -- its clock minus ours at the last heartbeat
+    uncertainty_s int,
+    last_position bigint,
+    store_held int,
+    store_capacity int,
+    trust_version bigint,
+    deny_version bigint,
+    config_version bigint,
+    software text
 );
+
+-- How far a reader's records are here without a gap and chained; locked by each upload (gateway).
+create table reader_chain (
+    reader text not null primary key references reader,
+    acknowledged_through bigint not null,
+    acknowledged_hash bytea not null,    -- of that record; the start of the chain if there is none
+    key_number int not null,             -- under which that record is chained
+    highest_position bigint not null
+);
+
+-- What is wrong with a reader or what it read, once; ended_at when it is no longer so (gateway).
+create table reader_alarm (
+    id bigint generated always as identity unique,
+    reader text not null references reader,
+    kind text not null check (kind in ('gap', 'cloned_reader', 'broken_chain', 'cloned_device',
+        'clock_fault', 'silent', 'after_decommissioning', 'unrecorded_scans', 'store_full')),
+    subject text not null,               -- the natural key of the fault within its kind
+    detail jsonb not null,
+    raised_at timestamptz not null,
+    ended_at timestamptz,
+    primary key (reader, kind, subject)
+);
+create index on reader_alarm (raised_at, id);
 
 -- ---------------------------------------------------------------------------------------------
 -- 2. Ride codes: keys, riders, authorisations, lists (written by the gateway)
@@ -341,7 +388,70 @@ create table tap_inbox (
 ) with (fillfactor = 80);
 create index tap_inbox_due on tap_inbox (shard, due_at);
 
--- What no partition would take; never fails its group.
+-- A sealed batch as received; append-only. The body is kept only where other records stand at its
+-- positions: nothing that a reader has signed is lost.
+create table reader_batch (
+    reader text not null,
+    key_number int not null,
+    first_position bigint not null,
+    last_position bigint not null,
+    hash_before bytea not null check (octet_length(hash_before) = 32),
+    hash_after bytea not null check (octet_length(hash_after) = 32),
+    sealed_at timestamptz not null,
+    received_at timestamptz not null,
+    agrees boolean not null,             -- with all that was stored at its positions before
+    body bytea,
+    primary key (reader, first_position, last_position, hash_after),
+    foreign key (reader, key_number) references reader_key,
+    constraint reader_batch_body check (agrees = (body is null))
+);
+create trigger reader_batch_append_only before update or delete or truncate on reader_batch
+    for each statement execute function refuse_change();
+
+-- What the reader did with a scan, beside the tap that says what became of it; once a tap.
+create table tap_record (
+    tapped_day date not null,
+    reader text not null,
+    sequence bigint not null,
+    position bigint,                     -- null: of a reader without a key, as is record_hash
+    record_hash bytea,                   -- its place in the chain
+    at timestamptz not null,
+    received_at timestamptz not null,
+    decided_by text not null check (decided_by in ('reader', 'gateway')),
+    decision text not null check (decision in ('accepted', 'refused', 'already_answered')),
+    reason text,
+    flags text[] not null,
+    mode text not null check (mode in ('normal', 'open', 'emergency', 'local')),
+    trust_version bigint not null,
+    deny_version bigint not null,
+    config_version bigint not null,
+    variant text,
+    trip text,
+    stop_index smallint,
+    outcome text check (outcome in ('passed', 'not_passed', 'timed_out', 'forced_open')),
+    difference text,                     -- from our own judgement, and who bears the fare for it
+    liable text check (liable in ('issuer', 'operator', 'rider', 'house')),
+    primary key (tapped_day, reader, sequence),
+    constraint tap_record_one_liable check ((difference is null) = (liable is null))
+) partition by range (tapped_day);
+create index on tap_record (reader, position);
+
+-- The records of a reader that are no scans: boots, events, and what followed a scan.
+create table reader_event (
+    reader text not null,
+    position bigint not null,
+    record_hash bytea not null,
+    at timestamptz not null,
+    received_at timestamptz not null,
+    kind text not null,                  -- boot, outcome, or the name of the event
+    sequence bigint,                     -- of the scan of an outcome, else null
+    detail jsonb not null,
+    primary key (reader, position),
+    constraint reader_event_outcome check ((kind = 'outcome') = (sequence is not null))
+);
+create index on reader_event (reader, sequence) where sequence is not null;
+
+-- What no partition would take, or what alone was unfit; never fails its group.
 create table tap_quarantine (
     tapped_day date not null,
     reader text not null,
@@ -378,6 +488,11 @@ begin
         if to_regclass(format('tap_%s', to_char(day, 'YYYYMMDD'))) is null then
             execute format('create table %I partition of tap for values from (%L) to (%L)',
                 'tap_' || to_char(day, 'YYYYMMDD'), day, day + 1);
+            made := made + 1;
+        end if;
+        if to_regclass(format('tap_record_%s', to_char(day, 'YYYYMMDD'))) is null then
+            execute format('create table %I partition of tap_record for values from (%L) to (%L)',
+                'tap_record_' || to_char(day, 'YYYYMMDD'), day, day + 1);
             made := made + 1;
         end if;
         if to_regclass(format('code_use_%s', to_char(day, 'YYYYMMDD'))) is null then
@@ -868,6 +983,13 @@ grant select on
     account_balance to transitpay_finance_read, transitpay_auditor;
 grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence, journey_tap
     to transitpay_auditor;
+
+-- readers' records: the gateway writes them, a later use of a code gives way to an earlier one
+grant select, insert, update on reader_key, reader_chain, reader_alarm, tap_record to transitpay_gateway;
+grant select, insert on reader_batch, reader_event to transitpay_gateway;
+grant update on code_use to transitpay_gateway;
+grant select on tap_record, reader_batch, reader_alarm to transitpay_settlement;
+grant select on tap_record, reader_key, reader_batch, reader_event, reader_alarm to transitpay_auditor;
 
 -- the house itself and the lists exist from the start
 insert into participant (id, kind, name, currency) values ('house', 'house', 'The house', 'HKD');

@@ -20,6 +20,7 @@ from gateway import (
     openapi,
     operator_api,
     reader_api,
+    reader_keys,
     wallet_api,
 )
 from gateway.auth import Authenticator
@@ -48,6 +49,7 @@ _DRAIN_S = 5.0
 
 ROUTES: tuple[Route, ...] = (
     *reader_api.ROUTES,
+    *reader_keys.ROUTES,
     *wallet_api.ROUTES,
     *authorisation_api.ROUTES,
     *operator_api.ROUTES,

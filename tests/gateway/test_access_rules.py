@@ -19,6 +19,7 @@ PEOPLE = "finance auditor admin"
 TABLE = {
     "POST /v1/taps": "reader",
     "POST /v1/taps/batch": "reader",
+    "POST /v1/readers/enrol": "reader",
     "POST /v1/readers/heartbeat": "reader",
     "GET /v1/lists/trust": "reader",
     "GET /v1/lists/deny": "reader",

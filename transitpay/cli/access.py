@@ -20,6 +20,7 @@ from transitpay.destinations import (
     mode_number,
 )
 from transitpay.errors import MalformedInput
+from transitpay.postgres import reader_keys
 from transitpay.postgres.embedded import running_database
 from transitpay.postgres.pool import Connection, connect, database_errors
 from transitpay.postgres.reference import (
@@ -158,6 +159,7 @@ def operator(
 @click.option("--service-excluded", is_flag=True, help="No ride codes here (e.g. Airport Express).")
 @click.option("--passback-s", type=click.IntRange(0, 86400), default=300, show_default=True)
 @click.option("--decommission", is_flag=True, help="Out of service from now on.")
+@click.option("--allow-new-key", is_flag=True, help="It may enrol one key in place of its own.")
 @_new_token
 @_revoke
 @_as_json
@@ -172,6 +174,7 @@ def reader(
     service_excluded: bool,
     passback_s: int,
     decommission: bool,
+    allow_new_key: bool,
     new_token: bool,
     revoke: bool,
     as_json: bool,
@@ -188,6 +191,8 @@ def reader(
         made = await use_cases.register_reader(
             conn, registration, at, new_token=new_token, revoke=revoke
         )
+        if allow_new_key:
+            await reader_keys.allow_new_key(conn, id_, True)
         return {"reader": id_, "actor": made.actor, "token": made.token}
 
     _say(_run(settings, work), as_json)

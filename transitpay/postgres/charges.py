@@ -196,9 +196,7 @@ async def save(
     if not changed:
         return
     await _save_old_attempts(conn, changed)
-    fresh = [
-        (now.id, a) for was, now in changed for a in now.attempts[len(was.charge.attempts) :]
-    ]
+    fresh = [(now.id, a) for was, now in changed for a in now.attempts[len(was.charge.attempts) :]]
     if fresh:
         await conn.execute(
             _ADD_ATTEMPTS,
