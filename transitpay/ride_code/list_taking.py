@@ -111,6 +111,12 @@ def take(
     return _with_digest(Taken(head, held.table, came.changes))
 
 
+def is_genuine(head: ListHead, wanted: Wanted) -> bool:
+    """Whether the head of a list that was kept is what is wanted, and signed; time is no matter."""
+    asked_for = head.kind is wanted.kind and head.scope == wanted.scope
+    return asked_for and _is_certified(head, wanted) and _is_signed(head)
+
+
 def _read(received: Bytes) -> SignedList | Delta:
     """What came, as far as it can be read. Raises: MalformedInput (``list_unreadable``)."""
     if bytes(received[:4]) != b"TPD1":
@@ -132,20 +138,30 @@ def _check_signatures(
     head: ListHead, wanted: Wanted, at: datetime, uncertainty_s: int
 ) -> ListRefusal | None:
     """The reason if the certificate or the list key's signature does not hold."""
-    it = head.certificate
-    root = wanted.roots.get(it.root)
-    certified = root is not None and tagged_accepts(
-        root, LIST_KEY_TAG, it.signature, it.signed_bytes()
-    )
-    if not certified or not it.may_sign(head.kind):
+    if not _is_certified(head, wanted):
         return ListRefusal.LIST_BAD_CERTIFICATE
+    it = head.certificate
     doubt = timedelta(seconds=uncertainty_s)
     valid_now = it.not_before - doubt <= at < it.not_after + doubt
     if not valid_now or not it.not_before <= head.issued_at < it.not_after:
         return ListRefusal.LIST_CERTIFICATE_EXPIRED
-    if not tagged_accepts(it.public_key, LIST_TAG, head.signature, head.signed_bytes()):
-        return ListRefusal.LIST_BAD_SIGNATURE
-    return None
+    return None if _is_signed(head) else ListRefusal.LIST_BAD_SIGNATURE
+
+
+def _is_certified(head: ListHead, wanted: Wanted) -> bool:
+    it = head.certificate
+    root = wanted.roots.get(it.root)
+    return (
+        root is not None
+        and it.may_sign(head.kind)
+        and tagged_accepts(root, LIST_KEY_TAG, it.signature, it.signed_bytes())
+    )
+
+
+def _is_signed(head: ListHead) -> bool:
+    return tagged_accepts(
+        head.certificate.public_key, LIST_TAG, head.signature, head.signed_bytes()
+    )
 
 
 def _with_digest(found: Taken) -> Taken | Refused:

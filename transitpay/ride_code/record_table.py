@@ -7,9 +7,9 @@ a stream of the runs between its changes, so that neither version need be in mem
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from struct import Struct
 
 #: What a table may lie in. A memory-mapped file is given as a memoryview of it.
 Bytes = bytes | bytearray | memoryview
@@ -32,6 +32,13 @@ class RecordTable:
     record_size: int
     key_size: int
     key_offset: int = 0
+    _key_at: Callable[[memoryview, int], tuple[bytes]] = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        # The cheapest way to the key bytes of a record in any buffer.
+        object.__setattr__(self, "_key_at", Struct(f"{self.key_size}s").unpack_from)
 
     @staticmethod
     def over(records: Bytes, record_size: int, key_size: int, key_offset: int = 0) -> RecordTable:
@@ -50,15 +57,24 @@ class RecordTable:
 
     def key(self, index: int) -> bytes:
         """The key at a place."""
-        start = index * self.record_size + self.key_offset
-        return bytes(self.records[start : start + self.key_size])
+        return self._key_at(self.records, index * self.record_size + self.key_offset)[0]
 
     def __iter__(self) -> Iterator[memoryview]:
         return (self.record(index) for index in range(len(self)))
 
     def place(self, key: bytes, start: int = 0) -> int:
         """Where a record of this key stands or would stand, looking from ``start`` on."""
-        return bisect_left(range(len(self)), key, start, key=self.key)
+        records, size, offset, key_at = (
+            self.records, self.record_size, self.key_offset, self._key_at
+        )  # fmt: skip
+        end = len(self)
+        while start < end:
+            middle = (start + end) // 2
+            if key_at(records, middle * size + offset)[0] < key:
+                start = middle + 1
+            else:
+                end = middle
+        return start
 
     def find(self, key: bytes) -> memoryview | None:
         """The record of this key, not copied; None where there is none."""
