@@ -33,6 +33,7 @@ from gateway.lists import ListCache
 from gateway.middleware import refusals_as_problems
 from gateway.partitions import Partitions
 from gateway.partner_keys import Partners
+from gateway.places import PlaceCache
 from gateway.postgres_log import PostgresLog
 from gateway.services import Numbers, Services
 from gateway.web import Route, serve
@@ -70,13 +71,15 @@ def build_app(settings: Settings, clock: Clock | None = None) -> web.Application
     tap_log = PostgresLog(database, partitions, debounce, events)
     metrics = Metrics()
     keys = settings.home / "keys"
+    places = PlaceCache(database, clock)
     services = Services(
         settings=settings,
         clock=clock,
         database=database,
         authenticator=Authenticator(database, clock),
         lists=ListCache(database, clock),
-        judging=Judging(test_keys_allowed=settings.env == SANDBOX, speed=clock.speed),
+        places=places,
+        judging=Judging(places, test_keys_allowed=settings.env == SANDBOX, speed=clock.speed),
         online=Intake(tap_log, events),
         uploads=Intake(tap_log, events, queue_limit=20_000, answer_limit_s=10.0),
         issuer_keys=IssuerKeys(keys),
@@ -100,6 +103,7 @@ def build_app(settings: Settings, clock: Clock | None = None) -> web.Application
         ]
         every = background.every
         background.start(every(_LISTS_PAUSE_S, services.lists.refresh, "lists"), "lists")
+        background.start(every(_LISTS_PAUSE_S, places.refresh, "places"), "places")
 
         async def make_partitions() -> None:
             await partitions.refresh(clock.now())

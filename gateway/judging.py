@@ -12,8 +12,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.fields import local_day
+from gateway.places import PlaceCache
 from gateway.scans import JudgedScan, judged_scan
 from gateway.tap_models import BatchRecord, TapFields
+from transitpay.money import Money
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.ride_code.deny_list import DenyList
 from transitpay.ride_code.reasons import Reason
@@ -26,7 +28,7 @@ from transitpay.ride_code.verdict import (
     Rejected,
     judge,
 )
-from transitpay.taps import RiderRef, Scan, TapKey
+from transitpay.taps import EXITS, RiderRef, Scan, TapKey
 
 #: How far an online reader's clock may be from ours.
 CLOCK_TOLERANCE = timedelta(seconds=20)
@@ -38,9 +40,13 @@ _PROVEN = frozenset(
 
 
 class Judging:
-    """Judges scans by the lists it is given; ``speed`` stretches the clock tolerance."""
+    """Judges scans by the lists it is given; ``speed`` stretches the clock tolerance.
 
-    def __init__(self, *, test_keys_allowed: bool, speed: int = 1) -> None:
+    ``places`` knows open gates and highest fares.
+    """
+
+    def __init__(self, places: PlaceCache, *, test_keys_allowed: bool, speed: int = 1) -> None:
+        self._places = places
         self._test_keys_allowed = test_keys_allowed
         self._tolerance = CLOCK_TOLERANCE * speed
         self._signatures = SignatureCache(limit=20_000)
@@ -59,7 +65,7 @@ class Judging:
         verdict = self._judge(scan, reader, trust, deny)
         if abs(scan.at - now) > self._tolerance + doubt:
             verdict = _with_clock_fault(verdict, self._rules(scan, reader))
-        return _judged(scan, reader, verdict, trust, now, asked)
+        return self._judged(scan, reader, verdict, trust, now, asked)
 
     def uploaded(
         self,
@@ -76,7 +82,7 @@ class Judging:
             it = verdict.code.authorisation
             if deny.denies(verdict.issuer, it.rider_id, it.serial):
                 verdict = replace(verdict, flags=(*verdict.flags, Reason.DENIED))
-        return _judged(scan, reader, verdict, trust, now, record)
+        return self._judged(scan, reader, verdict, trust, now, record)
 
     def _judge(
         self, scan: Scan, reader: ReaderRegistration, trust: TrustList, deny: DenyList
@@ -85,13 +91,41 @@ class Judging:
         return judge(scan.code, trust, deny, rules, scan.at, scan.uncertainty_s, self._signatures)
 
     def _rules(self, scan: Scan, reader: ReaderRegistration) -> ReaderRules:
+        # The ceiling is a matter of entries: nobody pays more because an exit looks at it.
+        fares: tuple[Money, ...] = ()
+        if scan.direction not in EXITS:
+            stop, stage = scan.route or scan.stop, scan.stage_fare_minor
+            fares = self._places.current.highest_fares(scan.network, stop, scan.at, stage)
         return ReaderRules(
             reader.destination,
             reader.mode,
             scan.direction,
             service_excluded=reader.service_excluded,
             test_keys_allowed=self._test_keys_allowed,
+            other_highest_fares=fares,
         )
+
+    def _judged(
+        self,
+        scan: Scan,
+        reader: ReaderRegistration,
+        verdict: Accepted | Rejected,
+        trust: TrustList,
+        now: datetime,
+        asked: TapFields,
+    ) -> JudgedScan:
+        key = TapKey(local_day(scan.at), scan.reader, scan.sequence)
+        opened = asked.opened if isinstance(asked, BatchRecord) else None
+        reason = asked.reader_reason if isinstance(asked, BatchRecord) else None
+        rider = _rider(verdict, trust)
+        mode = self._places.current.open_gates(scan.network, scan.stop, scan.at)
+
+        def request() -> Mapping[str, object]:
+            return asked.model_dump(mode="json")
+
+        return judged_scan(
+            scan, key, reader, verdict, rider, now, request, opened, reason, mode
+        )  # fmt: skip
 
 
 def scan_of(asked: TapFields, reader: ReaderRegistration) -> Scan:
@@ -119,25 +153,6 @@ def _with_clock_fault(verdict: Accepted | Rejected, rules: ReaderRules) -> Accep
         return Rejected(Reason.CLOCK_FAULT, verdict.code)
     flags = tuple(flag for flag in verdict.flags if flag is not Reason.CLOCK_FAULT)
     return replace(verdict, flags=(*flags, Reason.CLOCK_FAULT))
-
-
-def _judged(
-    scan: Scan,
-    reader: ReaderRegistration,
-    verdict: Accepted | Rejected,
-    trust: TrustList,
-    now: datetime,
-    asked: TapFields,
-) -> JudgedScan:
-    key = TapKey(local_day(scan.at), scan.reader, scan.sequence)
-    opened = asked.opened if isinstance(asked, BatchRecord) else None
-    reason = asked.reader_reason if isinstance(asked, BatchRecord) else None
-    rider = _rider(verdict, trust)
-
-    def request() -> Mapping[str, object]:
-        return asked.model_dump(mode="json")
-
-    return judged_scan(scan, key, reader, verdict, rider, now, request, opened, reason)
 
 
 def _rider(verdict: Accepted | Rejected, trust: TrustList) -> RiderRef | None:

@@ -131,8 +131,12 @@ def judged_scan(
     request: Callable[[], Mapping[str, object]],
     opened: bool | None = None,
     reader_reason: str | None = None,
+    mode: str | None = None,
 ) -> JudgedScan:
-    """The scan as the tap log takes it; ``opened`` None = we decide, the reader waits."""
+    """The scan as the tap log takes it; ``opened`` None = we decide, the reader waits.
+
+    ``mode`` says by which mode the gates of the stop stood open, if they did.
+    """
     decision, reason, flags = _first_outcome(verdict, opened, reader_reason)
     row = TapRow(
         key=key,
@@ -154,6 +158,7 @@ def judged_scan(
         decision=decision,
         reason=reason,
         flags=flags,
+        mode=mode,
     )
     return JudgedScan(row, verdict, timedelta(seconds=reader.passback_s), request)
 
@@ -197,9 +202,10 @@ def decide(
 
 
 def passback(scan: JudgedScan, presence: Presence | None) -> bool:
-    """Whether this rider and slot entered here too recently; never so at an exit."""
+    """Whether this rider and slot entered here too recently; never so at an exit or open gates."""
     return (
         presence is not None
+        and scan.row.mode is None
         and scan.row.direction in _ENTERING
         and presence.direction in _ENTERING
         and abs(scan.row.at - presence.at) < scan.passback
@@ -220,5 +226,5 @@ def _known(
     return KnownState(
         replay,
         passback=passback(scan, presence),
-        missing_entry=row.direction is Direction.EXIT and not entered,
+        missing_entry=row.direction is Direction.EXIT and row.mode is None and not entered,
     )

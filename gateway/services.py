@@ -12,6 +12,7 @@ from gateway.issuing import IssuerKeys
 from gateway.judging import Judging
 from gateway.lists import ListCache
 from gateway.partner_keys import Partners
+from gateway.places import PlaceCache
 from transitpay.clock import Clock
 from transitpay.runtime.config import Settings
 from transitpay.runtime.metrics import Counter, Histogram, Metrics
@@ -45,6 +46,7 @@ class Services:
     database: Database
     authenticator: Authenticator
     lists: ListCache
+    places: PlaceCache
     judging: Judging
     online: Intake
     uploads: Intake

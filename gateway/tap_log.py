@@ -52,6 +52,7 @@ async def store_group(
         firsts.setdefault(scan.key, scan)
     keys = sorted(firsts)
     new = await taps.insert_taps(conn, [firsts[key].row for key in keys])
+    await taps.mark_modes(conn, [firsts[key].row for key in keys if key in new])
     outcomes = await _decide_new(conn, [firsts[key] for key in keys if key in new], debounce)
     known: dict[TapKey, StoredTap] = {}
     if len(new) < len(keys):

@@ -27,7 +27,9 @@ from settlement.refunds import RefundDesk, RefundWorker
 from transitpay.charging.partner_messages import NOTIFY_PATH
 from transitpay.clock import Clock
 from transitpay.errors import TemporarilyUnavailable
+from transitpay.fares.highest import highest_fares
 from transitpay.fares.tariff import TariffBook
+from transitpay.postgres import stop_fares
 from transitpay.postgres.pool import Pool, open_pool, transaction
 from transitpay.runtime.config import Settings
 from transitpay.runtime.observe import EventLog
@@ -117,6 +119,7 @@ async def run(service: Service) -> None:
             ("refund_requests", desk.once, _SLOW),
         ):
             group.create_task(run_worker(name, once, it.stop, it.metrics, pace))
+        group.create_task(_tell_highest_fares(service))
         group.create_task(_charge_wallets(service, group))
 
 
@@ -162,6 +165,20 @@ async def _pool(settings: Settings, stop: asyncio.Event) -> Pool | None:
             await rest(stop, wait_s)
             wait_s = min(wait_s * 2, 5.0)
     return None
+
+
+async def _tell_highest_fares(service: Service) -> None:
+    """Store what gateways compare ceilings with, once the database takes it."""
+    fares = highest_fares(service.book)
+    while not service.stop.is_set():
+        try:
+            async with transaction(service.pool) as conn:
+                changed = await stop_fares.put_stop_fares(conn, fares, service.clock.now())
+        except TemporarilyUnavailable:
+            await rest(service.stop, _REFRESH_S)
+        else:
+            _log.info("highest_fares", stops=len(fares), changed=changed)
+            return
 
 
 async def _close(pool: Pool) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Context, Decimal
 from enum import StrEnum
 
 from transitpay.errors import MalformedInput
@@ -51,6 +51,7 @@ class Rounding(StrEnum):
     HALF_EVEN = ROUND_HALF_EVEN
     HALF_UP = ROUND_HALF_UP
     DOWN = ROUND_DOWN
+    UP = ROUND_UP
 
 
 @dataclass(frozen=True, slots=True, order=False)

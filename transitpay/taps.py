@@ -21,6 +21,10 @@ class Direction(StrEnum):
     SINGLE = "single"
 
 
+#: Directions in which a rider leaves.
+EXITS = frozenset({Direction.EXIT, Direction.ALIGHT})
+
+
 @dataclass(frozen=True, slots=True)
 class RiderRef:
     """A rider as every tier behind the gate knows one: issuing wallet, opaque id, slot 0-2.

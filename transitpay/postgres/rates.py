@@ -171,3 +171,29 @@ def _found(want: Wanted, row: asyncpg.Record) -> Found:
     return PublishedRate(
         base, quote, row["effective_at"], row["mid"], row["source"], row["published_at"]
     )
+
+
+_MIDS_KNOWN_AT = """
+select coalesce(
+    (select mid from rate
+     where base = $1::char(3) and quote = $2::char(3) and mid is not null
+       and effective_at <= w.at
+     order by effective_at desc limit 1),
+    (select mid from rate
+     where base = $1::char(3) and quote = $2::char(3) and mid is not null
+     order by effective_at limit 1)) as mid
+from unnest($3::timestamptz[]) with ordinality as w (at, n)
+order by w.n
+"""
+
+
+async def mids_known_at(
+    conn: asyncpg.Connection, base: Currency, quote: Currency, instants: Sequence[datetime]
+) -> list[Decimal | None]:
+    """For each instant the last published mid by then, gaps passed over.
+
+    Before the log began it is the log's first; None where the log has none. No fare is priced by
+    this: it is for limits that must be told ahead.
+    """
+    rows = await conn.fetch(_MIDS_KNOWN_AT, base.code, quote.code, list(instants))
+    return [row["mid"] for row in rows]

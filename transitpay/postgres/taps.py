@@ -28,7 +28,8 @@ def shard_of(issuer: str, rider_id: str) -> int:
 class TapRow:
     """A scan as it is stored. ``decision`` is accepted, refused or already_answered.
 
-    ``rider`` is None where the code did not prove one; ``code`` is the text received, as bytes.
+    ``rider`` is None where the code did not prove one; ``code`` is the text received, as bytes;
+    ``mode`` is set where the gates stood open, and written by ``mark_modes``.
     """
 
     key: TapKey
@@ -50,6 +51,7 @@ class TapRow:
     decision: str
     reason: str | None
     flags: tuple[str, ...]
+    mode: str | None = None
 
 
 _INSERT = """
@@ -100,6 +102,23 @@ async def insert_taps(conn: asyncpg.Connection, rows: Sequence[TapRow]) -> set[T
         [",".join(r.flags) for r in rows],
     )
     return {TapKey(day, reader, sequence) for day, reader, sequence in found}
+
+
+_MARK_MODES = """
+update tap t
+set mode = g.mode
+from unnest($1::date[], $2::text[], $3::bigint[], $4::text[])
+    as g (tapped_day, reader, sequence, mode)
+where t.tapped_day = g.tapped_day and t.reader = g.reader and t.sequence = g.sequence
+"""
+
+
+async def mark_modes(conn: asyncpg.Connection, rows: Sequence[TapRow]) -> None:
+    """Note at which of these new scans (sorted) gates stood open; mostly there is none."""
+    marked = [row for row in rows if row.mode is not None]
+    if marked:
+        keys = key_columns([row.key for row in marked])
+        await conn.execute(_MARK_MODES, *keys, [row.mode for row in marked])
 
 
 @dataclass(frozen=True, slots=True)

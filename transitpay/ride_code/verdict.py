@@ -26,11 +26,10 @@ from transitpay.ride_code.layout import (
 from transitpay.ride_code.reasons import RULES, ExitPolicy, Reason
 from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus, TrustList
-from transitpay.taps import Direction, RiderRef
+from transitpay.taps import EXITS, Direction, RiderRef
 
 #: The reader's doubt of its own clock widens the freshness window at most by this.
 UNCERTAINTY_CAP_S = 300
-_EXITS = frozenset({Direction.EXIT, Direction.ALIGHT})
 _ISSUER_SIGNED_END = AUTHORISATION_LENGTH + SIGNATURE_LENGTH
 
 
@@ -82,7 +81,7 @@ class ReaderRules:
     @property
     def is_exit(self) -> bool:
         """Whether the exit policy applies: exit gates, and alighting."""
-        return self.direction in _EXITS
+        return self.direction in EXITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""Station modes: what an operator declared for a stop or a network, when, and as known when.
+
+A record is never changed. A later record that replaces it corrects or ends it; what was known at
+an instant are the records of before, without those that another of before had replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """``gates_open``, ``emergency``: riders pass without a scan; waivers: what they are charged."""
+
+    GATES_OPEN = "gates_open"
+    EMERGENCY = "emergency"
+    DATE_WAIVER = "date_waiver"
+    FARE_WAIVER = "fare_waiver"
+
+
+#: Modes in which gates stand open, the stronger first.
+OPEN_GATES = (Mode.EMERGENCY, Mode.GATES_OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class StationMode:
+    """One record. ``stop`` None is the whole network, ``valid_until`` None is until further notice.
+
+    In force at ``valid_from <= at < valid_until``: a record that begins when it ends never held.
+    ``replaces`` is the id of the record that this one corrects.
+    """
+
+    id: int
+    operator: str
+    request_id: str
+    network: str
+    stop: str | None
+    mode: Mode
+    valid_from: datetime
+    valid_until: datetime | None
+    reason: str
+    replaces: int | None
+    recorded_by: str
+    recorded_at: datetime
+
+    def holds(self, network: str, stop: str, at: datetime) -> bool:
+        """Whether it is in force there and then; ``stop`` is spelled as in the record."""
+        return (
+            self.network == network
+            and self.stop in (None, stop)
+            and self.valid_from <= at
+            and (self.valid_until is None or at < self.valid_until)
+        )
+
+
+def known_at(records: Iterable[StationMode], as_of: datetime) -> list[StationMode]:
+    """What stood at ``as_of``: recorded by then, and not replaced by then; in order of ids."""
+    then = [it for it in records if it.recorded_at <= as_of]
+    replaced = {it.replaces for it in then}
+    return sorted((it for it in then if it.id not in replaced), key=lambda it: it.id)
+
+
+def open_gates(
+    records: Iterable[StationMode], network: str, stop: str, at: datetime
+) -> Mode | None:
+    """The mode by which the gates of a stop stand open; an emergency is told before the rest."""
+    modes = {it.mode for it in records if it.holds(network, stop, at)}
+    return next((mode for mode in OPEN_GATES if mode in modes), None)

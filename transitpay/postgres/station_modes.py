@@ -1,0 +1,164 @@
+"""Statements of station modes: append-only records of operators, and who may make one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from transitpay.journeys.station_modes import Mode, StationMode
+from transitpay.postgres import lists
+
+_COLUMNS = """
+select id, operator, request_id, network, stop, mode, valid_from, valid_until, reason, replaces,
+       recorded_by, recorded_at
+from station_mode
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMode:
+    """A record that is to be made; ``replaces`` is the request id of an earlier one."""
+
+    operator: str
+    request_id: str
+    network: str
+    stop: str | None
+    mode: Mode
+    valid_from: datetime
+    valid_until: datetime | None
+    reason: str
+    replaces: str | None
+
+    def made(self, it: StationMode, replaced: str | None) -> bool:
+        """Whether ``it``, which replaces the request ``replaced``, is this record."""
+        return (
+            self.operator, self.request_id, self.network, self.stop, self.mode, self.valid_from,
+            self.valid_until, self.reason, self.replaces,
+        ) == (
+            it.operator, it.request_id, it.network, it.stop, it.mode, it.valid_from,
+            it.valid_until, it.reason, replaced,
+        )  # fmt: skip
+
+
+_OF_OPERATOR = """
+select exists (select from reader where operator = $1 and network = $2)
+"""
+
+
+async def has_network(conn: asyncpg.Connection, operator: str, network: str) -> bool:
+    """Whether the operator has a reader on this network."""
+    return bool(await conn.fetchval(_OF_OPERATOR, operator, network))
+
+
+_BY_REQUEST = f"""{_COLUMNS}
+where operator = $1 and request_id = $2
+"""
+
+
+async def mode_of_request(
+    conn: asyncpg.Connection, operator: str, request_id: str
+) -> StationMode | None:
+    """The record that this request made."""
+    row = await conn.fetchrow(_BY_REQUEST, operator, request_id)
+    return None if row is None else _mode(row)
+
+
+_REQUEST_OF = """
+select request_id from station_mode where id = $1
+"""
+
+
+async def request_of(conn: asyncpg.Connection, record: int | None) -> str | None:
+    """The request id of a record."""
+    found: str | None = None
+    if record is not None:
+        found = await conn.fetchval(_REQUEST_OF, record)
+    return found
+
+
+_REPLACED_BY = """
+select request_id from station_mode where replaces = $1
+"""
+
+
+async def replaced_by(conn: asyncpg.Connection, record: int) -> str | None:
+    """The request id of the record that replaced this one."""
+    found: str | None = await conn.fetchval(_REPLACED_BY, record)
+    return found
+
+
+_LOCK = """
+select pg_advisory_xact_lock(7364004)
+"""
+
+
+async def lock_modes(conn: asyncpg.Connection) -> None:
+    """Station modes are recorded one after another: ids and versions rise as they are committed."""
+    await conn.execute(_LOCK)
+
+
+_INSERT = """
+insert into station_mode (operator, request_id, network, stop, mode, valid_from, valid_until,
+    reason, replaces, recorded_by, recorded_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+
+
+async def insert_mode(
+    conn: asyncpg.Connection, it: NewMode, replaces: int | None, by: str, at: datetime
+) -> None:
+    """Record it and raise the version; ``lock_modes`` is held."""
+    await conn.execute(
+        _INSERT, it.operator, it.request_id, it.network, it.stop, str(it.mode), it.valid_from,
+        it.valid_until, it.reason, replaces, by, at,
+    )  # fmt: skip
+    await lists.raise_version(conn, "modes", at)
+
+
+_SINCE = f"""{_COLUMNS} m
+where (valid_until is null or valid_until >= $1)
+  and not exists (select from station_mode r where r.replaces = m.id)
+order by id
+"""
+
+
+async def modes_since(conn: asyncpg.Connection, since: datetime) -> list[StationMode]:
+    """The records that stand now and end after ``since``, of all networks."""
+    return [_mode(row) for row in await conn.fetch(_SINCE, since)]
+
+
+_HISTORY = f"""{_COLUMNS} m
+where operator = $1
+  and ($2::text is null or network = $2)
+  and recorded_at <= $3
+  and not ($4 and exists (
+      select from station_mode r where r.replaces = m.id and r.recorded_at <= $3))
+  and ($5::bigint is null or id < $5)
+order by id desc
+limit $6
+"""
+
+
+async def modes(
+    conn: asyncpg.Connection,
+    operator: str,
+    network: str | None,
+    as_of: datetime,
+    *,
+    standing: bool,
+    before: int | None,
+    limit: int,
+) -> list[StationMode]:
+    """Records as they were known at ``as_of``, newest first, from below the id ``before``.
+
+    ``standing``: without those that another had replaced by then.
+    """
+    rows = await conn.fetch(_HISTORY, operator, network, as_of, standing, before, limit)
+    return [_mode(row) for row in rows]
+
+
+def _mode(row: asyncpg.Record) -> StationMode:
+    found = dict(row)
+    return StationMode(**{**found, "mode": Mode(found["mode"])})
