@@ -357,6 +357,7 @@ create table code_use (
     device_key bytea not null,
     serial bigint not null,
     counter int not null,
+    content bytea not null,              -- digest of what the phone signed: other content, other phone
     tapped_day date not null,
     reader text not null,
     sequence bigint not null,
@@ -370,12 +371,19 @@ create table presence (
     rider_id text not null,
     slot smallint not null,
     network text not null,
-    at timestamptz,
-    stop text,
-    direction text,
-    reader text,
+    at timestamptz not null,
+    stop text not null,
+    direction text not null,
+    reader text not null,
+    since timestamptz,                   -- the at before this one: who moves a rider has read it
     primary key (issuer, rider_id, slot, network)
 ) with (fillfactor = 70);
+
+-- Refuses a group of scans that was decided by a presence which has moved since.
+create function seen_meanwhile() returns timestamptz language plpgsql as $$
+begin
+    raise exception 'a rider was seen meanwhile' using errcode = 'serialization_failure';
+end $$;
 
 -- A rider whose taps must be read (again). Inserted with each tap, and by whatever else makes a
 -- rider be read: a limit that passed, a rate that was awaited. Deleted by settlement's clearing.
@@ -940,6 +948,7 @@ revoke all on all functions in schema public from public;
 grant usage on schema public to
     transitpay_gateway, transitpay_settlement, transitpay_finance_read, transitpay_auditor;
 grant execute on function ensure_partitions(date, date) to transitpay_gateway, transitpay_settlement;
+grant execute on function seen_meanwhile() to transitpay_gateway;
 
 grant select on schema_fingerprint to
     transitpay_gateway, transitpay_settlement, transitpay_finance_read, transitpay_auditor;

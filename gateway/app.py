@@ -34,8 +34,8 @@ from gateway.middleware import refusals_as_problems
 from gateway.partitions import Partitions
 from gateway.partner_keys import Partners
 from gateway.places import PlaceCache
-from gateway.postgres_log import PostgresLog
 from gateway.services import Numbers, Services
+from gateway.tap_log import PostgresLog
 from gateway.web import Route, serve
 from transitpay.clock import Clock
 from transitpay.runtime.config import SANDBOX, Settings

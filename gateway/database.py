@@ -46,8 +46,8 @@ class Database:
             pool.terminate()
 
     @asynccontextmanager
-    async def transaction(self, limit_s: float = CALL_LIMIT_S) -> AsyncIterator[asyncpg.Connection]:
-        """A connection in one READ COMMITTED transaction, committed at the end.
+    async def connection(self, limit_s: float = CALL_LIMIT_S) -> AsyncIterator[asyncpg.Connection]:
+        """A connection whose statements commit by themselves.
 
         Over the limit the connection is dropped without waiting for the server.
 
@@ -58,21 +58,30 @@ class Database:
                 pool = await self._opened()
                 connection = await pool.acquire()
                 try:
-                    transaction = connection.transaction()
-                    await transaction.start()
-                    try:
-                        yield connection
-                    except asyncio.CancelledError:
-                        raise
-                    except BaseException:
-                        await transaction.rollback()
-                        raise
-                    await transaction.commit()
+                    yield connection
                 except asyncio.CancelledError:
                     connection.terminate()
                     raise
                 finally:
                     await pool.release(connection)
+
+    @asynccontextmanager
+    async def transaction(self, limit_s: float = CALL_LIMIT_S) -> AsyncIterator[asyncpg.Connection]:
+        """A connection in one READ COMMITTED transaction, committed at the end.
+
+        Raises: as ``connection``.
+        """
+        async with self.connection(limit_s) as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
 
     async def run(
         self, work: Callable[[asyncpg.Connection], Awaitable[_T]], limit_s: float = CALL_LIMIT_S

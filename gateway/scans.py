@@ -14,26 +14,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from transitpay.postgres.code_uses import CodeUse
-from transitpay.postgres.presence import Presence, PresenceKey
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.postgres.taps import TapRow
 from transitpay.ride_code.reasons import RULES, Kind, Reason
-from transitpay.ride_code.verdict import (
-    Accepted,
-    Admitted,
-    EarlierUse,
-    KnownState,
-    Rejected,
-    admit,
-)
-from transitpay.taps import Direction, RiderRef, Scan, TapKey
+from transitpay.ride_code.verdict import Accepted, Rejected
+from transitpay.taps import RiderRef, Scan, TapKey
 
 #: The gateway and the reader disagree on this scan.
 READER_DIFFERED = "reader_differed"
 #: Why a scan is refused when the reader refused it without a reason of its own.
 READER_REFUSED = "reader_refused"
-_ENTERING = frozenset({Direction.ENTRY, Direction.BOARD, Direction.SINGLE})
 
 
 class Tier(StrEnum):
@@ -93,23 +83,6 @@ class JudgedScan:
         if isinstance(self.verdict, Accepted) and self.row.decision == Decision.ACCEPTED:
             return self.verdict
         return None
-
-    @property
-    def presence_key(self) -> PresenceKey:
-        """Whose presence an accepted scan moves."""
-        rider = self.row.rider
-        assert rider is not None
-        return PresenceKey(rider.issuer, rider.rider_id, rider.slot, self.row.network)
-
-    @property
-    def presence(self) -> Presence:
-        """Where this scan puts the rider."""
-        return Presence(self.row.at, self.row.stop, self.row.direction, self.key.reader)
-
-    @property
-    def code_use(self) -> CodeUse:
-        """What spends the code."""
-        return CodeUse(self.key, self.row.at)
 
 
 def request_digest(scan: Scan) -> bytes:
@@ -177,54 +150,3 @@ def _first_outcome(
     knew = reader_reason in {r for r, rule in RULES.items() if rule.kind is Kind.STATE}
     flags = () if knew else (READER_DIFFERED,)
     return Decision.REFUSED, reader_reason or READER_REFUSED, flags
-
-
-def decide(
-    scan: JudgedScan, presence: Presence | None, use: CodeUse | None, debounce: timedelta
-) -> Outcome:
-    """What becomes of a scan, given the rider's presence and an earlier use of its code."""
-    accepted = scan.opening
-    assert accepted is not None
-    answer = admit(accepted, _known(scan, presence, use, debounce))
-    opened_offline = scan.row.reader_opened is True
-    match answer:
-        case Admitted():
-            return Outcome(Stored.NEW, Decision.ACCEPTED, None, answer.flags)
-        case Rejected(reason=Reason.ALREADY_ANSWERED):
-            return Outcome(Stored.NEW, Decision.ALREADY_ANSWERED, Reason.ALREADY_ANSWERED)
-        case Rejected(reason=Reason.PASSBACK) if opened_offline:
-            # The gate is open and somebody rode: the ride counts, and says how it began.
-            flags = (*accepted.flags, Reason.PASSBACK, READER_DIFFERED)
-            return Outcome(Stored.NEW, Decision.ACCEPTED, None, flags)
-        case Rejected():
-            flags = (READER_DIFFERED,) if opened_offline else ()
-            return Outcome(Stored.NEW, Decision.REFUSED, answer.reason, flags)
-
-
-def passback(scan: JudgedScan, presence: Presence | None) -> bool:
-    """Whether this rider and slot entered here too recently; never so at an exit or open gates."""
-    return (
-        presence is not None
-        and scan.row.mode is None
-        and scan.row.direction in _ENTERING
-        and presence.direction in _ENTERING
-        and abs(scan.row.at - presence.at) < scan.passback
-    )
-
-
-def _known(
-    scan: JudgedScan, presence: Presence | None, use: CodeUse | None, debounce: timedelta
-) -> KnownState:
-    row = scan.row
-    replay = None
-    if use is not None:
-        near = use.tap.reader == scan.key.reader and abs(row.at - use.at) <= debounce
-        replay = EarlierUse.SAME_READER_WITHIN_DEBOUNCE if near else EarlierUse.OTHER_SCAN
-    entered = presence is not None and (
-        presence.direction is Direction.ENTRY or presence.at > row.at
-    )
-    return KnownState(
-        replay,
-        passback=passback(scan, presence),
-        missing_entry=row.direction is Direction.EXIT and row.mode is None and not entered,
-    )

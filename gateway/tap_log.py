@@ -1,36 +1,35 @@
-"""The tap log on PostgreSQL: a group of scans is stored and decided in one transaction.
+"""The tap log: groups of scans are read, decided and written; durable before the answer.
 
-Replay is decided by the unique key of code uses, passback by locked presence rows, a repeated
-request by the key of taps; so the answer is the same with any number of gateways. A code is
-spent only by a scan that passes passback, and only a scan that won its code moves its rider.
+A group is read in one statement, decided by one pure function, and written in one other that
+refuses itself where anything has changed meanwhile; then it is read again. So replay, passback
+and repeated requests are decided alike with any number of gateways, and no lock is held while
+anybody thinks. A scan that no partition takes, or that the database refuses by itself, goes to
+the quarantine with its reason; the rest of its group is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Protocol
 
 import asyncpg
 
-from gateway.scans import (
-    READER_DIFFERED,
-    READER_REFUSED,
-    Decision,
-    JudgedScan,
-    Outcome,
-    Stored,
-    Tier,
-    decide,
-    passback,
-)
-from transitpay.postgres import code_uses, presence, taps
-from transitpay.postgres.code_uses import CodeUse
-from transitpay.postgres.presence import Presence, PresenceKey
-from transitpay.postgres.taps import FinalOutcome, StoredTap
-from transitpay.ride_code.verdict import ReplayKey
-from transitpay.taps import TapKey
+from gateway.database import Database
+from gateway.deciding import Decided, decide_group
+from gateway.partitions import Partitions
+from gateway.scans import JudgedScan, Outcome, Stored
+from transitpay.errors import TemporarilyUnavailable
+from transitpay.postgres import tap_groups, taps
+from transitpay.postgres.tap_groups import Asked, not_before_at
+from transitpay.runtime.observe import EventLog
+
+#: A group that takes longer is given up; its scans may be asked again.
+GROUP_LIMIT_S = 3.0
+#: Somebody else tapped with the same rider, code or sequence at the same time: read again.
+_MET = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_ATTEMPTS = 8
+_REFUSED_BY_DATABASE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
 class TapLog(Protocol):
@@ -39,183 +38,111 @@ class TapLog(Protocol):
     async def append(self, group: Sequence[JudgedScan]) -> list[Outcome]: ...
 
 
+class PostgresLog:
+    """The tap log of one database."""
+
+    def __init__(
+        self, database: Database, partitions: Partitions, debounce: timedelta, log: EventLog
+    ) -> None:
+        self._database = database
+        self._partitions = partitions
+        self._debounce = debounce
+        self._log = log
+
+    async def append(self, group: Sequence[JudgedScan]) -> list[Outcome]:
+        """Store and decide the group; durable on return, in the order given.
+
+        Raises: TemporarilyUnavailable (nothing may be assumed of the group; ask again).
+        """
+        fitting = [scan for scan in group if self._fits(scan)]
+        if len(fitting) == len(group):
+            return await self._append_fitting(group)
+        answers = dict(zip(map(id, fitting), await self._append_fitting(fitting), strict=True))
+        await self._set_apart([(s, "day_out_of_range") for s in group if id(s) not in answers])
+        apart = Outcome(Stored.QUARANTINED, None, "day_out_of_range")
+        return [answers.get(id(scan), apart) for scan in group]
+
+    def _fits(self, scan: JudgedScan) -> bool:
+        return self._partitions.takes(scan.key.day, scan.row.received_at)
+
+    async def _append_fitting(self, group: Sequence[JudgedScan]) -> list[Outcome]:
+        if not group:
+            return []
+        try:
+            return await self._store(group)
+        except _REFUSED_BY_DATABASE as error:
+            self._partitions.forget()
+            self._log.warning("group_refused", scans=len(group), error=type(error).__name__)
+        return [await self._store_alone(scan) for scan in group]
+
+    async def _store(self, group: Sequence[JudgedScan]) -> list[Outcome]:
+        await self._partitions.ensure({day for scan in group for day in _days(scan)})
+        async with self._database.connection(GROUP_LIMIT_S) as conn:
+            return await store_group(conn, group, self._debounce)
+
+    async def _store_alone(self, scan: JudgedScan) -> Outcome:
+        try:
+            return (await self._store([scan]))[0]
+        except _REFUSED_BY_DATABASE as error:
+            reason = f"refused_by_database:{type(error).__name__}"
+            await self._set_apart([(scan, reason)])
+            return Outcome(Stored.QUARANTINED, None, reason)
+
+    async def _set_apart(self, scans: Sequence[tuple[JudgedScan, str]]) -> None:
+        rows = {scan.key: (scan.key, reason, scan.request()) for scan, reason in scans}
+        at = scans[0][0].row.received_at
+        async with self._database.transaction(GROUP_LIMIT_S) as conn:
+            await taps.quarantine(conn, list(rows.values()), at)
+        self._log.warning("scans_quarantined", scans=len(rows))
+
+
 async def store_group(
     conn: asyncpg.Connection, group: Sequence[JudgedScan], debounce: timedelta
 ) -> list[Outcome]:
-    """Store and decide a group inside the caller's READ COMMITTED transaction.
+    """Read, decide, write; again while others are met. One outcome a scan, in the order given.
 
-    Shape: one outcome a scan, in the order given. Statements: about seven, however big the group
-    is; one more for every further scan of a rider who stands in it twice.
+    Raises: TemporarilyUnavailable (``database_busy``); asyncpg's errors of rows that cannot be.
     """
-    firsts: dict[TapKey, JudgedScan] = {}
-    for scan in group:
-        firsts.setdefault(scan.key, scan)
-    keys = sorted(firsts)
-    new = await taps.insert_taps(conn, [firsts[key].row for key in keys])
-    await taps.mark_modes(conn, [firsts[key].row for key in keys if key in new])
-    outcomes = await _decide_new(conn, [firsts[key] for key in keys if key in new], debounce)
-    known: dict[TapKey, StoredTap] = {}
-    if len(new) < len(keys):
-        known = await taps.stored_taps(conn, [key for key in keys if key not in new])
-    answers: list[Outcome] = []
-    alarms: set[tuple[TapKey, bytes]] = set()
-    met: set[TapKey] = set()
-    for scan in group:
-        stored = known.get(scan.key)
-        digest = stored.request_digest if stored else firsts[scan.key].row.request_digest
-        if digest != scan.row.request_digest:
-            alarms.add((scan.key, scan.row.request_digest))
-            answers.append(Outcome(Stored.CONFLICT, None, None))
-        elif stored is not None:
-            answers.append(_known_outcome(stored))
-        else:
-            outcome = outcomes[scan.key]
-            answers.append(replace(outcome, stored=Stored.KNOWN) if scan.key in met else outcome)
-            met.add(scan.key)
-    if alarms:
-        await taps.raise_clone_alarms(conn, list(alarms), group[0].row.received_at)
-    if known:
-        await _learn_what_readers_did(conn, group, known)
-    return answers
-
-
-def _known_outcome(stored: StoredTap) -> Outcome:
-    return Outcome(Stored.KNOWN, Decision(stored.decision), stored.reason, stored.flags)
-
-
-async def _decide_new(
-    conn: asyncpg.Connection, scans: Sequence[JudgedScan], debounce: timedelta
-) -> dict[TapKey, Outcome]:
-    """Outcomes of the scans that are new; what differs from the inserted row is written."""
-    outcomes = {
-        scan.key: Outcome(Stored.NEW, Decision(scan.row.decision), scan.row.reason, scan.row.flags)
-        for scan in scans
-    }
-    opening = sorted(
-        (scan for scan in scans if scan.opening is not None), key=lambda s: (s.row.at, s.key)
-    )
-    if not opening:
-        return outcomes
-    decided = await _admit(conn, opening, debounce)
-    changed = [
-        FinalOutcome(key, outcome.decision, outcome.reason, outcome.flags)
-        for key, outcome in sorted(decided.items())
-        if outcome != outcomes[key] and outcome.decision is not None
-    ]
-    if changed:
-        await taps.settle_outcomes(conn, changed)
-    riders = [
-        (scan.row.rider.issuer, scan.row.rider.rider_id)
-        for scan in opening
-        if scan.row.rider and decided[scan.key].decision is Decision.ACCEPTED
-    ]
-    if riders:
-        await taps.note_riders(conn, riders, opening[0].row.received_at)
-    return outcomes | decided
-
-
-async def _admit(
-    conn: asyncpg.Connection, scans: Sequence[JudgedScan], debounce: timedelta
-) -> dict[TapKey, Outcome]:
-    """Decide scans in their order; at most one of a rider's slot and network in one round."""
-    places = await presence.lock_presence(conn, sorted({scan.presence_key for scan in scans}))
-    before = dict(places)
-    uses: dict[ReplayKey, CodeUse] = {}
-    outcomes: dict[TapKey, Outcome] = {}
-    waiting = list(scans)
-    while waiting:
-        turn, waiting = _one_a_place(waiting)
-        # Whether a code is spent is mostly learnt by spending it; who would be refused for
-        # passback is asked about first, for a code that was shown twice is answered as such.
-        doubtful = [_code(scan) for scan in turn if passback(scan, places[scan.presence_key])]
-        if doubtful:
-            uses.update(await code_uses.code_uses(conn, doubtful))
-        spending: list[JudgedScan] = []
-        for scan in turn:
-            outcome = decide(scan, places[scan.presence_key], uses.get(_code(scan)), debounce)
-            outcomes[scan.key] = outcome
-            if outcome.decision is Decision.ACCEPTED:
-                spending.append(scan)
-        if spending:
-            lost = await _spend(conn, spending, uses, places)
-            for scan in lost:
-                place = places[scan.presence_key]
-                outcomes[scan.key] = decide(scan, place, uses[_code(scan)], debounce)
-    moved = {key: at for key, at in places.items() if at is not None and at != before[key]}
-    if moved:
-        await presence.move_presence(conn, moved)
-    return outcomes
-
-
-async def _spend(
-    conn: asyncpg.Connection,
-    spending: Sequence[JudgedScan],
-    uses: dict[ReplayKey, CodeUse],
-    places: dict[PresenceKey, Presence | None],
-) -> list[JudgedScan]:
-    """Spend the codes; winners move their riders, the uses that beat the losers are learnt."""
-    won = await code_uses.spend_codes(conn, [(_code(s), s.code_use) for s in spending])
-    lost: list[JudgedScan] = []
-    for scan in spending:
-        if scan.key not in won:
-            lost.append(scan)
+    asked = [_asked(scan) for scan in group]
+    for _ in range(_ATTEMPTS):
+        known = await tap_groups.read_group(conn, asked)
+        decided = decide_group(group, known, debounce)
+        try:
+            await _write(conn, decided, group[0])
+        except _MET:
             continue
-        uses[_code(scan)] = scan.code_use
-        place = places[scan.presence_key]
-        if place is None or place.at < scan.row.at:
-            places[scan.presence_key] = scan.presence
-    if lost:
-        uses.update(await code_uses.code_uses(conn, [_code(scan) for scan in lost]))
-    return lost
+        return decided.outcomes
+    raise TemporarilyUnavailable("database_busy", "too many writers met; try again")
 
 
-def _code(scan: JudgedScan) -> ReplayKey:
+async def _write(conn: asyncpg.Connection, decided: Decided, first: JudgedScan) -> None:
+    """One statement commits by itself; what is rarely needed as well shares a transaction."""
+    at = first.row.received_at
+    if not (decided.settled or decided.reread or decided.alarms):
+        if decided.new:
+            await tap_groups.write_group(conn, decided.new, at)
+        return
+    async with conn.transaction():
+        if decided.new:
+            await tap_groups.write_group(conn, decided.new, at)
+        if decided.settled:
+            await taps.settle_outcomes(conn, [o for _, o in sorted(decided.settled.items())])
+        if decided.reread:
+            await taps.note_riders(conn, decided.reread, at)
+        if decided.alarms:
+            await taps.raise_clone_alarms(conn, list(decided.alarms), at)
+
+
+def _asked(scan: JudgedScan) -> Asked:
     accepted = scan.opening
-    assert accepted is not None
-    return accepted.replay_key
+    if accepted is None:
+        return Asked(scan.key, None, None)
+    return Asked(scan.key, accepted.rider, accepted.replay_key)
 
 
-def _one_a_place(
-    scans: Iterable[JudgedScan],
-) -> tuple[list[JudgedScan], list[JudgedScan]]:
-    """The first scan of each rider's slot and network, and the rest, both in order."""
-    seen: set[PresenceKey] = set()
-    turn: list[JudgedScan] = []
-    rest: list[JudgedScan] = []
-    for scan in scans:
-        (rest if scan.presence_key in seen else turn).append(scan)
-        seen.add(scan.presence_key)
-    return turn, rest
-
-
-async def _learn_what_readers_did(
-    conn: asyncpg.Connection, group: Sequence[JudgedScan], known: dict[TapKey, StoredTap]
-) -> None:
-    """An uploaded record of a scan that was asked online: what the reader did beats our answer.
-
-    The reader may not have had the answer in time. A rider who was not let in has no tap.
-    """
-    found: dict[TapKey, FinalOutcome] = {}
-    riders: list[tuple[str, str]] = []
-    for scan in group:
-        stored, opened = known.get(scan.key), scan.row.reader_opened
-        if (
-            stored is None
-            or opened is None
-            or stored.tier != Tier.ONLINE
-            or stored.reader_opened is not None
-            or stored.request_digest != scan.row.request_digest
-        ):
-            continue
-        decision, reason, flags = stored.decision, stored.reason, stored.flags
-        if opened != (decision == Decision.ACCEPTED):
-            flags = (*flags, READER_DIFFERED)
-        if decision == Decision.ACCEPTED and not opened:
-            decision, reason = Decision.REFUSED, READER_REFUSED
-            if stored.rider is not None:
-                riders.append((stored.rider.issuer, stored.rider.rider_id))
-        found[scan.key] = FinalOutcome(scan.key, decision, reason, flags, opened)
-    if found:
-        await taps.settle_outcomes(conn, [found[key] for key in sorted(found)])
-    if riders:
-        await taps.note_riders(conn, riders, group[0].row.received_at)
+def _days(scan: JudgedScan) -> tuple[date, ...]:
+    """The days whose partitions this scan needs."""
+    accepted = scan.opening
+    if accepted is None:
+        return (scan.key.day,)
+    return (scan.key.day, not_before_at(accepted.replay_key).date())

@@ -17,7 +17,7 @@ from transitpay.fx.agreement import builtin_agreements
 from transitpay.fx.rate import PublishedRate, invert
 from transitpay.ledger.balances import is_balanced
 from transitpay.money import CNY, HKD
-from transitpay.postgres import journal, rates, reference, taps
+from transitpay.postgres import journal, rates, reference, tap_groups, taps
 from transitpay.taps import Direction, RiderRef, TapKey
 
 DAY = date(2026, 10, 30)
@@ -83,7 +83,7 @@ class World:
             "online", None, hashlib.sha256(str(self.sequence).encode()).digest(), b"",
             RiderRef(wallet, rider), "accepted", None, (),
         )  # fmt: skip
-        await taps.insert_taps(self.owner, [row])
+        await tap_groups.write_group(self.owner, [tap_groups.NewTap(row)], at)
         if inbox:
             await taps.note_riders(self.owner, [(wallet, rider)], at)
         return key

@@ -1,7 +1,7 @@
-"""Statements of a group of scans: taps, clone alarms, quarantine, the clearing's inbox.
+"""Taps as they are stored, and what is rarely written beside a group of them.
 
-Each statement takes a whole group as arrays, rows sorted by key, so that two groups lock in one
-order. Nothing is decided here: who calls these, and in which order, is the gateway's tap log.
+Each statement takes arrays, rows sorted by key, so that two groups lock in one order. Nothing is
+decided here: who calls these, and in which order, is the gateway's tap log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class TapRow:
     """A scan as it is stored. ``decision`` is accepted, refused or already_answered.
 
     ``rider`` is None where the code did not prove one; ``code`` is the text received, as bytes;
-    ``mode`` is set where the gates stood open, and written by ``mark_modes``.
+    ``mode`` is set where the gates stood open.
     """
 
     key: TapKey
@@ -54,73 +54,6 @@ class TapRow:
     mode: str | None = None
 
 
-_INSERT = """
-insert into tap (tapped_day, reader, sequence, at, received_at, uncertainty_s, operator, network,
-    stop, direction, route, vehicle, stage_fare_minor, tier, reader_opened, request_digest, code,
-    issuer, rider_id, slot, decision, reason, flags)
-select tapped_day, reader, sequence, at, received_at, uncertainty_s, operator, network,
-    stop, direction, route, vehicle, stage_fare_minor, tier, reader_opened, request_digest, code,
-    issuer, rider_id, slot, decision, reason, string_to_array(flags, ',')
-from unnest($1::date[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::int[],
-    $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-    $14::text[], $15::boolean[], $16::bytea[], $17::bytea[], $18::text[], $19::text[],
-    $20::smallint[], $21::text[], $22::text[], $23::text[])
-    as g (tapped_day, reader, sequence, at, received_at, uncertainty_s, operator, network,
-    stop, direction, route, vehicle, stage_fare_minor, tier, reader_opened, request_digest, code,
-    issuer, rider_id, slot, decision, reason, flags)
-on conflict do nothing
-returning tapped_day, reader, sequence
-"""
-
-
-async def insert_taps(conn: asyncpg.Connection, rows: Sequence[TapRow]) -> set[TapKey]:
-    """Store those of ``rows`` (sorted, keys distinct) that are not there; returns their keys."""
-    found = await conn.fetch(
-        _INSERT,
-        [r.key.day for r in rows],
-        [r.key.reader for r in rows],
-        [r.key.sequence for r in rows],
-        [r.at for r in rows],
-        [r.received_at for r in rows],
-        [r.uncertainty_s for r in rows],
-        [r.operator for r in rows],
-        [r.network for r in rows],
-        [r.stop for r in rows],
-        [r.direction for r in rows],
-        [r.route for r in rows],
-        [r.vehicle for r in rows],
-        [r.stage_fare_minor for r in rows],
-        [r.tier for r in rows],
-        [r.reader_opened for r in rows],
-        [r.request_digest for r in rows],
-        [r.code for r in rows],
-        [r.rider.issuer if r.rider else None for r in rows],
-        [r.rider.rider_id if r.rider else None for r in rows],
-        [r.rider.slot if r.rider else None for r in rows],
-        [r.decision for r in rows],
-        [r.reason for r in rows],
-        [",".join(r.flags) for r in rows],
-    )
-    return {TapKey(day, reader, sequence) for day, reader, sequence in found}
-
-
-_MARK_MODES = """
-update tap t
-set mode = g.mode
-from unnest($1::date[], $2::text[], $3::bigint[], $4::text[])
-    as g (tapped_day, reader, sequence, mode)
-where t.tapped_day = g.tapped_day and t.reader = g.reader and t.sequence = g.sequence
-"""
-
-
-async def mark_modes(conn: asyncpg.Connection, rows: Sequence[TapRow]) -> None:
-    """Note at which of these new scans (sorted) gates stood open; mostly there is none."""
-    marked = [row for row in rows if row.mode is not None]
-    if marked:
-        keys = key_columns([row.key for row in marked])
-        await conn.execute(_MARK_MODES, *keys, [row.mode for row in marked])
-
-
 @dataclass(frozen=True, slots=True)
 class StoredTap:
     """What is known of a scan that came before."""
@@ -132,31 +65,6 @@ class StoredTap:
     decision: str
     reason: str | None
     flags: tuple[str, ...]
-
-
-_STORED = """
-select t.tapped_day, t.reader, t.sequence, t.request_digest, t.tier, t.reader_opened, t.issuer,
-       t.rider_id, t.slot, t.decision, t.reason, t.flags
-from unnest($1::date[], $2::text[], $3::bigint[]) as k (tapped_day, reader, sequence)
-join tap t using (tapped_day, reader, sequence)
-"""
-
-
-async def stored_taps(conn: asyncpg.Connection, keys: Sequence[TapKey]) -> dict[TapKey, StoredTap]:
-    """The stored scans of these keys."""
-    rows = await conn.fetch(_STORED, *key_columns(keys))
-    return {
-        TapKey(row["tapped_day"], row["reader"], row["sequence"]): StoredTap(
-            row["request_digest"],
-            row["tier"],
-            row["reader_opened"],
-            RiderRef(row["issuer"], row["rider_id"], row["slot"]) if row["issuer"] else None,
-            row["decision"],
-            row["reason"],
-            tuple(row["flags"]),
-        )
-        for row in rows
-    }
 
 
 def key_columns(keys: Sequence[TapKey]) -> tuple[list[date], list[str], list[int]]:

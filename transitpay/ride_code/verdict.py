@@ -7,6 +7,7 @@ needs no cryptography comes first, then at most two verifications and one key lo
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -96,13 +97,23 @@ class ReplayKey:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A code that is genuine, fresh and allowed here; ``flags`` stand in the order of Reason."""
+    """A code that is genuine, fresh and allowed here; ``flags`` stand in the order of Reason.
+
+    ``signed`` is what the device signed: two codes of one replay key with other bytes here come
+    from two devices.
+    """
 
     code: RideCode
     issuer: str
     rider: RiderRef
     replay_key: ReplayKey
     flags: tuple[Reason, ...] = ()
+    signed: bytes = field(default=b"", repr=False)
+
+    @property
+    def content(self) -> bytes:
+        """A digest of what the device signed, 16 bytes."""
+        return hashlib.sha256(self.signed).digest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +194,7 @@ def judge(
         RiderRef(key.issuer, it.rider_id, code.slot),
         ReplayKey(it.device_key, it.not_before, it.serial, code.counter),
         (*flags, *late_flags),
+        received[:DEVICE_SIGNED_LENGTH],
     )
 
 
