@@ -293,11 +293,12 @@ create table station_mode (
     valid_from timestamptz not null,
     valid_until timestamptz,             -- null = until a later record ends it
     reason text not null,
-    replaces bigint references station_mode,
+    replaces text,                       -- the request id of the record that this one corrects
     recorded_by text not null references actor,
     recorded_at timestamptz not null,
     constraint station_mode_request unique (operator, request_id),
-    constraint station_mode_replaced_once unique (replaces),
+    constraint station_mode_replaced_once unique (operator, replaces),
+    foreign key (operator, replaces) references station_mode (operator, request_id),
     constraint station_mode_period check (valid_until >= valid_from)
 );
 create index on station_mode (network, valid_from);

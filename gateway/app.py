@@ -21,6 +21,7 @@ from gateway import (
     operator_api,
     reader_api,
     reader_keys,
+    station_mode_api,
     wallet_api,
 )
 from gateway.auth import Authenticator
@@ -54,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     *wallet_api.ROUTES,
     *authorisation_api.ROUTES,
     *operator_api.ROUTES,
+    *station_mode_api.ROUTES,
     *notifications.ROUTES,
     *console.ROUTES,
     *health.ROUTES,

@@ -33,6 +33,8 @@ TABLE = {
     "POST /v1/operator/refunds": "operator",
     "GET /v1/operator/journeys": "operator",
     "GET /v1/operator/statements": "operator",
+    "POST /v1/operator/station-modes": "operator",
+    "GET /v1/operator/station-modes": "operator",
     "GET /v1/reports/days/{day}": PEOPLE,
     "GET /console": f"{PEOPLE} operator",
     "POST /aps/api/v1/payments/notifyPayment": "open",

@@ -16,6 +16,7 @@ COMMANDS = {
     "replay": ("transitpay.cli.replay:replay", "Send real taps through the same road."),
     "db": ("transitpay.cli.db:db", "Database: status, init, migrate."),
     "access": ("transitpay.cli.access:access", "Enrol readers, actors, wallets and their tokens."),
+    "modes": ("transitpay.cli.modes:modes", "Station modes: open gates, waivers, emergencies."),
     "keys": ("transitpay.cli.keys:keys", "Make issuer, device and partner keys."),
     "code": ("transitpay.cli.code:code", "Make, draw, read and judge ride codes."),
     "vectors": ("transitpay.cli.vectors:vectors", "Golden vectors: check another implementation."),

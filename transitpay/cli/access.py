@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TypeVar
 
-import asyncpg
 import click
 
+from transitpay.cli.database import in_transaction
 from transitpay.destinations import (
     DESTINATIONS,
     MODES,
@@ -21,8 +18,7 @@ from transitpay.destinations import (
 )
 from transitpay.errors import MalformedInput
 from transitpay.postgres import reader_keys
-from transitpay.postgres.embedded import running_database
-from transitpay.postgres.pool import Connection, connect, database_errors
+from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import (
     Actor,
     Participant,
@@ -35,9 +31,6 @@ from transitpay.ride_code.signing import Algorithm
 from transitpay.runtime import access as use_cases
 from transitpay.runtime.config import Settings
 from transitpay.taps import Direction
-
-_T = TypeVar("_T")
-_ROLE = "transitpay_gateway"
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _name = click.option("--name", help="For people; the id if not given.")
@@ -112,7 +105,7 @@ def wallet(
         actor = Actor(f"wallet:{id_}", name or id_, Role.WALLET, id_)
         return found | await _admit(conn, settings, actor, new_token, revoke)
 
-    _say(_run(settings, work), as_json)
+    _say(in_transaction(settings, work), as_json)
 
 
 @access.command()
@@ -145,7 +138,7 @@ def operator(
         admitted = await _admit(conn, settings, actor, new_token, revoke)
         return {"operator": id_, **admitted}
 
-    _say(_run(settings, work), as_json)
+    _say(in_transaction(settings, work), as_json)
 
 
 @access.command()
@@ -195,7 +188,7 @@ def reader(
             await reader_keys.allow_new_key(conn, id_, True)
         return {"reader": id_, "actor": made.actor, "token": made.token}
 
-    _say(_run(settings, work), as_json)
+    _say(in_transaction(settings, work), as_json)
 
 
 @access.command()
@@ -222,7 +215,7 @@ def actor(
     async def work(conn: Connection) -> dict[str, object]:
         return await _admit(conn, settings, it, new_token, revoke)
 
-    _say(_run(settings, work), as_json)
+    _say(in_transaction(settings, work), as_json)
 
 
 @access.command("issuer-key")
@@ -265,7 +258,7 @@ def issuer_key(
             "not_after": key.not_after.isoformat(),
         }
 
-    _say(_run(settings, work), as_json)
+    _say(in_transaction(settings, work), as_json)
 
 
 async def _admit(
@@ -274,27 +267,6 @@ async def _admit(
     at = settings.clock().now()
     made = await use_cases.admit_actor(conn, actor, at, new_token=new_token, revoke=revoke)
     return {"actor": made.actor, "token": made.token}
-
-
-def _run(settings: Settings, work: Callable[[Connection], Awaitable[_T]]) -> _T:
-    """``work`` in one transaction as the gateway's role, on any database."""
-
-    async def once() -> _T:
-        conn = await connect(settings.dsn(_ROLE), application_name="transitpay-access")
-        try:
-            with database_errors():
-                async with conn.transaction():
-                    return await work(conn)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise MalformedInput(
-                "refused_by_database",
-                f"the database refuses this: {error.constraint_name or error.column_name}",
-            ) from None
-        finally:
-            await conn.close()
-
-    with running_database(settings):
-        return asyncio.run(once())
 
 
 def _fraction(text: str) -> Decimal:

@@ -30,7 +30,7 @@ class StationMode:
     """One record. ``stop`` None is the whole network, ``valid_until`` None is until further notice.
 
     In force at ``valid_from <= at < valid_until``: a record that begins when it ends never held.
-    ``replaces`` is the id of the record that this one corrects.
+    ``replaces`` is the operator's request id of the record that this one corrects.
     """
 
     id: int
@@ -42,7 +42,7 @@ class StationMode:
     valid_from: datetime
     valid_until: datetime | None
     reason: str
-    replaces: int | None
+    replaces: str | None
     recorded_by: str
     recorded_at: datetime
 
@@ -59,8 +59,9 @@ class StationMode:
 def known_at(records: Iterable[StationMode], as_of: datetime) -> list[StationMode]:
     """What stood at ``as_of``: recorded by then, and not replaced by then; in order of ids."""
     then = [it for it in records if it.recorded_at <= as_of]
-    replaced = {it.replaces for it in then}
-    return sorted((it for it in then if it.id not in replaced), key=lambda it: it.id)
+    replaced = {(it.operator, it.replaces) for it in then}
+    standing = (it for it in then if (it.operator, it.request_id) not in replaced)
+    return sorted(standing, key=lambda it: it.id)
 
 
 def open_gates(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 
 import asyncpg
@@ -15,31 +15,6 @@ select id, operator, request_id, network, stop, mode, valid_from, valid_until, r
        recorded_by, recorded_at
 from station_mode
 """
-
-
-@dataclass(frozen=True, slots=True)
-class NewMode:
-    """A record that is to be made; ``replaces`` is the request id of an earlier one."""
-
-    operator: str
-    request_id: str
-    network: str
-    stop: str | None
-    mode: Mode
-    valid_from: datetime
-    valid_until: datetime | None
-    reason: str
-    replaces: str | None
-
-    def made(self, it: StationMode, replaced: str | None) -> bool:
-        """Whether ``it``, which replaces the request ``replaced``, is this record."""
-        return (
-            self.operator, self.request_id, self.network, self.stop, self.mode, self.valid_from,
-            self.valid_until, self.reason, self.replaces,
-        ) == (
-            it.operator, it.request_id, it.network, it.stop, it.mode, it.valid_from,
-            it.valid_until, it.reason, replaced,
-        )  # fmt: skip
 
 
 _OF_OPERATOR = """
@@ -65,30 +40,6 @@ async def mode_of_request(
     return None if row is None else _mode(row)
 
 
-_REQUEST_OF = """
-select request_id from station_mode where id = $1
-"""
-
-
-async def request_of(conn: asyncpg.Connection, record: int | None) -> str | None:
-    """The request id of a record."""
-    found: str | None = None
-    if record is not None:
-        found = await conn.fetchval(_REQUEST_OF, record)
-    return found
-
-
-_REPLACED_BY = """
-select request_id from station_mode where replaces = $1
-"""
-
-
-async def replaced_by(conn: asyncpg.Connection, record: int) -> str | None:
-    """The request id of the record that replaced this one."""
-    found: str | None = await conn.fetchval(_REPLACED_BY, record)
-    return found
-
-
 _LOCK = """
 select pg_advisory_xact_lock(7364004)
 """
@@ -99,27 +50,38 @@ async def lock_modes(conn: asyncpg.Connection) -> None:
     await conn.execute(_LOCK)
 
 
+_REPLACED = """
+select exists (select from station_mode where operator = $1 and replaces = $2)
+"""
+
+
+async def is_replaced(conn: asyncpg.Connection, operator: str, request_id: str) -> bool:
+    """Whether a later record has taken this one's place."""
+    return bool(await conn.fetchval(_REPLACED, operator, request_id))
+
+
 _INSERT = """
 insert into station_mode (operator, request_id, network, stop, mode, valid_from, valid_until,
     reason, replaces, recorded_by, recorded_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+returning id
 """
 
 
-async def insert_mode(
-    conn: asyncpg.Connection, it: NewMode, replaces: int | None, by: str, at: datetime
-) -> None:
-    """Record it and raise the version; ``lock_modes`` is held."""
-    await conn.execute(
+async def insert_mode(conn: asyncpg.Connection, it: StationMode) -> StationMode:
+    """Record it and raise the version; ``lock_modes`` is held. Returns it with its id."""
+    made = await conn.fetchval(
         _INSERT, it.operator, it.request_id, it.network, it.stop, str(it.mode), it.valid_from,
-        it.valid_until, it.reason, replaces, by, at,
+        it.valid_until, it.reason, it.replaces, it.recorded_by, it.recorded_at,
     )  # fmt: skip
-    await lists.raise_version(conn, "modes", at)
+    await lists.raise_version(conn, "modes", it.recorded_at)
+    return replace(it, id=made)
 
 
 _SINCE = f"""{_COLUMNS} m
 where (valid_until is null or valid_until >= $1)
-  and not exists (select from station_mode r where r.replaces = m.id)
+  and not exists (
+      select from station_mode r where r.operator = m.operator and r.replaces = m.request_id)
 order by id
 """
 
@@ -130,11 +92,12 @@ async def modes_since(conn: asyncpg.Connection, since: datetime) -> list[Station
 
 
 _HISTORY = f"""{_COLUMNS} m
-where operator = $1
+where ($1::text is null or operator = $1)
   and ($2::text is null or network = $2)
   and recorded_at <= $3
   and not ($4 and exists (
-      select from station_mode r where r.replaces = m.id and r.recorded_at <= $3))
+      select from station_mode r
+      where r.operator = m.operator and r.replaces = m.request_id and r.recorded_at <= $3))
   and ($5::bigint is null or id < $5)
 order by id desc
 limit $6
@@ -143,7 +106,7 @@ limit $6
 
 async def modes(
     conn: asyncpg.Connection,
-    operator: str,
+    operator: str | None,
     network: str | None,
     as_of: datetime,
     *,
@@ -153,7 +116,7 @@ async def modes(
 ) -> list[StationMode]:
     """Records as they were known at ``as_of``, newest first, from below the id ``before``.
 
-    ``standing``: without those that another had replaced by then.
+    ``operator`` None is all of them; ``standing``: without those that were replaced by then.
     """
     rows = await conn.fetch(_HISTORY, operator, network, as_of, standing, before, limit)
     return [_mode(row) for row in rows]

@@ -1,0 +1,52 @@
+"""How a command uses the database: one transaction as the gateway's role, on any database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
+
+from transitpay.errors import MalformedInput
+from transitpay.postgres.embedded import running_database
+from transitpay.postgres.pool import Connection, connect, database_errors
+from transitpay.runtime.config import Settings
+
+_T = TypeVar("_T")
+ROLE = "transitpay_gateway"
+
+
+def in_transaction(settings: Settings, work: Callable[[Connection], Awaitable[_T]]) -> _T:
+    """What ``work`` returned, committed.
+
+    Raises: TransitPayError of ``work``; MalformedInput (``refused_by_database``);
+    TemporarilyUnavailable.
+    """
+
+    async def once(conn: Connection) -> _T:
+        try:
+            async with conn.transaction():
+                return await work(conn)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise MalformedInput(
+                "refused_by_database",
+                f"the database refuses this: {error.constraint_name or error.column_name}",
+            ) from None
+
+    return with_connection(settings, once)
+
+
+def with_connection(settings: Settings, work: Callable[[Connection], Awaitable[_T]]) -> _T:
+    """What ``work`` returned; its transactions are its own. Raises: as ``in_transaction``."""
+
+    async def once() -> _T:
+        conn = await connect(settings.dsn(ROLE), application_name="transitpay-command")
+        try:
+            with database_errors():
+                return await work(conn)
+        finally:
+            await conn.close()
+
+    with running_database(settings):
+        return asyncio.run(once())

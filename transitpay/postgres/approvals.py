@@ -1,0 +1,66 @@
+"""Actors who decide, and what needs a second pair of eyes: proposals and their approvals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import asyncpg
+
+from transitpay.postgres.reference import Actor, Role
+
+_ACTOR = """
+select id, name, role, participant from actor where id = $1
+"""
+
+
+async def actor(conn: asyncpg.Connection, actor_id: str) -> Actor | None:
+    """The actor of this id; None = there is none."""
+    row = await conn.fetchrow(_ACTOR, actor_id)
+    if row is None:
+        return None
+    return Actor(row["id"], row["name"], Role(row["role"]), row["participant"])
+
+
+_PROPOSE = """
+insert into approval (subject, content_sha256, proposed_by, proposed_at)
+values ($1, $2, $3, $4)
+returning id
+"""
+
+
+async def propose(
+    conn: asyncpg.Connection, subject: str, content_sha256: bytes, by: str, at: datetime
+) -> int:
+    """Put a content up for approval; returns the number of the proposal."""
+    return int(await conn.fetchval(_PROPOSE, subject, content_sha256, by, at))
+
+
+_APPROVE = """
+update approval set approved_by = $2, approved_at = $3
+where id = $1 and approved_by is null
+"""
+
+
+async def approve(conn: asyncpg.Connection, proposal: int, by: str, at: datetime) -> None:
+    """Approve it; an approval that stands stays.
+
+    Raises: asyncpg.CheckViolationError (``approval_four_eyes``) for the one who proposed it.
+    """
+    await conn.execute(_APPROVE, proposal, by, at)
+
+
+_AUDIT = """
+insert into audit_log (at, actor, action, subject, detail) values ($1, $2, $3, $4, $5)
+"""
+
+
+async def note(
+    conn: asyncpg.Connection,
+    at: datetime,
+    by: str,
+    action: str,
+    subject: str,
+    detail: dict[str, object],
+) -> None:
+    """Write into the audit log who did what."""
+    await conn.execute(_AUDIT, at, by, action, subject, detail)
