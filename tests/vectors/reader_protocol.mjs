@@ -1,6 +1,6 @@
 // Lists, records, the chain and sealed batches, written from docs/reader-protocol.md alone.
 import { createHash } from "node:crypto";
-import { es256, p256 } from "./ride_code.mjs";
+import { es256, p256, soundEd25519 } from "./ride_code.mjs";
 
 const tag = (name) => Buffer.from(`TransitPay/${name}/v1\0`, "ascii");
 const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
@@ -14,7 +14,11 @@ function idField(text, length) {
   return field;
 }
 
-const unpadded = (b) => b.toString("latin1").replace(/\0+$/, "");
+/** The id of an id field, or null where it is none. */
+function idOf(b) {
+  const id = b.toString("latin1").replace(/\0+$/, "");
+  return /^[!-~]+$/.test(id) ? id : null;
+}
 
 function signedBy(key, signature, ...message) {
   const loaded = p256(key);
@@ -68,13 +72,12 @@ function readDelta(b) {
   return { head, changes, base: b.readBigUInt64BE(8) };
 }
 
-/** The records after the changes, or null where a removal finds nothing. */
 function applied(records, changes, keySize) {
   const table = new Map(records.map((r) => [r.toString("hex", 0, keySize), r]));
   for (const change of changes) {
     const key = change.toString("hex", 1, 1 + keySize);
     if (change[0] === 1) table.set(key, change.subarray(1));
-    else if (!table.delete(key)) return null;
+    else table.delete(key);
   }
   return [...table.keys()].sort().map((key) => table.get(key));
 }
@@ -106,26 +109,34 @@ function takeList(b, kind, scope, held, roots, now, u) {
     return h.bytes.equals(held.head.bytes) ? { answer: "unchanged" } : refused("list_rolled_back");
   if (isDelta && held?.head.version !== it.base) return refused("list_wrong_base");
   const records = isDelta ? applied(held.records, it.changes, h.keySize) : it.records;
-  const whole = records !== null && records.length === h.count;
-  if (!whole || !sha256(...records).equals(h.digest)) return refused("list_bad_digest");
+  const whole = records.length === h.count && sha256(...records).equals(h.digest);
+  if (!whole) return refused("list_bad_digest");
+  const read = { 1: trustRecord, 2: denyRecord, 3: configRecord }[h.kind];
   return {
     answer: "taken", list_key_id: h.listKeyId, version: h.version, stale: now >= h.useBy,
-    records: records.map({ 1: trustRecord, 2: denyRecord, 3: configRecord }[h.kind]),
+    records: records.map(read).filter((record) => record !== null),
   };
 }
 
-const ALGORITHMS = { 1: "ES256", 2: "Ed25519", 3: "SM2" };
+const ALGORITHMS = { 1: "ES256", 2: "Ed25519" };
 const STATUSES = { 1: "active", 2: "retired", 3: "compromised" };
 
+/** A key as a trust list tells it, or null where it is as if it were not there. */
 function trustRecord(r) {
   const algorithm = ALGORITHMS[r[2]];
-  const length = algorithm === "Ed25519" ? 32 : 33;
-  return {
+  const key = r.subarray(22, algorithm === "Ed25519" ? 54 : 55);
+  const it = {
     key_id: r.readUInt16BE(0), algorithm, status: STATUSES[r[3]], test: r[4] === 1, modes: r[5],
     destinations: r.readUInt16BE(6), not_before: r.readUInt32BE(8), not_after: r.readUInt32BE(12),
     compromised_at: r.readUInt32BE(16) || null, issuer_number: r.readUInt16BE(20),
-    public_key: r.toString("hex", 22, 22 + length), issuer: unpadded(r.subarray(56)),
+    public_key: key.toString("hex"), issuer: idOf(r.subarray(56)),
   };
+  const good =
+    algorithm && it.status && r[4] < 2 && zero(r, 22 + key.length, 56) && it.issuer !== null &&
+    it.issuer_number > 0 && it.not_before < it.not_after &&
+    (it.compromised_at === null || it.status === "compromised") &&
+    (algorithm === "Ed25519" ? soundEd25519(key) : p256(key) !== null);
+  return good ? it : null;
 }
 
 const denyRecord = (r) => ({
@@ -133,9 +144,17 @@ const denyRecord = (r) => ({
   serial: r.readUInt32BE(10),
 });
 
-const configRecord = (r) => ({
-  name: unpadded(r.subarray(0, 32)), value: r.toString("utf8", 32).replace(/\0+$/, ""),
-});
+function configRecord(r) {
+  const [name, value] = [idOf(r.subarray(0, 32)), r.subarray(32)];
+  const end = value.findLastIndex((byte) => byte !== 0) + 1;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(value.subarray(0, end));
+    return name === null || text.includes("\0") ? null : { name, value: text };
+  } catch {
+    return null;
+  }
+}
 
 // --- records ---------------------------------------------------------------------------------
 
@@ -258,17 +277,66 @@ function chain(reader, publicKey, records) {
   return [hash, ...records.map((r) => (hash = sha256(tag("record"), hash, r)))];
 }
 
+function openBatch(b, reader, keys) {
+  const refused = (reason) => ({ answer: "refused", reason });
+  if (b.length <= 192 || b.length > 2 ** 20 || b.toString("latin1", 0, 4) !== "TPB1")
+    return refused("bad_batch");
+  const [keyNumber, count, length] = [b.readUInt16BE(4), b.readUInt16BE(6), b.readUInt32BE(28)];
+  const [first, sealedAt] = [b.readBigUInt64BE(8), b.readBigUInt64BE(16)];
+  const good =
+    keyNumber > 0 && count > 0 && count <= 500 && first > 0n && first <= 2n ** 63n - 500n &&
+    sealedAt <= LAST_MS && zero(b, 26, 28) && b.length === 192 + length &&
+    idOf(b.subarray(32, 64)) !== null;
+  const records = good ? cut(b.subarray(192), count, first) : null;
+  if (records === null) return refused("bad_batch");
+  if (idOf(b.subarray(32, 64)) !== reader) return refused("wrong_reader");
+  const key = keys[keyNumber];
+  if (key === undefined) return refused("unknown_key");
+  if (!signedBy(key, b.subarray(128, 192), tag("batch"), b.subarray(0, 128)))
+    return refused("bad_signature");
+  let hash = b.subarray(64, 96);
+  for (const record of records) hash = sha256(tag("record"), hash, record);
+  if (!hash.equals(b.subarray(96, 128))) return refused("broken_chain");
+  return {
+    answer: "opened", key_number: keyNumber, first_position: first, count, sealed_at_ms: sealedAt,
+    uncertainty_s: b.readUInt16BE(24),
+    malformed: records.flatMap((r, i) => (isRecord(r) ? [] : [first + BigInt(i)])),
+  };
+}
+
+/** The records one after the other, at consecutive positions; null where they are not that. */
+function cut(b, count, first) {
+  const records = [];
+  for (let at = 0; at < b.length; ) {
+    if (at + 22 > b.length) return null;
+    const length = b.readUInt16BE(at + 2);
+    const position = b.readBigUInt64BE(at + 4);
+    if (length < 22 || at + length > b.length || position !== first + BigInt(records.length))
+      return null;
+    records.push(b.subarray(at, at + length));
+    at += length;
+  }
+  return records.length === count ? records : null;
+}
+
+function isRecord(b) {
+  try {
+    return Boolean(readRecord(b));
+  } catch (error) {
+    if (error instanceof Malformed) return false;
+    throw error;
+  }
+}
+
 // --- the vectors -----------------------------------------------------------------------------
 
 const hex = (text) => Buffer.from(text, "hex");
 
 function recordAnswer(v) {
-  try {
-    return { answer: "read", record: readRecord(hex(v.hex)) };
-  } catch (error) {
-    if (error instanceof Malformed) return { answer: "refused", reason: "malformed" };
-    throw error;
-  }
+  const b = hex(v.hex);
+  return isRecord(b)
+    ? { answer: "read", ...readRecord(b) }
+    : { answer: "refused", reason: "bad_record" };
 }
 
 function chainAnswer(v) {
@@ -277,12 +345,19 @@ function chainAnswer(v) {
 }
 
 function listAnswer(v, file) {
-  const roots = Object.fromEntries(Object.entries(file.roots).map(([n, key]) => [n, hex(key)]));
+  const roots = { 1: hex(file.roots[1]), 2: hex(file.roots[2]) };
   const held = v.held === null ? null : readWhole(hex(v.held));
   return takeList(hex(v.hex), v.asked_kind, v.asked_scope, held, roots, v.now, v.uncertainty_s);
 }
 
-const ANSWERS = { list: listAnswer, record: recordAnswer, chain: chainAnswer };
+function batchAnswer(v, file) {
+  const known = Object.entries(file.readers[v.reader] ?? {}).map(([n, key]) => [n, hex(key)]);
+  return openBatch(hex(v.hex), v.reader, Object.fromEntries(known));
+}
+
+const ANSWERS = {
+  list: listAnswer, record: recordAnswer, chain: chainAnswer, batch: batchAnswer,
+};
 
 /** The answer to one vector of a reader-protocol file. */
 export const answer = (v, file) => ANSWERS[v.kind](v, file);

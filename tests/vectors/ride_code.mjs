@@ -65,6 +65,26 @@ function ed25519(raw, signature, message) {
   return verify(null, message, createPublicKey({ format: "jwk", key: jwk }), signature);
 }
 
+const P = 2n ** 255n - 19n;
+
+function power(base, exponent) {
+  let result = 1n;
+  for (; exponent > 0n; exponent >>= 1n, base = (base * base) % P)
+    if (exponent & 1n) result = (result * base) % P;
+  return result;
+}
+
+/** A point of the curve in its only spelling, not of small order (its double's double's double). */
+export function soundEd25519(raw) {
+  const y = BigInt("0x" + Buffer.from(raw).reverse().toString("hex")) % 2n ** 255n;
+  const d = ((P - 121665n) * power(121666n, P - 2n)) % P;
+  const y2 = (y * y) % P;
+  const x2 = ((y2 - 1n + P) * power((d * y2 + 1n) % P, P - 2n)) % P;
+  const onCurve = x2 === 0n || power(x2, (P - 1n) / 2n) === 1n;
+  // x = 0: order 1 or 2; y = 0: order 4; x^2 = -y^2, so that the double has y = 0: order 8.
+  return y < P && onCurve && x2 !== 0n && y !== 0n && (x2 + y2) % P !== 0n;
+}
+
 function issuerSigned(record, b) {
   const message = Buffer.concat([ISSUER_TAG, b.subarray(0, 65)]);
   const raw = Buffer.from(record.public_key, "hex");

@@ -1,69 +1,93 @@
-"""``transitpay vectors``: whether an implementation gives the frozen verdicts."""
+"""``transitpay vectors``: whether an implementation gives the frozen answers."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from transitpay.cli.files import read_text
-from transitpay.ride_code import golden
+from transitpay.ride_code import golden, protocol_vectors
 from transitpay.ride_code.golden import Difference
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+#: The vector files of this package.
+SETS = {"ride-code": golden.shipped_text, "reader-protocol": protocol_vectors.shipped_text}
+_SET = click.Choice(list(SETS))
 
 
 @click.group()
 def vectors() -> None:
-    """Golden vectors: check this or another implementation of the ride code."""
+    """Golden vectors: check this or another implementation of ride code and reader protocol."""
 
 
 @vectors.command()
-@click.option("--file", type=_FILE, help="Vector file. [the one of this package]")
+@click.option("--set", "of", type=_SET, help="Which vectors. [all; --answers: ride-code]")
+@click.option("--file", type=_FILE, help="Another vector file.")
 @click.option(
     "--answers",
     type=_FILE,
-    help="Another implementation's answers: vector name -> {verdict, reason}. [ours]",
+    help="Another implementation's answers: vector name -> answer. [ours]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def check(ctx: click.Context, file: Path | None, answers: Path | None, as_json: bool) -> None:
-    """Compare answers with the frozen verdicts.
+def check(
+    ctx: click.Context, of: str | None, file: Path | None, answers: Path | None, as_json: bool
+) -> None:
+    """Compare answers with the frozen ones.
 
     Exit code 0: all are the same. 1: at least one differs or is missing. 2: a file is malformed.
     """
-    known = golden.read_vectors(read_text(file) if file else golden.shipped_text())
-    if answers is not None:
-        given = golden.read_answers(read_text(answers))
+    if file is not None and of is not None:
+        raise click.UsageError("give --set or --file")
+    if file is not None:
+        texts = [read_text(file)]
     else:
-        given = {v.name: golden.answer_of(golden.judge_vector(v)) for v in known}
-    differences = golden.compare(known, given)
+        chosen = [of or "ride-code"] if of or answers else list(SETS)
+        texts = [SETS[name]() for name in chosen]
+    given = None if answers is None else read_text(answers)
+    found = [_check(text, given) for text in texts]
+    known = sum(count for count, _ in found)
+    differences = [one for _, those in found for one in those]
     if as_json:
         told = {
-            "vectors": len(known),
-            "agree": len(known) - len(differences),
-            "differences": [_as_object(one) for one in differences],
+            "vectors": known,
+            "agree": known - len(differences),
+            "differences": [asdict(one) for one in differences],
         }
         click.echo(json.dumps(told))
     else:
         for one in differences:
             click.echo(f"{one.name}: expected {one.expected}, given {one.given or 'no answer'}")
-        click.echo(f"{len(known) - len(differences)} of {len(known)} vectors agree")
+        click.echo(f"{known - len(differences)} of {known} vectors agree")
     ctx.exit(1 if differences else 0)
 
 
 @vectors.command()
+@click.option("--set", "of", type=_SET, default="ride-code", show_default=True, help="Which file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the file as one JSON line.")
-def show(as_json: bool) -> None:
-    """Print the vector file, for use in another implementation's tests."""
-    text = golden.shipped_text()
+def show(of: str, as_json: bool) -> None:
+    """Print a vector file, for use in another implementation's tests."""
+    text = SETS[of]()
     click.echo(json.dumps(json.loads(text)) if as_json else text, nl=as_json)
 
 
-def _as_object(one: Difference) -> dict[str, object]:
-    return {
-        "name": one.name,
-        "expected": str(one.expected),
-        "given": None if one.given is None else str(one.given),
-    }
+def _check(text: str, answers: str | None) -> tuple[int, list[Difference]]:
+    """(number of vectors, differences) of one file; ``answers`` are ours where None."""
+    if protocol_vectors.is_this_format(text):
+        file = protocol_vectors.read_vectors(text)
+        told = (
+            {v.name: protocol_vectors.answer(v, file) for v in file.vectors}
+            if answers is None
+            else protocol_vectors.read_answers(answers)
+        )
+        return len(file.vectors), protocol_vectors.compare(file, told)
+    known = golden.read_vectors(text)
+    given = (
+        {v.name: golden.answer_of(golden.judge_vector(v)) for v in known}
+        if answers is None
+        else golden.read_answers(answers)
+    )
+    return len(known), golden.compare(known, given)

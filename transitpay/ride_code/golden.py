@@ -68,8 +68,8 @@ class Difference:
     """A vector whose answer is not the expected one; ``given`` is None if there was none."""
 
     name: str
-    expected: Answer
-    given: Answer | None
+    expected: str
+    given: str | None
 
 
 def shipped_text() -> str:
@@ -171,7 +171,8 @@ def compare(vectors: list[Vector], answers: Mapping[str, Answer]) -> list[Differ
     for vector in vectors:
         given = answers.get(vector.name)
         if given is None or not given.agrees_with(vector.expected):
-            found.append(Difference(vector.name, vector.expected, given))
+            told = None if given is None else str(given)
+            found.append(Difference(vector.name, str(vector.expected), told))
     return found
 
 

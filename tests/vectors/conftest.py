@@ -1,0 +1,8 @@
+"""The mutations of codes are those of the ride-code tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "ride_code"))
