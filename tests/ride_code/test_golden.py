@@ -48,6 +48,22 @@ def test_every_reason_of_the_code_has_a_vector_and_both_algorithms_are_accepted(
     assert algorithms == {"ES256", "Ed25519"}
 
 
+#: Abuse cases that show in the bytes of one code; the others need two scans, a list or a night.
+CASES_WITH_BYTES = {4, 7, 8, *range(10, 27), 29, 30, 32, 33, 34, 35, 37, 38}
+
+
+def test_every_abuse_case_that_has_bytes_has_a_vector() -> None:
+    named = {int(v.name[5:7]) for v in VECTORS if v.name.startswith("case-")}
+    assert named == CASES_WITH_BYTES
+
+
+def test_two_phones_of_one_backup_have_one_replay_key_under_other_bytes() -> None:
+    by_name = {v.name: v for v in VECTORS}
+    first, second = by_name["accepted-es256"], by_name["case-10-counter-collision"]
+    assert first.text != second.text
+    assert first.details["replay_key"] == second.details["replay_key"]
+
+
 def test_flags_of_vectors_are_reasons_that_an_exit_opens_for() -> None:
     flags = {flag for vector in VECTORS for flag in vector.expected.flags or ()}
     assert flags

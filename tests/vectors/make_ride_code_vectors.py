@@ -17,7 +17,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from ride_code_vector_cases import CASES, READERS
+from ride_code_abuse_cases import ABUSE
+from ride_code_vector_cases import CASES as FIRST_CASES
+from ride_code_vector_cases import READERS
 
 from transitpay.money import HKD
 from transitpay.ride_code import keys, layout, signing
@@ -27,6 +29,7 @@ from transitpay.ride_code.layout import Authorisation, RideCode
 from transitpay.ride_code.signing import IssuerPrivateKey
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus, TrustList
 
+CASES = [*FIRST_CASES, *ABUSE]
 TARGET = Path(__file__).parents[2] / "transitpay" / "ride_code" / "vectors" / "ride-code-v1.json"
 AT = datetime(2026, 7, 1, 4, 0, tzinfo=UTC)
 NOW = int(AT.timestamp())
@@ -135,6 +138,16 @@ def trust_list() -> TrustList:
     )
 
 
+def _trust_lists() -> dict[str, TrustList]:
+    main = trust_list()
+    first, year = main.keys[1], timedelta(days=366)
+    long = replace(first, not_before=AT - year, not_after=AT + 3 * year)
+    over = replace(first, not_after=AT - timedelta(seconds=10))
+    return {
+        "main": main, "years": TrustList.of(2, [long]), "just-expired": TrustList.of(3, [over])
+    }  # fmt: skip
+
+
 def private_hex(key: IssuerPrivateKey) -> str:
     """The private scalar (P-256) or seed (Ed25519)."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -160,7 +173,7 @@ def build() -> str:
             **{f"issuer {n} TEST ONLY": private_hex(k) for n, k in ISSUERS.items()},
             **{f"device {n} TEST ONLY": private_hex(k) for n, k in DEVICES.items()},
         },
-        "trust_lists": {"main": trust_list().to_object()},
+        "trust_lists": {name: trust.to_object() for name, trust in _trust_lists().items()},
         "deny_lists": {
             "none": DenyList(1).to_object(),
             "rider": DenyList(2, {("alipayhk", RIDER): 5}).to_object(),
@@ -175,8 +188,8 @@ def build() -> str:
             {
                 "name": case.name, "note": case.note, "text": text,
                 "hex": data.hex() if text == layout.write_text(data) else None,
-                "trust_list": "main", "deny_list": case.deny, "reader": case.reader,
-                "at": NOW, "uncertainty_s": case.uncertainty_s,
+                "trust_list": case.trust, "deny_list": case.deny, "reader": case.reader,
+                "at": case.at, "uncertainty_s": case.uncertainty_s,
                 "expect": {"verdict": "rejected", "reason": "unreadable", "flags": []},
             }
         )  # fmt: skip

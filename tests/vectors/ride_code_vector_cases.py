@@ -38,6 +38,8 @@ DEAR = _reader(
     "dear-entry",
     highest_fares=[{"currency": "HKD", "minor": 20001}, {"currency": "CNY", "minor": 20001}],
 )
+_reader("dear-exit", direction="exit",
+        highest_fares=[{"currency": "HKD", "minor": 20001}])  # fmt: skip
 EXACT = _reader("exact-entry", highest_fares=[{"currency": "HKD", "minor": 20000}])
 
 
@@ -54,20 +56,22 @@ class Case:
     deny: str = "none"
     uncertainty_s: int = 0
     respell: Callable[[str], str] = str
+    trust: str = "main"
+    at: int = 1782878400
 
 
-def _put(offset: int, value: bytes) -> Callable[[bytearray], None]:
+def put(offset: int, value: bytes) -> Callable[[bytearray], None]:
     def edit(data: bytearray) -> None:
         data[offset : offset + len(value)] = value
 
     return edit
 
 
-def _signed(offset: int, value: int) -> dict[str, object]:
-    return {"edit_signed": _put(offset, bytes((value,)))}
+def signed(offset: int, value: int) -> dict[str, object]:
+    return {"edit_signed": put(offset, bytes((value,)))}
 
 
-def _complement(at: int) -> Callable[[bytearray], None]:
+def complement(at: int) -> Callable[[bytearray], None]:
     """s -> n - s of the signature at ``at``: the malleated twin."""
 
     def edit(data: bytearray) -> None:
@@ -86,7 +90,7 @@ def _add_order(data: bytearray) -> None:
 _N = P256_ORDER.to_bytes(32, "big")
 _ONE = (1).to_bytes(32, "big")
 #: No point of P-256 has x = 1.
-_NO_POINT = b"\x02" + (1).to_bytes(32, "big")
+NO_POINT = b"\x02" + (1).to_bytes(32, "big")
 
 ACCEPTED = [
     Case("accepted-es256", "accepted", "the plain case: ES256 issuer, entry"),
@@ -143,22 +147,22 @@ UNREADABLE = [
     Case("unreadable-nul", "unreadable", "a NUL", respell=lambda t: t[:-1] + "\0"),
     Case("unreadable-digit", "unreadable", "an Arabic-Indic digit",
          respell=lambda t: t[:-1] + "\u0661"),
-    Case("unreadable-device-key-form", "unreadable", "not a compressed point", _signed(15, 4)),
-    Case("unreadable-life-0", "unreadable", "life 0 h", _signed(52, 0)),
-    Case("unreadable-life-169", "unreadable", "life 169 h", _signed(52, 169)),
-    Case("unreadable-code-life-0", "unreadable", "code life 0", _signed(53, 0)),
-    Case("unreadable-code-life-121", "unreadable", "code life 605 s", _signed(53, 121)),
-    Case("unreadable-currency-0", "unreadable", "currency 0", _signed(56, 0)),
-    Case("unreadable-currency-3", "unreadable", "currency 3", _signed(56, 3)),
-    Case("unreadable-companions-3", "unreadable", "at most 2 companions", _signed(60, 0x0C)),
-    Case("unreadable-reserved-60", "unreadable", "lowest bit of offset 60", _signed(60, 0x09)),
-    Case("unreadable-reserved-63", "unreadable", "offset 63", _signed(63, 0x80)),
-    Case("unreadable-reserved-64", "unreadable", "offset 64", _signed(64, 0x01)),
-    Case("unreadable-counter-0", "unreadable", "counters begin at 1", _signed(134, 0)),
-    Case("unreadable-slot-3", "unreadable", "slot 3", _signed(135, 0x0C)),
-    Case("unreadable-reserved-135", "unreadable", "lowest bit of offset 135", _signed(135, 0x01)),
-    Case("unknown-version-0", "unknown_version", "version 0", _signed(0, 0)),
-    Case("unknown-version-2", "unknown_version", "version 2", _signed(0, 2)),
+    Case("unreadable-device-key-form", "unreadable", "not a compressed point", signed(15, 4)),
+    Case("unreadable-life-0", "unreadable", "life 0 h", signed(52, 0)),
+    Case("unreadable-life-169", "unreadable", "life 169 h", signed(52, 169)),
+    Case("unreadable-code-life-0", "unreadable", "code life 0", signed(53, 0)),
+    Case("unreadable-code-life-121", "unreadable", "code life 605 s", signed(53, 121)),
+    Case("unreadable-currency-0", "unreadable", "currency 0", signed(56, 0)),
+    Case("unreadable-currency-3", "unreadable", "currency 3", signed(56, 3)),
+    Case("unreadable-companions-3", "unreadable", "at most 2 companions", signed(60, 0x0C)),
+    Case("unreadable-reserved-60", "unreadable", "lowest bit of offset 60", signed(60, 0x09)),
+    Case("unreadable-reserved-63", "unreadable", "offset 63", signed(63, 0x80)),
+    Case("unreadable-reserved-64", "unreadable", "offset 64", signed(64, 0x01)),
+    Case("unreadable-counter-0", "unreadable", "counters begin at 1", signed(134, 0)),
+    Case("unreadable-slot-3", "unreadable", "slot 3", signed(135, 0x0C)),
+    Case("unreadable-reserved-135", "unreadable", "lowest bit of offset 135", signed(135, 0x01)),
+    Case("unknown-version-0", "unknown_version", "version 0", signed(0, 0)),
+    Case("unknown-version-2", "unknown_version", "version 2", signed(0, 2)),
 ]  # fmt: skip
 
 KEYS_AND_TIMES = [
@@ -236,20 +240,20 @@ RIGHTS = [
     Case("order-stale-before-destination", "code_stale", "the first reason in order is the answer",
          {"age_s": 61, "destination": 1}),
     Case("order-destination-before-signature", "wrong_destination",
-         "checked before any signature", {"destination": 1, "edit": _put(136, bytes(64))}),
+         "checked before any signature", {"destination": 1, "edit": put(136, bytes(64))}),
     Case("order-signature-before-denied", "bad_device_signature",
-         "nobody learns from a forgery who is denied", {"edit": _put(136, bytes(64))},
+         "nobody learns from a forgery who is denied", {"edit": put(136, bytes(64))},
          deny="rider"),
 ]  # fmt: skip
 
 SIGNATURES = [
     Case("issuer-signature-stripped", "bad_issuer_signature", "64 zero bytes",
-         {"edit_signed": _put(65, bytes(64))}),
+         {"edit_signed": put(65, bytes(64))}),
     Case("issuer-signature-high-s", "bad_issuer_signature", "the malleated twin",
-         {"edit_signed": _complement(65)}),
-    Case("issuer-signature-r-n", "bad_issuer_signature", "r = n", {"edit_signed": _put(65, _N)}),
+         {"edit_signed": complement(65)}),
+    Case("issuer-signature-r-n", "bad_issuer_signature", "r = n", {"edit_signed": put(65, _N)}),
     Case("issuer-signature-s-0", "bad_issuer_signature", "s = 0",
-         {"edit_signed": _put(97, bytes(32))}),
+         {"edit_signed": put(97, bytes(32))}),
     Case("issuer-attacker", "bad_issuer_signature", "signed by another key", {"issuer": 3}),
     Case("issuer-wrong-algorithm", "bad_issuer_signature",
          "the record of key 2 says Ed25519; an ES256 signature is not tried", {"issuer": 1},
@@ -258,26 +262,26 @@ SIGNATURES = [
          {"issuer_tag": DEVICE_TAG}),
     Case("issuer-no-tag", "bad_issuer_signature", "signed without a tag", {"issuer_tag": b""}),
     Case("issuer-part-changed", "bad_issuer_signature", "a higher ceiling after signing",
-         {"edit": _put(54, b"\xff\xff")}),
+         {"edit": put(54, b"\xff\xff")}),
     Case("issuer-ed25519-high-s", "bad_issuer_signature", "S + L",
          {"edit_signed": _add_order}, {"key_id": 2}),
     Case("device-signature-stripped", "bad_device_signature", "64 zero bytes",
-         {"edit": _put(136, bytes(64))}),
+         {"edit": put(136, bytes(64))}),
     Case("device-signature-high-s", "bad_device_signature", "the malleated twin",
-         {"edit": _complement(136)}),
+         {"edit": complement(136)}),
     Case("device-signature-one-one", "bad_device_signature", "r = s = 1",
-         {"edit": _put(136, _ONE + _ONE)}),
-    Case("device-signature-s-n", "bad_device_signature", "s = n", {"edit": _put(168, _N)}),
+         {"edit": put(136, _ONE + _ONE)}),
+    Case("device-signature-s-n", "bad_device_signature", "s = n", {"edit": put(168, _N)}),
     Case("device-wrong-tag", "bad_device_signature", "signed as an issuer signs",
          {"device_tag": ISSUER_TAG}),
     Case("device-part-changed", "bad_device_signature", "another counter after signing",
-         {"edit": _put(134, b"\x02")}),
+         {"edit": put(134, b"\x02")}),
     Case("device-other-key", "bad_device_signature", "device b signs on device a's authorisation",
          {"device": "b"}, {"device_key": "a"}),
     Case("device-exit-stripped", "bad_device_signature", "an exit refuses it too",
-         {"edit": _put(136, bytes(64)), "destination": 1}, reader=EXIT),
+         {"edit": put(136, bytes(64)), "destination": 1}, reader=EXIT),
     Case("device-key-no-point", "bad_device_signature", "the issuer signed what is no point",
-         {}, {"device_key": _NO_POINT}),
+         {}, {"device_key": NO_POINT}),
     Case("device-key-x-too-large", "bad_device_signature", "x >= p", {},
          {"device_key": b"\x03" + b"\xff" * 32}),
 ]  # fmt: skip
