@@ -27,7 +27,7 @@ def test_signatures_are_64_bytes_with_a_low_s(scheme: Scheme) -> None:
         assert int.from_bytes(signature[32:], "big") <= signing.P256_HALF_ORDER
 
 
-@pytest.mark.parametrize("algorithm", list(Algorithm))
+@pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.ED25519])
 def test_an_issuer_key_survives_pem(algorithm: Algorithm) -> None:
     key = keys.generate_issuer_key(algorithm)
     again = keys.load_issuer_pem(keys.private_pem(key))

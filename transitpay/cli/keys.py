@@ -40,7 +40,7 @@ def keys() -> None:
 @click.option("--issuer", required=True, help="Wallet id: alipayhk, alipay, shenzhen-tong.")
 @click.option(
     "--algorithm",
-    type=click.Choice([a.value for a in Algorithm]),
+    type=click.Choice([Algorithm.ES256.value, Algorithm.ED25519.value]),
     default="ES256",
     show_default=True,
 )

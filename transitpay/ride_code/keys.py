@@ -16,7 +16,12 @@ PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPri
 
 
 def generate_issuer_key(algorithm: Algorithm = Algorithm.ES256) -> IssuerPrivateKey:
-    """A new issuer key of this algorithm."""
+    """A new issuer key of this algorithm.
+
+    Raises: MalformedInput (``bad_private_key``) for SM2, whose roots are made by others.
+    """
+    if algorithm is Algorithm.SM2:
+        raise MalformedInput("bad_private_key", "no SM2 key is made here", field="algorithm")
     if algorithm is Algorithm.ED25519:
         return ed25519.Ed25519PrivateKey.generate()
     return ec.generate_private_key(ec.SECP256R1())

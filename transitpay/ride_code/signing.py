@@ -27,6 +27,7 @@ from transitpay.ride_code.layout import (
     encode_authorisation,
     encode_unsigned,
 )
+from transitpay.ride_code.mot.signing import Sm2Key, load_key
 
 ISSUER_TAG = b"TransitPay/ride-code/issuer/v1\x00"
 DEVICE_TAG = b"TransitPay/ride-code/device/v1\x00"
@@ -53,6 +54,8 @@ class Algorithm(StrEnum):
 
     ES256 = "ES256"
     ED25519 = "Ed25519"
+    #: The root of a second format, which no 200-byte code can name.
+    SM2 = "SM2"
 
 
 IssuerPrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -64,18 +67,20 @@ DevicePublicKey = ec.EllipticCurvePublicKey
 class IssuerVerifier:
     """A loaded issuer public key; the type of the key is the algorithm."""
 
-    public_key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+    public_key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | Sm2Key
 
     def accepts(self, signature: bytes, authorisation_bytes: bytes) -> bool:
-        """Whether this issuer signed exactly these 65 bytes."""
+        """Whether this issuer signed exactly these 65 bytes; a root of another format never did."""
         message = ISSUER_TAG + authorisation_bytes
         if isinstance(self.public_key, ec.EllipticCurvePublicKey):
             return verify_es256(self.public_key, signature, message)
+        if isinstance(self.public_key, Sm2Key):
+            return False
         return verify_ed25519(self.public_key, signature, message)
 
 
 def load_issuer_key(algorithm: Algorithm, public_key: bytes) -> IssuerVerifier:
-    """Load an issuer's public key: 33 bytes (compressed P-256 point), or 32 (Ed25519).
+    """Load an issuer's public key: 33 bytes (compressed P-256 or SM2 point), or 32 (Ed25519).
 
     An Ed25519 key of small order is refused: anybody could sign for it.
 
@@ -88,6 +93,11 @@ def load_issuer_key(algorithm: Algorithm, public_key: bytes) -> IssuerVerifier:
                 "bad_public_key", "not a compressed P-256 point", field="public_key"
             )
         return IssuerVerifier(point)
+    if algorithm is Algorithm.SM2:
+        key = load_key(public_key)
+        if key is None:
+            raise MalformedInput("bad_public_key", "not a compressed SM2 point", field="public_key")
+        return IssuerVerifier(key)
     if not _is_sound_ed25519(public_key):
         raise MalformedInput("bad_public_key", "not a sound Ed25519 key", field="public_key")
     return IssuerVerifier(ed25519.Ed25519PublicKey.from_public_bytes(public_key))

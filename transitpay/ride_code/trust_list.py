@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from transitpay.errors import MalformedInput
 from transitpay.ride_code import jsonfields as fields
+from transitpay.ride_code.mot.layout import LOCAL_ROOTS
 from transitpay.ride_code.signing import Algorithm, IssuerVerifier, load_issuer_key
 
 
@@ -59,6 +60,8 @@ class IssuerKey:
             raise fields.bad("compromised_at", "belongs to a compromised key only")
         if self.issuer_number is not None and not 1 <= self.issuer_number <= 0xFFFF:
             raise fields.bad("issuer_number", "must be an integer from 1 to 65535")
+        if self.algorithm is Algorithm.SM2 and self.key_id < LOCAL_ROOTS:
+            raise fields.bad("key_id", f"an SM2 root has a key id of {LOCAL_ROOTS} or above")
         loaded = load_issuer_key(self.algorithm, self.public_key)
         object.__setattr__(self, "verifier", loaded)
         object.__setattr__(self, "cache_label", self.algorithm.encode() + self.public_key)
@@ -135,7 +138,7 @@ def _read_key(source: Mapping[str, object], at: str) -> IssuerKey:
     try:
         algorithm = Algorithm(fields.text(source, "algorithm", at))
     except ValueError:
-        raise fields.bad(at + "algorithm", "must be ES256 or Ed25519") from None
+        raise fields.bad(at + "algorithm", "must be ES256, Ed25519 or SM2") from None
     try:
         status = KeyStatus(fields.text(source, "status", at))
     except ValueError:

@@ -17,7 +17,7 @@ from transitpay.ride_code.trust_list import IssuerKey, KeyStatus, TrustList
 
 _RECORD = struct.Struct(">HBBBBHIIIH33sB32s")
 _TEST_KEY = 1
-_ALGORITHMS = {Algorithm.ES256: 1, Algorithm.ED25519: 2}
+_ALGORITHMS = {Algorithm.ES256: 1, Algorithm.ED25519: 2, Algorithm.SM2: 3}
 _STATUSES = {KeyStatus.ACTIVE: 1, KeyStatus.RETIRED: 2, KeyStatus.COMPROMISED: 3}
 _ALGORITHM_OF = {number: algorithm for algorithm, number in _ALGORITHMS.items()}
 _STATUS_OF = {number: status for status, number in _STATUSES.items()}

@@ -2,7 +2,8 @@
 
 Two stages. ``judge`` needs nothing but its arguments. ``admit`` adds what a tier remembers of
 other taps: replay and passback. Reasons are checked in the order of ``Reason``; everything that
-needs no cryptography comes first, then at most two verifications and one key load.
+needs no cryptography comes first, then at most two verifications and one key load; in the second
+format one more of each where the issuer was not met before.
 """
 
 from __future__ import annotations
@@ -15,22 +16,26 @@ from enum import StrEnum
 from transitpay.errors import MalformedInput
 from transitpay.money import Currency, Money
 from transitpay.ride_code import signing
+from transitpay.ride_code.claims import Code, KeyTerms
 from transitpay.ride_code.deny_list import Denials
 from transitpay.ride_code.layout import (
     AUTHORISATION_LENGTH,
     DEVICE_SIGNED_LENGTH,
     SIGNATURE_LENGTH,
     RideCode,
-    parse,
-    read_text,
 )
+from transitpay.ride_code.mot import chain
+from transitpay.ride_code.mot.layout import MotCode
 from transitpay.ride_code.reasons import RULES, ExitPolicy, Reason
+from transitpay.ride_code.received import read
 from transitpay.ride_code.signature_cache import SignatureCache
+from transitpay.ride_code.signing import Algorithm
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus, TrustList
 from transitpay.taps import EXITS, Direction, RiderRef
 
 #: The reader's doubt of its own clock widens the freshness window at most by this.
 UNCERTAINTY_CAP_S = 300
+_DAY_S = 86400
 _ISSUER_SIGNED_END = AUTHORISATION_LENGTH + SIGNATURE_LENGTH
 
 
@@ -40,8 +45,9 @@ class ReaderRules:
 
     ``destination`` and ``mode`` are bit numbers. ``highest_fare`` is the highest plain fare from
     this stop, ``other_highest_fares`` the same in other ceiling currencies; a ceiling in a
-    currency without one is not compared. ``max_age_s`` is 1-600, ``overstay_s`` the longest time
-    in the paid area after which an exit no longer opens for an expired permission.
+    currency without one is not compared. ``max_age_s`` is 1-600, and ``mot_max_age_s`` the same
+    for Ministry of Transport codes, whose pages draw anew more seldom. ``overstay_s`` is the
+    longest time in the paid area after which an exit no longer opens for an expired permission.
 
     Raises: MalformedInput (``bad_reader_rules``).
     """
@@ -56,6 +62,7 @@ class ReaderRules:
     max_age_s: int = 60
     max_future_s: int = 20
     overstay_s: int = 210 * 60
+    mot_max_age_s: int = 600
     #: Currency -> highest fare in minor units, made of the two fields above.
     fares_minor: dict[Currency, int] = field(init=False, repr=False, compare=False)
 
@@ -64,6 +71,7 @@ class ReaderRules:
             "destination": (self.destination, 0, 15),
             "mode": (self.mode, 0, 7),
             "max_age_s": (self.max_age_s, 1, 600),
+            "mot_max_age_s": (self.mot_max_age_s, 1, 600),
             "max_future_s": (self.max_future_s, 0, 600),
             "overstay_s": (self.overstay_s, 0, 86400),
         }
@@ -103,7 +111,7 @@ class Accepted:
     from two devices.
     """
 
-    code: RideCode
+    code: RideCode | MotCode
     issuer: str
     rider: RiderRef
     replay_key: ReplayKey
@@ -122,7 +130,7 @@ class Rejected:
     comes after ``bad_device_signature``, nobody has proved any of it."""
 
     reason: Reason
-    code: RideCode | None = None
+    code: RideCode | MotCode | None = None
 
 
 class EarlierUse(StrEnum):
@@ -169,33 +177,44 @@ def judge(
     """
     assert at.tzinfo is not None, "instants are aware"
     try:
-        received = read_text(text)
-        code = parse(received)
+        received, code = read(text)
     except MalformedInput as error:
         known = error.code == Reason.UNKNOWN_VERSION
         return Rejected(Reason.UNKNOWN_VERSION if known else Reason.UNREADABLE)
+    is_mot = isinstance(code, MotCode)
     key = trust.keys.get(code.authorisation.key_id)
-    if key is None:
+    if key is None or (key.algorithm is Algorithm.SM2) is not is_mot:
         return Rejected(Reason.UNKNOWN_KEY, code)
-    flags = _key_and_times(code, key, reader, at, uncertainty_s) + _rights(code, key, reader)
-    if flags and (refused := _first_refusal(flags, code, key, reader, at)):
+    terms: KeyTerms = chain.terms(code, key) if isinstance(code, MotCode) else key
+    max_age_s = reader.mot_max_age_s if is_mot else reader.max_age_s
+    flags = _key_and_times(code, terms, reader, max_age_s, at, uncertainty_s)
+    flags += _rights(code, terms, reader)
+    if flags and (refused := _first_refusal(flags, code, terms, reader, at)):
         return Rejected(refused, code)
-    if (forged := _check_signatures(received, code, key, cache)) is not None:
+    if isinstance(code, MotCode):
+        forged = chain.bad_signature(received, code, key, cache)
+    else:
+        forged = _check_signatures(received, code, key, cache)
+    if forged is not None:
         return Rejected(forged, code)
-    late_flags = _standing(code, key, deny, reader)
-    if late_flags and (refused := _first_refusal(late_flags, code, key, reader, at)):
+    late_flags = _standing(code, terms, deny, reader)
+    if late_flags and (refused := _first_refusal(late_flags, code, terms, reader, at)):
         return Rejected(refused, code)
     if uncertainty_s > UNCERTAINTY_CAP_S:
         late_flags.append(Reason.CLOCK_FAULT)
+    rider = RiderRef(key.issuer, code.authorisation.rider_id, code.slot)
+    signed = received[: chain.USER_SIGNED_END if is_mot else DEVICE_SIGNED_LENGTH]
+    return Accepted(code, key.issuer, rider, replay_key(code), (*flags, *late_flags), signed)
+
+
+def replay_key(code: RideCode | MotCode) -> ReplayKey:
+    """What spends a code. A Ministry of Transport code is spent by its user key and the second
+    at which it was drawn: the day stands as not-before, the second of the day as counter."""
     it = code.authorisation
-    return Accepted(
-        code,
-        key.issuer,
-        RiderRef(key.issuer, it.rider_id, code.slot),
-        ReplayKey(it.device_key, it.not_before, it.serial, code.counter),
-        (*flags, *late_flags),
-        received[:DEVICE_SIGNED_LENGTH],
-    )
+    if isinstance(code, MotCode):
+        second = code.generated_at % _DAY_S
+        return ReplayKey(it.device_key, code.generated_at - second, 0, second)
+    return ReplayKey(it.device_key, it.not_before, it.serial, code.counter)
 
 
 def admit(accepted: Accepted, known: KnownState) -> Admitted | Rejected:
@@ -216,7 +235,12 @@ def admit(accepted: Accepted, known: KnownState) -> Admitted | Rejected:
 
 
 def _key_and_times(
-    code: RideCode, key: IssuerKey, reader: ReaderRules, at: datetime, uncertainty_s: int
+    code: Code,
+    key: KeyTerms,
+    reader: ReaderRules,
+    max_age_s: int,
+    at: datetime,
+    uncertainty_s: int,
 ) -> list[Reason]:
     """What the key record and the clock say against a code, in order."""
     found: list[Reason] = []
@@ -236,20 +260,20 @@ def _key_and_times(
         found.append(Reason.AUTHORISATION_EXPIRED)
     doubt = min(max(uncertainty_s, 0), UNCERTAINTY_CAP_S)
     age = int(at.timestamp() // 1) - drawn
-    if age > min(reader.max_age_s, it.code_life_s) + doubt:
+    if age > min(max_age_s, it.code_life_s) + doubt:
         found.append(Reason.CODE_STALE)
     elif -age > reader.max_future_s + doubt:
         found.append(Reason.CODE_FROM_FUTURE)
     return found
 
 
-def _rights(code: RideCode, key: IssuerKey, reader: ReaderRules) -> list[Reason]:
+def _rights(code: Code, key: KeyTerms, reader: ReaderRules) -> list[Reason]:
     """What the code's own limits, and its key's, say against this place; in order."""
     found: list[Reason] = []
     it = code.authorisation
     if reader.service_excluded:
         found.append(Reason.SERVICE_EXCLUDED)
-    if code.destination != reader.destination:
+    if code.destination != reader.destination and code.destination is not None:
         found.append(Reason.WRONG_DESTINATION)
     if not (it.destinations & key.destinations) >> reader.destination & 1:
         found.append(Reason.DESTINATION_NOT_ALLOWED)
@@ -260,7 +284,7 @@ def _rights(code: RideCode, key: IssuerKey, reader: ReaderRules) -> list[Reason]
     return found
 
 
-def _standing(code: RideCode, key: IssuerKey, deny: Denials, reader: ReaderRules) -> list[Reason]:
+def _standing(code: Code, key: KeyTerms, deny: Denials, reader: ReaderRules) -> list[Reason]:
     """What is said of a rider whose code is proved genuine; in order."""
     found: list[Reason] = []
     it = code.authorisation
@@ -296,7 +320,7 @@ def _check_signatures(
 
 
 def _first_refusal(
-    found: list[Reason], code: RideCode, key: IssuerKey, reader: ReaderRules, at: datetime
+    found: list[Reason], code: Code, key: KeyTerms, reader: ReaderRules, at: datetime
 ) -> Reason | None:
     """The first of these reasons that closes the gate here; None if an exit opens for them all."""
     if not reader.is_exit:
@@ -305,7 +329,7 @@ def _first_refusal(
 
 
 def _exit_opens(
-    reason: Reason, code: RideCode, key: IssuerKey, reader: ReaderRules, at: datetime
+    reason: Reason, code: Code, key: KeyTerms, reader: ReaderRules, at: datetime
 ) -> bool:
     """Whether an exit opens in spite of ``reason``: the rider may have entered in good order.
 

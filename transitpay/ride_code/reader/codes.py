@@ -5,13 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 
 from transitpay.errors import MalformedInput
-from transitpay.ride_code.layout import parse, read_text
 from transitpay.ride_code.reader.held_lists import HeldLists
-from transitpay.ride_code.reasons import Reason
+from transitpay.ride_code.received import read, text_of
 from transitpay.ride_code.record_bytes import MAX_CODE_LENGTH
 from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.ride_code.trust_list import TrustList
-from transitpay.ride_code.verdict import Accepted, ReaderRules, Rejected, ReplayKey, judge
+from transitpay.ride_code.verdict import (
+    Accepted,
+    ReaderRules,
+    Rejected,
+    ReplayKey,
+    judge,
+    replay_key,
+)
 from transitpay.taps import RiderRef
 
 
@@ -32,11 +38,7 @@ def judge_scanned(
     cache: SignatureCache,
 ) -> Accepted | Rejected:
     """The verdict on what a scanner gave. No bytes whatever raise."""
-    try:
-        text = code.decode()
-    except UnicodeDecodeError:
-        return Rejected(Reason.UNREADABLE)
-    return judge(text, lists.trust, lists.deny, rules, at, uncertainty_s, cache)
+    return judge(text_of(code), lists.trust, lists.deny, rules, at, uncertainty_s, cache)
 
 
 def spent_by(code: bytes, trust: TrustList) -> tuple[ReplayKey, RiderRef | None] | None:
@@ -45,11 +47,10 @@ def spent_by(code: bytes, trust: TrustList) -> tuple[ReplayKey, RiderRef | None]
     Only for codes that were judged before: nothing is verified.
     """
     try:
-        it = parse(read_text(code.decode()))
-    except (UnicodeDecodeError, MalformedInput):
+        _, it = read(text_of(code))
+    except MalformedInput:
         return None
     allowed = it.authorisation
-    key = ReplayKey(allowed.device_key, allowed.not_before, allowed.serial, it.counter)
     issuer = trust.keys.get(allowed.key_id)
     rider = RiderRef(issuer.issuer, allowed.rider_id, it.slot) if issuer is not None else None
-    return key, rider
+    return replay_key(it), rider

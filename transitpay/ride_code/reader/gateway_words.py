@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from transitpay.ride_code.reasons import Reason
+from transitpay.ride_code.received import text_of
 from transitpay.ride_code.record import Decision, Place
 from transitpay.taps import Direction
 
@@ -19,8 +20,8 @@ from transitpay.taps import Direction
 def may_be_asked(code: bytes) -> bool:
     """Whether the code can stand in a JSON text."""
     try:
-        code.decode()
-    except UnicodeDecodeError:
+        text_of(code).encode()
+    except UnicodeEncodeError:
         return False
     return True
 
@@ -39,7 +40,7 @@ def ask_body(
         "sequence": sequence,
         "at": at.isoformat(),
         "uncertainty_s": min(uncertainty_s, 86400),
-        "code": code.decode(),
+        "code": text_of(code),
         "direction": direction.value,
         "stop": place.stop,
         "route": place.route,

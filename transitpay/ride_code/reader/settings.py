@@ -98,6 +98,7 @@ class ReaderSettings:
                 max_age_s=_integer(values, "max_age_s", 1, 600, "60"),
                 max_future_s=_integer(values, "max_future_s", 0, 600, "20"),
                 overstay_s=_integer(values, "overstay_s", 0, 86400, "12600"),
+                mot_max_age_s=_integer(values, "mot_max_age_s", 1, 600, "600"),
             )
         except MalformedInput as error:
             raise refusal(error.field or "", error.message) from None
