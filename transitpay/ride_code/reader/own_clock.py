@@ -1,7 +1,7 @@
 """The reader's own time and its doubt of it.
 
 After the last sync the reader counts on its monotonic clock, so a wall clock that is set forward
-or back, by whomever, moves nothing; how far it has gone astray only adds to the doubt. Nothing
+or back, by whomever, moves nothing; how far it has gone astray is only a reason to doubt. Nothing
 that a phone says is ever a source of time.
 """
 
@@ -55,14 +55,14 @@ class OwnClock:
         return OwnClock(now.utc, now.monotonic_ms, error_ms)
 
     def read(self, now: Now) -> Reading:
-        """Our time now. The doubt: that of the last sync, the drift since then, and how far the
-        wall clock was set away from our time."""
+        """Our time now. The doubt: that of the last sync and the drift since then, or how far the
+        wall clock was set away from our time where that is more."""
         elapsed_ms = max(now.monotonic_ms - self.monotonic_ms, 0)
         at = self.at + elapsed_ms * _MILLISECOND
         astray_ms = abs(now.utc - at) // _MILLISECOND
         doubt_ms = self.error_ms + _drift_ms(elapsed_ms)
-        if astray_ms > _WALL_TOLERANCE_MS + doubt_ms:
-            doubt_ms += astray_ms
+        if astray_ms > _WALL_TOLERANCE_MS:
+            doubt_ms = max(doubt_ms, astray_ms)
         return Reading(whole_ms(at), min(-(-doubt_ms // 1000), MAX_UNCERTAINTY_S))
 
 

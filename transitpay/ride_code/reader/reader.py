@@ -104,7 +104,7 @@ class Reader:
             Upkeep(
                 pace or Pace(),
                 memory.acknowledged,
-                unsent - _MILLISECOND if unsent else clock.at,
+                (unsent or clock.at) - _MILLISECOND,
                 now.monotonic_ms,
                 now.monotonic_ms,
             ),
@@ -242,7 +242,7 @@ class Reader:
         self.journal.level.failed = False
         clock, level = self.clock.read(now), self.journal.level
         if not level.waiting and not self._asked:
-            self.upkeep.through_at = clock.at
+            self.upkeep.through_at = clock.at - _MILLISECOND
         through_at = min(self.upkeep.through_at, clock.at)
         report = Report(
             self.next_sequence - 1, through_at, clock.at, clock.uncertainty_s,

@@ -46,7 +46,7 @@ class Upkeep:
     """Times are monotonic milliseconds; None = nothing is planned.
 
     The gateway has every record up to the position ``acknowledged``, and so every scan up to the
-    instant ``through_at``.
+    instant ``through_at``: always a little before the last one, which may have a twin.
     """
 
     pace: Pace
@@ -85,7 +85,7 @@ class Upkeep:
     def sealing(self, last_record: bytes) -> None:
         """A batch that ends with this record is on its way."""
         position, at_ms = int.from_bytes(last_record[4:12]), int.from_bytes(last_record[12:20])
-        self.sealed = (position, read_ms(at_ms))
+        self.sealed = (position, read_ms(max(at_ms - 1, 0)))
 
     def sent(self, monotonic_ms: int, acknowledged: int | None, waiting: int) -> int:
         """The gateway has all up to ``acknowledged``, or (None) took nothing: then the batch goes
