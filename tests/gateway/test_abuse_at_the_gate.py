@@ -207,3 +207,25 @@ async def test_case_21_a_test_key_opens_no_gate_in_production(world: World) -> N
             answer = await world.tap(client, reader, body)
             assert answer["open"] is opens
             assert answer["reason"] == (None if opens else "test_key")
+
+
+async def test_lesson_6_a_used_code_is_known_for_good_and_an_unused_one_stays_good(
+    world: World,
+) -> None:
+    one = await world.start()
+    phone = world.phone()
+    used = phone.draw(AT)
+    assert (await world.tap(one, "mtr-in-1", world.scan("mtr-in-1", used)))["open"] is True
+    for _ in range(3):  # others in between
+        other = world.scan("mtr-in-1", world.phone().draw(AT))
+        assert (await world.tap(one, "mtr-in-1", other))["open"] is True
+    await one.close()
+    again = await world.start()  # the gateway that knew it is gone
+    for reader in ("mtr-in-2", "mtr-out-1"):
+        refused = await world.tap(again, reader, world.scan(reader, used))
+        assert (refused["open"], refused["reason"]) == (False, "replay")
+    unused = phone.draw(AT)
+    refused = await world.tap(again, "mtr-in-2", world.scan("mtr-in-2", unused))
+    assert (refused["open"], refused["reason"]) == (False, "passback")
+    leaving = await world.tap(again, "mtr-out-1", world.scan("mtr-out-1", unused))
+    assert leaving["open"] is True, "a passback refusal has not spent the code"

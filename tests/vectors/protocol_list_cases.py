@@ -81,6 +81,8 @@ CONFIG = sorted(
 )  # fmt: skip
 STRANGE_CONFIG = sorted([config("a", b"\xff"), config("b", b"x\0y"), config("c", b"ok")])
 
+_EXAMPLE = whole("trust", 7, TRUST[:1])
+
 
 def _high_s(data: bytes, at: int) -> bytes:
     s = P256_ORDER - int.from_bytes(data[at + 32 : at + 64], "big")
@@ -144,6 +146,9 @@ TAKEN = [
              whole("trust", 7, TRUST), "trust"),
     ListCase("delta-by-newer-key", "taken", "list key 2 goes on from version 41 of key 1",
              delta(41, head("deny", 42, NEXT, key_id=2), _PUTS), HELD),
+    ListCase("example-trust-list", "taken", "the worked example: one key", _EXAMPLE, asked="trust"),
+    ListCase("example-trust-delta", "taken", "the worked example: a second key is put",
+             delta(7, head("trust", 8, TRUST[:2]), [b"\x01" + TRUST[1]]), _EXAMPLE, "trust"),
     ListCase("list-unchanged", "unchanged", "the list that is held", HELD, HELD),
     ListCase("delta-unchanged", "unchanged", "the head that is held, whatever the base",
              delta(3, HELD[:278], []), HELD),
