@@ -1,7 +1,7 @@
 """Golden vectors: frozen ride codes with the verdict that every implementation must reach.
 
-The file is a resource of this package (``vectors/ride-code-v1.json``), so it is found in a
-checkout and in an installed package alike. All keys in it are TEST ONLY.
+The files are resources of this package (``vectors/ride-code-v1.json``), so they are found in a
+checkout and in an installed package alike. All keys in them are TEST ONLY.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class Difference:
     given: str | None
 
 
-def shipped_text() -> str:
-    """The vector file of this package, as it is."""
-    resource = files("transitpay.ride_code") / "vectors" / "ride-code-v1.json"
+def shipped_text(name: str = "ride-code") -> str:
+    """A vector file of this package, as it is: ``ride-code``, or ``mot`` for the second format."""
+    resource = files("transitpay.ride_code") / "vectors" / f"{name}-v1.json"
     return resource.read_text(encoding="utf-8")
 
 
@@ -204,6 +204,7 @@ def read_reader(source: Mapping[str, object], at: str = "") -> ReaderRules:
         max_age_s=fields.integer(source, "max_age_s", 16, at),
         max_future_s=fields.integer(source, "max_future_s", 16, at),
         overstay_s=fields.integer(source, "overstay_s", 32, at),
+        mot_max_age_s=fields.integer({"mot_max_age_s": 600, **source}, "mot_max_age_s", 16, at),
     )
 
 
