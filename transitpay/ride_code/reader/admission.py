@@ -73,7 +73,7 @@ def decide(verdict: Accepted | Rejected, known: LocalState, settings: ReaderSett
     doubted = known.uncertainty_s > UNCERTAINTY_CAP_S
     if doubted and settings.clock_fault is ClockFault.CLOSE and not settings.is_exit:
         return _refused(Reason.CLOCK_FAULT)
-    ordered = tuple(reason for reason in Reason if reason in flags)
+    ordered = tuple(reason for reason in Reason if reason in flags) if flags else ()
     return Decided(DecidedBy.READER, Decision.ACCEPTED, None, ordered)
 
 

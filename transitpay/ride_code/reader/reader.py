@@ -31,6 +31,7 @@ from transitpay.ride_code.reader.effects import (
 from transitpay.ride_code.reader.gateway_words import may_be_asked, read_answer, read_beat
 from transitpay.ride_code.reader.held_lists import HeldLists
 from transitpay.ride_code.reader.journal import Journal
+from transitpay.ride_code.reader.last_answers import LastAnswers
 from transitpay.ride_code.reader.memory import Identity, Memory
 from transitpay.ride_code.reader.own_clock import OwnClock, Reading
 from transitpay.ride_code.reader.scans import Scan
@@ -52,7 +53,7 @@ from transitpay.ride_code.record import (
 )
 from transitpay.ride_code.sealed_batch import encode_head, head_of, seal
 from transitpay.ride_code.signature_cache import SignatureCache
-from transitpay.ride_code.verdict import UNCERTAINTY_CAP_S, Accepted, ReplayKey
+from transitpay.ride_code.verdict import UNCERTAINTY_CAP_S, Accepted
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -75,7 +76,7 @@ class Reader:
     _doubted: bool = False
     _held_open: bool = False
     _asked: dict[int, Scan] = field(default_factory=dict)
-    _shown: dict[ReplayKey, tuple[int, Show]] = field(default_factory=dict)
+    _answers: LastAnswers = field(default_factory=LastAnswers)
     _settled: tuple[int, Scan, Decided] | None = None
     _cache: SignatureCache = field(default_factory=SignatureCache)
 
@@ -129,7 +130,8 @@ class Reader:
             return effects  # the camera saw it again; its answer is on the way
         scan = self._look(now, code, place, fare, fare_is_final)
         key, now_ms = scan.replay_key, now.monotonic_ms
-        if key is not None and (first := self._answer_within_debounce(key, now_ms)):
+        debounce_ms = self.settings.debounce_ms
+        if key is not None and (first := self._answers.within(key, now_ms, debounce_ms)):
             return effects + self._already_answered(scan, first)
         if self._is_worth_asking(scan) and self.breaker.may_ask(now_ms):
             self._asked[scan.sequence] = scan
@@ -193,7 +195,7 @@ class Reader:
         _, scan, decided = settled
         self.window.forget(scan.sequence)
         if scan.replay_key is not None:
-            self._shown.pop(scan.replay_key, None)
+            self._answers.forget(scan.replay_key)
         if decided.by is DecidedBy.GATEWAY and not decided.opens:
             return (self._show(scan, decided),)
         return self._decide_alone(now, scan)
@@ -318,13 +320,6 @@ class Reader:
     def _deadline_ms(self, scan: Scan) -> int:
         return scan.began_ms + self.settings.budget_ms
 
-    def _answer_within_debounce(self, key: ReplayKey, now_ms: int) -> Show | None:
-        """The answer that this very code got here just now."""
-        limit = self.settings.debounce_ms
-        self._shown = {k: v for k, v in self._shown.items() if now_ms - v[0] <= limit}
-        found = self._shown.get(key)
-        return None if found is None else found[1]
-
     def _already_answered(self, scan: Scan, first: Show) -> Effects:
         again = Show(
             scan.sequence, first.signal, first.sound, Reason.ALREADY_ANSWERED, first.texts,
@@ -359,7 +354,7 @@ class Reader:
             if scan.mode is Mode.NORMAL:
                 effects.append(Open(scan.sequence))
             if scan.replay_key is not None:
-                self._shown[scan.replay_key] = (scan.began_ms, shown)
+                self._answers.remember(scan.replay_key, scan.began_ms, shown)
         return (*effects, shown, *self.journal.level_events(self.clock.read(now)))
 
     def _record(self, scan: Scan, decided: Decided) -> Effects:
