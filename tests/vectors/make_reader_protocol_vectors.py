@@ -16,6 +16,7 @@ from make_ride_code_vectors import WARNING, private_hex
 from protocol_bytes import LIST_KEYS, READER, READER_KEYS, ROOTS, tag
 from protocol_list_cases import KINDS, LIST_CASES
 from protocol_record_cases import BATCH_CASES, CHAIN_CASES, RECORD_CASES
+from protocol_scan_cases import SCAN_CASES
 
 from transitpay.ride_code import keys
 from transitpay.ride_code.protocol_vectors import FORMAT, answer, read_vectors
@@ -50,7 +51,30 @@ def _vectors() -> list[tuple[str, dict[str, object]]]:
     for one in BATCH_CASES:
         told = {"name": one.name, "note": one.note, "kind": "batch", "reader": READER}
         found.append((one.expected, {**told, "hex": one.data.hex()}))
+    for row in SCAN_CASES:
+        source = {
+            "name": row.name, "note": row.note, "kind": "scans", "trust": row.trust.hex(),
+            "deny": None if row.deny is None else row.deny.hex(), "config": row.config.hex(),
+            "events": list(row.events),
+        }  # fmt: skip
+        found.append((row.expected, source))
     return found
+
+
+def _word(found: dict[str, object]) -> object:
+    """An answer as the case tables write it."""
+    if found["answer"] == "refused":
+        return found["reason"]
+    decisions = found.get("decisions")
+    if not isinstance(decisions, list):
+        return found["answer"]
+    words = {"already_answered": "again", "accepted": "open"}
+    told = []
+    for one in decisions:
+        assert one["opens"] == (one["decision"] == "accepted")
+        first = words.get(one["decision"]) or one["reason"]
+        told.append(":".join([first, *one["flags"]]))
+    return " ".join(told)
 
 
 def _hex_keys(of: dict[int, object]) -> dict[str, str]:
@@ -79,8 +103,7 @@ def build() -> str:
     vectors = []
     for (word, source), vector in zip(expected, file.vectors, strict=True):
         found = answer(vector, file)
-        told = found.get("reason") if found["answer"] == "refused" else found["answer"]
-        assert told == word, f"{vector.name}: {told}, not {word}"
+        assert _word(found) == word, f"{vector.name}: {_word(found)}, not {word}"
         vectors.append({**source, "expect": found})
     document["vectors"] = vectors
     return json.dumps(document, indent=1, ensure_ascii=True) + "\n"

@@ -34,6 +34,8 @@ TARGET = Path(__file__).parents[2] / "transitpay" / "ride_code" / "vectors" / "r
 AT = datetime(2026, 7, 1, 4, 0, tzinfo=UTC)
 NOW = int(AT.timestamp())
 RIDER = "0011223344556677"
+#: Source: GB/T 32918.5, the curve's generator.
+_SM2_GENERATOR = bytes.fromhex("0232c4ae2c1f1981195f9904466a39c9948fe30bbff2660be1715a4589334c74c7")
 WARNING = (
     "TEST ONLY. Every key in this file is public, private halves included. Never put one of"
     " them into a trust list that opens a gate."
@@ -143,8 +145,10 @@ def _trust_lists() -> dict[str, TrustList]:
     first, year = main.keys[1], timedelta(days=366)
     long = replace(first, not_before=AT - year, not_after=AT + 3 * year)
     over = replace(first, not_after=AT - timedelta(seconds=10))
+    sm2 = replace(first, key_id=65281, algorithm=signing.Algorithm.SM2, public_key=_SM2_GENERATOR)
     return {
-        "main": main, "years": TrustList.of(2, [long]), "just-expired": TrustList.of(3, [over])
+        "main": main, "years": TrustList.of(2, [long]), "just-expired": TrustList.of(3, [over]),
+        "sm2": TrustList.of(4, [sm2]),
     }  # fmt: skip
 
 

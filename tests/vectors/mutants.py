@@ -15,6 +15,7 @@ from code_mutations import Mutator, good_codes
 from protocol_bytes import LIST_KEYS, READER, READER_KEYS, ROOTS, tag
 from protocol_list_cases import KINDS, LIST_CASES, TAKEN
 from protocol_record_cases import OPENED, RECORD_CASES
+from protocol_scan_cases import EXIT, SCAN_CASES, SHORT, code, other, scan
 from ride_code_vector_cases import READERS
 
 from transitpay.ride_code import keys, layout, protocol_vectors, signing
@@ -91,12 +92,14 @@ def _signed_code(choice: random.Random) -> str:
     return layout.write_text(bytes(data))
 
 
-def protocol(seed: int, lists: int, records: int, batches: int) -> str:
+def protocol(seed: int, lists: int, records: int, batches: int, rows: int) -> str:
     """A file of reader-protocol vectors without answers."""
     choice = random.Random(seed)
     made = [_list(choice, n) for n in range(lists)]
     made += [_record(choice, n) for n in range(records)]
     made += [_batch(choice, n) for n in range(batches)]
+    pool = _pool_of_codes()
+    made += [_row_of_scans(choice, pool, n) for n in range(rows)]
     source = json.loads(protocol_vectors.shipped_text())
     return json.dumps({**source, "vectors": made})
 
@@ -180,6 +183,43 @@ def _record(choice: random.Random, number: int) -> Vector:
         if len(data) > 4 and choice.randrange(3):
             data = data[:2] + (len(data) % 65536).to_bytes(2, "big") + data[4:]
     return _vector(f"record {number} {case.name}", "record", data)
+
+
+def _pool_of_codes() -> list[tuple[int, str]]:
+    """(second at which it is fresh, code) of some riders, slots and counters."""
+    riders: list[dict[str, object]] = [{}, {"serial": 6}, {"key_id": 2}, {"rider_id": "0f" * 8}]
+    return [
+        (after, code(counter, after, slot, **rider))
+        for rider in riders for slot in (0, 1) for counter in (1, 2, 2001)
+        for after in range(0, 400, 25)
+    ]  # fmt: skip
+
+
+def _row_of_scans(choice: random.Random, pool: list[tuple[int, str]], number: int) -> Vector:
+    """Scans, outcomes, restarts and set clocks, around the edges of debounce and passback."""
+    case = choice.choice(SCAN_CASES)
+    after, scanned, events, shown = 0, 0, [], choice.choice(pool)[1]
+    riders = [choice.choice(pool) for _ in range(3)]
+    for _ in range(choice.randint(2, 9)):
+        after += choice.choice((0, 200, 1999, 2000, 2001, 5000, 25_000, 29_999, 30_000, 299_999))
+        fresh = [it for at, it in (*riders, *pool) if 0 <= after - 1000 * at <= 25_000]
+        match choice.randrange(10):
+            case 0:
+                events.append(other(after, restart=True))
+            case 1 if scanned:
+                of, what = choice.randrange(scanned), choice.randint(1, 4)
+                events.append(other(after, outcome=what, of=of))
+            case _:
+                again = choice.randrange(3) == 0
+                shown = shown if again or not fresh else choice.choice(fresh[:4])
+                u, back = choice.choice((0, 0, 300, 301)), choice.choice((0, 0, 0, 10_000))
+                events.append(scan(after, shown, u, back))
+                scanned += 1
+    config = choice.choice((case.config, SHORT, EXIT))
+    return _vector(
+        f"scans {number} {case.name}", "scans", b"", trust=case.trust.hex(), config=config.hex(),
+        deny=None if case.deny is None else case.deny.hex(), events=events,
+    )  # fmt: skip
 
 
 def _batch(choice: random.Random, number: int) -> Vector:

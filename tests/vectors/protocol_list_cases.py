@@ -75,6 +75,17 @@ STRANGE_TRUST = [
     trust(10, _ES256, "alipay hk"),
     trust(11, _ES256, "alipayhk"),
 ]
+#: The generator of the SM2 curve (GB/T 32918.5), and bytes that are no point of it.
+_SM2 = bytes.fromhex("0232c4ae2c1f1981195f9904466a39c9948fe30bbff2660be1715a4589334c74c7")
+SM2_TRUST = [
+    trust(5, _SM2, "mot", algorithm=3),
+    trust(65023, _SM2, "mot", algorithm=3),
+    trust(65024, _SM2, "mot", algorithm=3),
+    trust(65281, _SM2, "mot", algorithm=3),
+    trust(65282, b"\x02" + b"\xff" * 32, "mot", algorithm=3),
+    trust(65283, _ES256, "mot", algorithm=3),
+    trust(65284, _ES256, "mot"),
+]
 CONFIG = sorted(
     [config("stop", "HUH"), config("direction", "entry"), config("mode", "0"),
      config("languages", "zh-Hant,zh-Hans,en"), config("text", "\u7d05\u78e1")]
@@ -108,6 +119,8 @@ TAKEN = [
     ListCase("list-trust-strange-records", "taken",
              "records with values outside their table are as if they were not there",
              whole("trust", 8, STRANGE_TRUST), asked="trust"),
+    ListCase("list-trust-sm2", "taken", "SM2 points alone, and with key ids of roots alone",
+             whole("trust", 9, SM2_TRUST), asked="trust"),
     ListCase("list-config-whole", "taken", "a reader's own settings",
              whole("config", 3, CONFIG, scope=READER), asked="config", scope=READER),
     ListCase("list-config-strange-records", "taken", "values that are no text are left out",

@@ -1,6 +1,6 @@
 // Lists, records, the chain and sealed batches, written from docs/reader-protocol.md alone.
 import { createHash } from "node:crypto";
-import { es256, p256, soundEd25519 } from "./ride_code.mjs";
+import { ORDER_OF_REASONS, es256, judgeFully, p256, soundEd25519 } from "./ride_code.mjs";
 
 const tag = (name) => Buffer.from(`TransitPay/${name}/v1\0`, "ascii");
 const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
@@ -118,7 +118,7 @@ function takeList(b, kind, scope, held, roots, now, u) {
   };
 }
 
-const ALGORITHMS = { 1: "ES256", 2: "Ed25519" };
+const ALGORITHMS = { 1: "ES256", 2: "Ed25519", 3: "SM2" };
 const STATUSES = { 1: "active", 2: "retired", 3: "compromised" };
 
 /** A key as a trust list tells it, or null where it is as if it were not there. */
@@ -135,8 +135,26 @@ function trustRecord(r) {
     algorithm && it.status && r[4] < 2 && zero(r, 22 + key.length, 56) && it.issuer !== null &&
     it.issuer_number > 0 && it.not_before < it.not_after &&
     (it.compromised_at === null || it.status === "compromised") &&
-    (algorithm === "Ed25519" ? soundEd25519(key) : p256(key) !== null);
+    isKey(algorithm, key, it.key_id);
   return good ? it : null;
+}
+
+function isKey(algorithm, key, keyId) {
+  if (algorithm === "SM2") return keyId >= 65024 && isSm2Point(key);
+  return algorithm === "Ed25519" ? soundEd25519(key) : p256(key) !== null;
+}
+
+/** Whether these 33 bytes are a compressed point of the SM2 curve y^2 = x^3 - 3x + b modulo p. */
+function isSm2Point(key) {
+  const p = 0xfffffffeffffffffffffffffffffffffffffffff00000000ffffffffffffffffn;
+  const b = 0x28e9fa9e9d9f5e344d5a9e4bcf6509a7f39789f515ab8f92ddbcbd414d940e93n;
+  const x = BigInt("0x" + key.toString("hex", 1));
+  if ((key[0] !== 2 && key[0] !== 3) || x >= p) return false;
+  const square = (((x * x * x - 3n * x + b) % p) + p) % p;
+  let [power, base] = [1n, square];
+  for (let e = (p - 1n) / 2n; e > 0n; e >>= 1n, base = (base * base) % p)
+    if (e & 1n) power = (power * base) % p;
+  return power === 1n || (square === 0n && key[0] === 2);
 }
 
 const denyRecord = (r) => ({
@@ -171,8 +189,8 @@ const MODES = ["normal", "open", "emergency", "local"];
 const OUTCOMES = ["passed", "not_passed", "timed_out", "forced_open"];
 const EVENTS = `store_nearly_full store_full unrecorded_scans clock_fault_begins clock_fault_ends
   local_open_begins local_open_ends list_refused store_has_room`.split(/\s+/);
-// The numbers of reasons in the order in which reasons are checked and told.
-const ORDER = [...Array(21).keys()].map((i) => i + 1).concat(28, 29, 22, 23, 24, 27, 25, 26);
+/** Reasons in the order in which they are checked and told. */
+const inOrder = (reasons) => ORDER_OF_REASONS.filter((reason) => reasons.includes(reason));
 const LAST_MS = 253402300799999n;
 
 class Malformed extends Error {}
@@ -233,7 +251,7 @@ function scan(c) {
   must((it.reason === null) === (it.decision === "accepted"));
   const flags = c.u32();
   must((flags & 1) === 0 && flags < 2 ** (REASONS.length + 1));
-  it.flags = ORDER.filter((n) => (flags >>> n) & 1).map((n) => REASONS[n - 1]);
+  it.flags = inOrder(REASONS.filter((_, i) => (flags >>> (i + 1)) & 1));
   it.mode = named(MODES, c.u8(), 0);
   const [stopIndex, trust, deny, config, fare] = [c.u8(), c.u32(), c.u32(), c.u32(), c.u32()];
   it.stop_index = stopIndex === 255 ? null : stopIndex;
@@ -328,6 +346,104 @@ function isRecord(b) {
   }
 }
 
+// --- a reader that decides alone ---------------------------------------------------------------
+
+const EXITS = ["exit", "alight"];
+const replayKey = ({ deviceKey, notBefore, serial, counter }) =>
+  [deviceKey.toString("hex"), notBefore, serial, counter].join();
+
+class LoneReader {
+  constructor(trust, deny, config) {
+    const { records: keys } = believed(trust, trustRecord);
+    const numbers = Object.fromEntries(keys.map((key) => [key.issuer_number, key.issuer]));
+    const denied = deny === null ? [] : believed(deny, denyRecord).records;
+    this.trust = { keys };
+    this.deny = { entries: denied.map((d) => ({ ...d, issuer: numbers[d.issuer_number] })) };
+    this.useBy = deny === null ? 0 : Math.min(trust.head.useBy, deny.head.useBy);
+    const told = believed(config, configRecord).records.map(({ name, value }) => [name, value]);
+    this.config = Object.fromEntries(told);
+    this.spent = new Set();
+    this.entered = new Map();
+    this.scans = [];
+    this.restart();
+  }
+
+  restart() {
+    this.answered = new Map();
+  }
+
+  number(name, otherwise) {
+    return Number(this.config[name] ?? otherwise);
+  }
+
+  rules() {
+    const fares = ["HKD", "CNY"].filter((unit) => this.config[`highest_fare.${unit}`]);
+    return {
+      destination: this.number("destination"), mode: this.number("mode"),
+      direction: this.config.direction, service_excluded: this.number("service_excluded", 0) === 1,
+      test_keys_allowed: this.number("test_keys_allowed", 0) === 1,
+      highest_fares: fares.map((unit) => ({
+        currency: unit, minor: this.number(`highest_fare.${unit}`),
+      })),
+      max_age_s: this.number("max_age_s", 60), max_future_s: this.number("max_future_s", 20),
+      overstay_s: this.number("overstay_s", 12600),
+    };
+  }
+
+  scan(code, atMs, clockMs, u) {
+    const decided = this.decide(code.toString("latin1"), atMs, clockMs, u);
+    const opens = decided.decision === "accepted";
+    this.scans.push(opens ? decided : null);
+    if (opens) {
+      this.spent.add(decided.key);
+      this.answered.set(decided.key, clockMs);
+      if (!EXITS.includes(this.config.direction)) this.entered.set(decided.rider, decided);
+    }
+    return { decision: decided.decision, reason: decided.reason, flags: decided.flags, opens };
+  }
+
+  decide(text, atMs, clockMs, u) {
+    const refused = (reason) => ({ decision: "refused", reason, flags: [] });
+    const rules = this.rules();
+    const now = Math.floor(atMs / 1000);
+    const found = judgeFully(text, this.trust, this.deny, rules, now, u);
+    if (found.verdict === "rejected") return refused(found.reason);
+    const { code, issuer, flags } = found;
+    const entry = !EXITS.includes(rules.direction);
+    const key = replayKey(code);
+    const rider = [issuer, code.riderId, code.slot].join();
+    if (clockMs - this.answered.get(key) <= this.number("debounce_ms", 2000))
+      return { decision: "already_answered", reason: "already_answered", flags: [] };
+    if (now >= this.useBy) {
+      if (entry && this.staleCloses(code.currency, rules)) return refused("list_stale");
+      flags.push("list_stale");
+    }
+    if (this.spent.has(key)) return refused("replay");
+    const last = this.entered.get(rider);
+    const near = last && Math.abs(atMs - last.atMs) < 1000 * this.number("passback_s", 300);
+    if (entry && near) return refused("passback");
+    if (entry && u > 300 && this.config.clock_fault === "close") return refused("clock_fault");
+    return { decision: "accepted", reason: null, flags: inOrder(flags), key, rider, atMs };
+  }
+
+  staleCloses(unit, rules) {
+    if (this.config.stale_lists === "close") return true;
+    const fare = rules.highest_fares.find((f) => f.currency === unit);
+    return !fare || fare.minor > this.number(`stale_ceiling.${unit}`, 2000);
+  }
+
+  outcome(of, number) {
+    const scan = this.scans[of];
+    const stayedOut = number === 2 || number === 3;
+    if (stayedOut && scan && this.entered.get(scan.rider) === scan) this.entered.delete(scan.rider);
+  }
+}
+
+/** The records of a list that count. */
+function believed(list, read) {
+  return { records: list.records.map(read).filter((record) => record !== null) };
+}
+
 // --- the vectors -----------------------------------------------------------------------------
 
 const hex = (text) => Buffer.from(text, "hex");
@@ -355,8 +471,23 @@ function batchAnswer(v, file) {
   return openBatch(hex(v.hex), v.reader, Object.fromEntries(known));
 }
 
+function scansAnswer(v) {
+  const [trust, deny, config] = [v.trust, v.deny, v.config].map((text) =>
+    text === null ? null : readWhole(hex(text)),
+  );
+  const reader = new LoneReader(trust, deny, config);
+  const decisions = [];
+  for (const e of v.events) {
+    if (e.restart) reader.restart();
+    else if (e.outcome) reader.outcome(e.of, e.outcome);
+    else decisions.push(reader.scan(hex(e.scan), e.at_ms, e.clock_ms, e.uncertainty_s));
+  }
+  return { answer: "decided", decisions };
+}
+
 const ANSWERS = {
   list: listAnswer, record: recordAnswer, chain: chainAnswer, batch: batchAnswer,
+  scans: scansAnswer,
 };
 
 /** The answer to one vector of a reader-protocol file. */

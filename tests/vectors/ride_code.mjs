@@ -8,6 +8,12 @@ const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 const ISSUER_TAG = Buffer.from("TransitPay/ride-code/issuer/v1\0", "ascii");
 const DEVICE_TAG = Buffer.from("TransitPay/ride-code/device/v1\0", "ascii");
 const CURRENCIES = { 1: "HKD", 2: "CNY" };
+export const ORDER_OF_REASONS = `unreadable unknown_version unknown_key test_key key_compromised
+  key_not_yet_valid key_expired authorisation_not_yet_valid authorisation_expired code_stale
+  code_from_future service_excluded wrong_destination destination_not_allowed mode_not_allowed
+  companion_not_allowed bad_issuer_signature bad_device_signature denied quota_exceeded
+  ceiling_too_low list_stale store_full already_answered replay passback impossible_travel
+  missing_entry clock_fault`.split(/\s+/);
 const EXIT_FLAGS = new Set([
   "service_excluded", "wrong_destination", "destination_not_allowed", "mode_not_allowed",
   "companion_not_allowed", "denied", "quota_exceeded", "ceiling_too_low",
@@ -99,7 +105,8 @@ function deviceSigned(code, b) {
   return key !== null && es256(key, b.subarray(136), message);
 }
 
-const seconds = (iso) => Date.parse(iso) / 1000;
+/** An instant of a list: seconds already, or as JSON lists write it. */
+const seconds = (at) => (typeof at === "number" ? at : Date.parse(at) / 1000);
 
 function* reasons(b, code, key, deny, reader, at, u) {
   const end = code.notBefore + 3600 * code.life;
@@ -109,7 +116,7 @@ function* reasons(b, code, key, deny, reader, at, u) {
   const bit = (bits, n) => Math.floor(bits / 2 ** n) % 2 === 1;
   if (key.test && !reader.test_keys_allowed) yield ["test_key"];
   if (key.status === "compromised")
-    yield ["key_compromised", at < seconds(key.compromised_at) + over];
+    yield ["key_compromised", Boolean(key.compromised_at) && at < seconds(key.compromised_at) + over];
   if (at < seconds(key.not_before)) yield ["key_not_yet_valid"];
   if (at >= seconds(key.not_after)) yield ["key_expired", at < seconds(key.not_after) + over];
   if (code.generatedAt < code.notBefore) yield ["authorisation_not_yet_valid"];
@@ -132,7 +139,8 @@ function* reasons(b, code, key, deny, reader, at, u) {
   if (fare && fare.minor > 100 * code.ceiling) yield ["ceiling_too_low"];
 }
 
-export function judge(text, trust, deny, reader, at, u) {
+/** The verdict on a text, and for an accepted one its code and issuer. */
+export function judgeFully(text, trust, deny, reader, at, u) {
   const rejected = (reason) => ({ verdict: "rejected", reason, flags: [] });
   const b = readText(text);
   if (b === null) return rejected("unreadable");
@@ -140,7 +148,7 @@ export function judge(text, trust, deny, reader, at, u) {
   const code = parse(b);
   if (code === null) return rejected("unreadable");
   const key = trust.keys.find((k) => k.key_id === code.keyId);
-  if (!key) return rejected("unknown_key");
+  if (!key || key.algorithm === "SM2") return rejected("unknown_key");
   const flags = [];
   for (const [reason, opens] of reasons(b, code, key, deny, reader, at, u)) {
     const exit = reader.direction === "exit" || reader.direction === "alight";
@@ -148,5 +156,10 @@ export function judge(text, trust, deny, reader, at, u) {
     flags.push(reason);
   }
   if (u > 300) flags.push("clock_fault");
-  return { verdict: "accepted", reason: null, flags };
+  return { verdict: "accepted", reason: null, flags, code, issuer: key.issuer };
+}
+
+export function judge(...given) {
+  const { verdict, reason, flags } = judgeFully(...given);
+  return { verdict, reason, flags };
 }

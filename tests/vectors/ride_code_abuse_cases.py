@@ -129,6 +129,9 @@ ABUSE = [
          {"age_s": 300}, uncertainty_s=300),
     Case("case-38-ahead-20", "accepted", "a phone 20 s ahead", {"age_s": -20}),
     Case("case-38-ahead-21", "code_from_future", "a phone 21 s ahead", {"age_s": -21}),
+    Case("unknown-key-of-another-format", "unknown_key",
+         "an SM2 root of Ministry of Transport codes is no key of ours", {"issuer": 1},
+         {"key_id": 65281}, trust="sm2"),
 ]  # fmt: skip
 
 

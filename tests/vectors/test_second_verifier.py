@@ -75,8 +75,10 @@ def test_ten_thousand_mutated_codes_are_judged_alike(tmp_path: Path, seed: int) 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_mutated_lists_records_and_batches_are_answered_alike(tmp_path: Path, seed: int) -> None:
-    text = mutants.protocol(seed, lists=2500, records=2500, batches=1500)
+def test_mutated_lists_records_batches_and_rows_of_scans_are_answered_alike(
+    tmp_path: Path, seed: int
+) -> None:
+    text = mutants.protocol(seed, lists=2500, records=2500, batches=1500, rows=800)
     (tmp_path / "bytes.json").write_text(text, encoding="utf-8")
     file = protocol_vectors.read_vectors(text)
     ours = {v.name: protocol_vectors.answer(v, file) for v in file.vectors}
@@ -86,5 +88,8 @@ def test_mutated_lists_records_and_batches_are_answered_alike(tmp_path: Path, se
     met = Counter(str(it.get("reason") or it["answer"]) for it in ours.values())
     assert met["taken"] > 100 and met["read"] > 100 and met["opened"] > 10
     shipped = protocol_vectors.read_vectors(protocol_vectors.shipped_text())
+    rows = [it["decisions"] for it in ours.values() if it["answer"] == "decided"]
+    decided = Counter(str(one["reason"]) for row in rows for one in row)  # type: ignore[attr-defined] # a list
+    assert {"None", "replay", "passback", "already_answered", "list_stale"} <= {*decided}
     reasons = {v.expected["reason"] for v in shipped.vectors if v.expected["answer"] == "refused"}
     assert reasons <= {*met}

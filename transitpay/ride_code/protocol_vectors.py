@@ -1,4 +1,4 @@
-"""Golden vectors of the reader protocol: lists, records, chains and batches with frozen answers.
+"""Golden vectors of the reader protocol: lists, records, batches, scans, with frozen answers.
 
 The file is a resource of this package (``vectors/reader-protocol-v1.json``); its form stands in
 docs/reader-protocol.md. All keys in it are TEST ONLY.
@@ -19,6 +19,7 @@ from transitpay.ride_code import record_bytes, signing
 from transitpay.ride_code.config_list import config_values
 from transitpay.ride_code.golden import Difference
 from transitpay.ride_code.list_taking import Refused, Taken, Unchanged, Wanted, take
+from transitpay.ride_code.protocol_scans import decisions_of
 from transitpay.ride_code.record import (
     BootRecord,
     EventRecord,
@@ -43,7 +44,7 @@ Told = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class ProtocolVector:
-    """One list, record, chain or batch with all that its answer depends on, and that answer."""
+    """One list, record, chain, batch or row of scans, all its answer depends on, and it."""
 
     name: str
     kind: str
@@ -146,9 +147,7 @@ def _list_answer(source: Mapping[str, object], file: ProtocolVectors) -> dict[st
     scope = source.get("asked_scope")
     if kind is None or not isinstance(scope, str):
         raise fields.bad("asked_kind", "must be 1, 2 or 3, and asked_scope a text")
-    held = None
-    if source.get("held") is not None:
-        held = SignedList.parse(fields.hexadecimal(source, "held"))
+    held = _held(source, "held")
     now = fields.integer(source, "now", 32)
     found = take(
         bytes.fromhex(_text(source, "hex")), held, Wanted(kind, file.roots, scope_of(scope)),
@@ -289,6 +288,18 @@ def _batch_answer(source: Mapping[str, object], file: ProtocolVectors) -> dict[s
     }  # fmt: skip
 
 
+def _scans_answer(source: Mapping[str, object], file: ProtocolVectors) -> dict[str, object]:
+    held = {name: _held(source, name) for name in ("trust", "deny", "config")}
+    events = fields.objects(source, "events")
+    return {"answer": "decided", "decisions": decisions_of(held, events)}
+
+
+def _held(source: Mapping[str, object], name: str) -> SignedList | None:
+    if source.get(name) is None:
+        return None
+    return SignedList.parse(fields.hexadecimal(source, name))
+
+
 def _is_record(data: bytes) -> bool:
     try:
         record_bytes.parse(data)
@@ -302,6 +313,7 @@ _ANSWERS: dict[str, Callable[[Mapping[str, object], ProtocolVectors], dict[str, 
     "record": _record_answer,
     "chain": _chain_answer,
     "batch": _batch_answer,
+    "scans": _scans_answer,
 }
 
 
