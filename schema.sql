@@ -174,6 +174,26 @@ create table list_version (
     changed_at timestamptz not null
 );
 
+-- A version of a list as readers fetch it; one gateway at a time signs the next. The records of the
+-- deny list stand in deny_entry; of the others some old versions are kept, for deltas.
+create table published_list (
+    list text not null check (list in ('trust', 'deny', 'config')),
+    scope text not null,                 -- the reader of a config, else ''
+    version bigint not null check (version > 0),
+    head bytea not null check (octet_length(head) = 278),
+    records bytea,
+    published_at timestamptz not null,
+    primary key (list, scope, version),
+    constraint published_list_records check ((list = 'deny') = (records is null)),
+    constraint published_list_scope check ((list = 'config') = (scope <> ''))
+);
+
+-- By what number deny records call an issuer; given with its first key or entry, never changed.
+create table issuer_number (
+    number int generated always as identity primary key check (number between 1 and 65535),
+    issuer text not null unique references participant check (issuer ~ '^[!-~]{1,32}$')
+);
+
 create table issuer_key (
     key_id int not null primary key check (key_id between 0 and 65535),
     issuer text not null references participant,
@@ -268,10 +288,12 @@ create table deny_request_done (
     at timestamptz not null
 );
 -- A debt and a revocation stand side by side: the higher serial is denied, and the end of the debt
--- leaves the revocation. Without a serial the rider is denied nothing any more.
+-- leaves the revocation. Without a serial the rider is denied nothing any more; the row stays, so that
+-- what changed since any version of the list is one range of versions.
 create table deny_entry (
-    issuer text not null,
-    rider_id text not null,
+    issuer text not null references issuer_number (issuer),
+    rider_id text not null check (rider_id ~ '^[0-9a-f]{16}$'),
+    version bigint not null,             -- of the deny list, by which this row last changed
     debt_serial bigint,                  -- every serial issued when the debt was told; null = no debt
     debt_reason text,
     debt_request bigint references deny_request,   -- the newest word on the debt
@@ -280,6 +302,7 @@ create table deny_entry (
     serial bigint generated always as (greatest(debt_serial, revoked_serial)) stored,
     primary key (issuer, rider_id)
 );
+create index deny_entry_version on deny_entry (version);
 
 -- Exceptions that an operator declares for a stop or (stop null) a whole network. A record is never
 -- changed: a later one that replaces it corrects or ends it; from = until says that it never held.
@@ -959,8 +982,9 @@ grant select, insert, update on
     participant, wallet_agreement, partner_endpoint, partner_key, actor, api_token, reader,
     reader_status, list_version, issuer_key, rider, enrolment, deny_entry, tap, presence, approval
     to transitpay_gateway;
+grant select, insert, delete on published_list to transitpay_gateway;
 grant select, insert on
-    authorisation, code_use, tap_inbox, tap_quarantine, clone_alarm, notification, refund_request,
+    issuer_number, authorisation, code_use, tap_inbox, tap_quarantine, clone_alarm, notification, refund_request,
     deny_request, deny_request_done, issuer_key_request, station_mode, audit_log
     to transitpay_gateway;
 grant select on

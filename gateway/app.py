@@ -16,6 +16,7 @@ from gateway import (
     authorisation_api,
     console,
     health,
+    lists_api,
     notifications,
     openapi,
     operator_api,
@@ -30,11 +31,14 @@ from gateway.database import Database
 from gateway.intake import Intake
 from gateway.issuing import IssuerKeys
 from gateway.judging import Judging
+from gateway.list_keys import ListKeys
+from gateway.list_serving import ListServer
 from gateway.lists import ListCache
 from gateway.middleware import refusals_as_problems
 from gateway.partitions import Partitions
 from gateway.partner_keys import Partners
 from gateway.places import PlaceCache
+from gateway.publishing import Publisher
 from gateway.services import Numbers, Services
 from gateway.tap_log import PostgresLog
 from gateway.web import Route, serve
@@ -52,6 +56,7 @@ _DRAIN_S = 5.0
 ROUTES: tuple[Route, ...] = (
     *reader_api.ROUTES,
     *reader_keys.ROUTES,
+    *lists_api.ROUTES,
     *wallet_api.ROUTES,
     *authorisation_api.ROUTES,
     *operator_api.ROUTES,
@@ -69,29 +74,7 @@ def build_app(settings: Settings, clock: Clock | None = None) -> web.Application
     events = EventLog("gateway")
     database = Database(settings)
     partitions = Partitions(database)
-    debounce = DEBOUNCE * clock.speed
-    tap_log = PostgresLog(database, partitions, debounce, events)
-    metrics = Metrics()
-    keys = settings.home / "keys"
-    places = PlaceCache(database, clock)
-    services = Services(
-        settings=settings,
-        clock=clock,
-        database=database,
-        authenticator=Authenticator(database, clock),
-        lists=ListCache(database, clock),
-        places=places,
-        judging=Judging(places, test_keys_allowed=settings.env == SANDBOX, speed=clock.speed),
-        online=Intake(tap_log, events),
-        uploads=Intake(tap_log, events, queue_limit=20_000, answer_limit_s=10.0),
-        issuer_keys=IssuerKeys(keys),
-        partners=Partners(database, clock, keys),
-        events=events,
-        metrics=metrics,
-        numbers=Numbers.of(metrics),
-        debounce=debounce,
-        openapi=openapi.document(ROUTES, metadata.version("transitpay")),
-    )
+    services = _services(settings, clock, database, partitions, events)
     app = web.Application(middlewares=[refusals_as_problems])
     app[SERVICES] = services
     for route in ROUTES:
@@ -105,7 +88,7 @@ def build_app(settings: Settings, clock: Clock | None = None) -> web.Application
         ]
         every = background.every
         background.start(every(_LISTS_PAUSE_S, services.lists.refresh, "lists"), "lists")
-        background.start(every(_LISTS_PAUSE_S, places.refresh, "places"), "places")
+        background.start(every(_LISTS_PAUSE_S, services.places.refresh, "places"), "places")
 
         async def make_partitions() -> None:
             await partitions.refresh(clock.now())
@@ -121,3 +104,35 @@ def build_app(settings: Settings, clock: Clock | None = None) -> web.Application
 
     app.cleanup_ctx.append(beside)
     return app
+
+
+def _services(
+    settings: Settings, clock: Clock, database: Database, partitions: Partitions, events: EventLog
+) -> Services:
+    """What handlers work with."""
+    debounce = DEBOUNCE * clock.speed
+    tap_log = PostgresLog(database, partitions, debounce, events)
+    metrics = Metrics()
+    keys = settings.home / "keys"
+    places = PlaceCache(database, clock)
+    publisher = Publisher(ListKeys(keys))
+    lists = ListCache(database, clock, publisher, events)
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        authenticator=Authenticator(database, clock),
+        lists=lists,
+        list_server=ListServer(database, clock, lists, publisher),
+        places=places,
+        judging=Judging(places, test_keys_allowed=settings.env == SANDBOX, speed=clock.speed),
+        online=Intake(tap_log, events),
+        uploads=Intake(tap_log, events, queue_limit=20_000, answer_limit_s=10.0),
+        issuer_keys=IssuerKeys(keys),
+        partners=Partners(database, clock, keys),
+        events=events,
+        metrics=metrics,
+        numbers=Numbers.of(metrics),
+        debounce=debounce,
+        openapi=openapi.document(ROUTES, metadata.version("transitpay")),
+    )

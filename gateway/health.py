@@ -12,11 +12,12 @@ from transitpay.postgres import lists
 
 
 class Health(Outgoing):
-    """The database answers and the lists are here."""
+    """The database answers and the lists are here. ``lists`` says whether readers can have them."""
 
     status: Literal["ok"]
     trust_version: int
     deny_version: int
+    lists: Literal["signed", "list_key_missing"]
 
 
 async def health(call: Call) -> Health:
@@ -27,7 +28,12 @@ async def health(call: Call) -> Health:
     async with call.services.database.transaction(2.0) as conn:
         await lists.versions(conn)
     known = call.services.lists
-    return Health(status="ok", trust_version=known.trust.version, deny_version=known.deny.version)
+    return Health(
+        status="ok",
+        trust_version=known.trust.version,
+        deny_version=known.deny.version,
+        lists="signed" if known.has_list_key else "list_key_missing",
+    )
 
 
 async def metrics(call: Call) -> web.Response:

@@ -17,7 +17,7 @@ from gateway.scans import JudgedScan, judged_scan
 from gateway.tap_models import BatchRecord, TapFields
 from transitpay.money import Money
 from transitpay.postgres.reference import ReaderRegistration
-from transitpay.ride_code.deny_list import DenyList
+from transitpay.ride_code.deny_list import Denials, DenyList
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.ride_code.trust_list import TrustList
@@ -56,7 +56,7 @@ class Judging:
         asked: TapFields,
         reader: ReaderRegistration,
         trust: TrustList,
-        deny: DenyList,
+        deny: Denials,
         now: datetime,
     ) -> JudgedScan:
         """The scan of a reader that waits for our answer."""
@@ -72,7 +72,7 @@ class Judging:
         record: BatchRecord,
         reader: ReaderRegistration,
         trust: TrustList,
-        deny: DenyList,
+        deny: Denials,
         now: datetime,
     ) -> JudgedScan:
         """A record of a reader that decided by itself."""
@@ -85,7 +85,7 @@ class Judging:
         return self._judged(scan, reader, verdict, trust, now, record)
 
     def _judge(
-        self, scan: Scan, reader: ReaderRegistration, trust: TrustList, deny: DenyList
+        self, scan: Scan, reader: ReaderRegistration, trust: TrustList, deny: Denials
     ) -> Accepted | Rejected:
         rules = self._rules(scan, reader)
         return judge(scan.code, trust, deny, rules, scan.at, scan.uncertainty_s, self._signatures)

@@ -51,6 +51,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "database_unavailable": (503, "The database is away; send the same again."),
     "database_busy": (503, "Writers met too often; send the same again."),
     "no_issuer_key": (503, "No active issuing key of your wallet is on this machine."),
+    "list_key_missing": (503, "No list key is on this machine, so no list is signed; taps go on."),
     "no_partner_key": (503, "Our own partner key is not on this machine."),
 }
 #: One line for people per status.
@@ -129,3 +130,8 @@ def our_mistake() -> TransitPayError:
 def starting() -> TransitPayError:
     """We have not heard from the database yet."""
     return TemporarilyUnavailable("temporarily_unavailable", "the gateway is still starting")
+
+
+def list_key_missing() -> TransitPayError:
+    """Nobody has signed the list, and we have no list key to do it."""
+    return TemporarilyUnavailable("list_key_missing", "no list key is here to sign the list with")

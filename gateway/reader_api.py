@@ -1,17 +1,14 @@
-"""What readers call: online taps, batches of offline records, heartbeats, lists, configuration."""
+"""What readers call: online taps, batches of offline records, heartbeats, configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from aiohttp import web
 
 from gateway.scans import Decision, JudgedScan, Outcome, Stored
 from gateway.tap_models import (
     BatchAnswer,
     BatchRequest,
     BatchResult,
-    DenyAnswer,
     HeartbeatAnswer,
     HeartbeatRequest,
     ReaderConfig,
@@ -19,7 +16,6 @@ from gateway.tap_models import (
     TapAnswer,
     TapRequest,
     Texts,
-    TrustAnswer,
 )
 from gateway.web import LARGE_BODY, Call, Route
 from transitpay.errors import Conflict, RuleViolation
@@ -143,24 +139,6 @@ async def _reported(call: Call, last_sequence: int, asked: BatchRequest | Heartb
         )
 
 
-async def trust_list(call: Call) -> web.Response:
-    """The trust list under its entity tag; 304 where the reader has it."""
-    return _published(call, "trust")
-
-
-async def deny_list(call: Call) -> web.Response:
-    """The deny list, in the same way."""
-    return _published(call, "deny")
-
-
-def _published(call: Call, name: str) -> web.Response:
-    found = call.services.lists.published(name)
-    headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
-    if call.request.headers.get("If-None-Match") == found.etag:
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=found.body, content_type="application/json", headers=headers)
-
-
 async def config(call: Call) -> ReaderConfig:
     """How this reader is registered."""
     it, lists = _reader(call), call.services.lists
@@ -204,10 +182,6 @@ ROUTES = (
         "POST", "/v1/readers/heartbeat", heartbeat, "Report that all scans were sent", _READERS,
         body=HeartbeatRequest, answer=HeartbeatAnswer,
     ),
-    Route("GET", "/v1/lists/trust", trust_list, "The trust list", _READERS, answer=TrustAnswer,
-        also=(304,)),
-    Route("GET", "/v1/lists/deny", deny_list, "The deny list", _READERS, answer=DenyAnswer,
-        also=(304,)),
     Route(
         "GET", "/v1/readers/config", config, "How this reader is registered", _READERS,
         answer=ReaderConfig,

@@ -10,6 +10,7 @@ from gateway.database import Database
 from gateway.intake import Intake
 from gateway.issuing import IssuerKeys
 from gateway.judging import Judging
+from gateway.list_serving import ListServer
 from gateway.lists import ListCache
 from gateway.partner_keys import Partners
 from gateway.places import PlaceCache
@@ -46,6 +47,7 @@ class Services:
     database: Database
     authenticator: Authenticator
     lists: ListCache
+    list_server: ListServer
     places: PlaceCache
     judging: Judging
     online: Intake

@@ -106,44 +106,6 @@ class HeartbeatAnswer(Outgoing):
     server_time: Instant
 
 
-class TrustKey(Outgoing):
-    """An issuer key; ``public_key`` is hex, bit n of a bitmap is destination or mode n."""
-
-    key_id: int
-    algorithm: str
-    public_key: str
-    issuer: str
-    destinations: int
-    modes: int
-    not_before: str
-    not_after: str
-    status: str
-    test: bool
-    compromised_at: str | None = None
-
-
-class TrustAnswer(Outgoing):
-    """The trust list."""
-
-    version: int
-    keys: list[TrustKey]
-
-
-class DenyRow(Outgoing):
-    """Every authorisation of this rider up to this serial is denied."""
-
-    issuer: str
-    rider_id: str
-    serial: int
-
-
-class DenyAnswer(Outgoing):
-    """The deny list."""
-
-    version: int
-    entries: list[DenyRow]
-
-
 class ReaderConfig(Outgoing):
     """How a reader is registered, and the limits it applies by itself."""
 

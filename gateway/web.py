@@ -32,6 +32,7 @@ LOGIN_PATH = "/console/login"
 #: The parameters that may stand in a path, and their form.
 PATH_PARAMETERS: Mapping[str, str] = {
     "rider_id": r"^[0-9a-f]{16}$",
+    "list": r"^(trust|deny|config)$",
     "day": r"^20[2-9][0-9]-[01][0-9]-[0-3][0-9]$",
 }
 

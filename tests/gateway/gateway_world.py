@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from transitpay.ride_code.layout import Authorisation, RideCode, encode, write_t
 from transitpay.ride_code.signing import DevicePrivateKey
 from transitpay.runtime import access
 from transitpay.runtime.config import Settings
+from transitpay.runtime.key_files import ensure_sandbox_list_key, read_roots
 from transitpay.taps import Direction
 
 AT = datetime(2026, 10, 30, 1, 0, tzinfo=UTC)
@@ -85,7 +87,12 @@ class World:
     def key_folder(self) -> Path:
         return self.settings.home / "keys"
 
+    @property
+    def list_roots(self) -> Mapping[int, bytes]:
+        return read_roots(self.key_folder)
+
     async def enrol(self) -> None:
+        ensure_sandbox_list_key(self.settings.home, self.clock.at)
         conn = await self.db.connect("transitpay_gateway")
         for wallet, unit in ((WALLET, "HKD"), (OTHER_WALLET, "CNY")):
             it = Participant(wallet, "wallet", wallet, unit)

@@ -21,8 +21,7 @@ TABLE = {
     "POST /v1/taps/batch": "reader",
     "POST /v1/readers/enrol": "reader",
     "POST /v1/readers/heartbeat": "reader",
-    "GET /v1/lists/trust": "reader",
-    "GET /v1/lists/deny": "reader",
+    "GET /v1/lists/{list}": "reader",
     "GET /v1/readers/config": "reader",
     "POST /v1/riders": "wallet",
     "PUT /v1/riders/{rider_id}/token": "wallet",
@@ -74,6 +73,7 @@ async def test_every_other_role_gets_403_and_nobody_gets_401(world: World) -> No
         if route.roles is None or route.page:
             continue
         path = route.path.replace("{rider_id}", "0" * 16).replace("{day}", "2026-10-30")
+        path = path.replace("{list}", "deny")
         for headers in ({}, {"Authorization": "Bearer tp_no"}, {"Authorization": "Basic eA=="}):
             async with client.request(route.method, path, headers=headers) as answer:
                 assert answer.status == 401, name(route)

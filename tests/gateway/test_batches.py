@@ -174,16 +174,9 @@ async def test_a_heartbeat_reports_and_never_goes_back_or_ahead(world: World) ->
     assert tuple(status) == (5, AT)
 
 
-async def test_readers_fetch_lists_by_tag_and_their_configuration(world: World) -> None:
+async def test_a_reader_is_told_its_configuration(world: World) -> None:
     client = await world.start()
     headers = world.auth("mtr-in-1")
-    for name in ("trust", "deny"):
-        async with client.get(f"/v1/lists/{name}", headers=headers) as answer:
-            assert answer.status == 200 and (await answer.json())["version"] > 0
-            tag = answer.headers["ETag"]
-        tagged = {**headers, "If-None-Match": tag}
-        async with client.get(f"/v1/lists/{name}", headers=tagged) as answer:
-            assert answer.status == 304
     async with client.get("/v1/readers/config", headers=headers) as answer:
         found = await answer.json()
     assert (found["reader"], found["direction"], found["debounce_s"]) == ("mtr-in-1", "entry", 2)

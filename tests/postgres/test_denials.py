@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from transitpay.postgres import denials, lists
+from transitpay.postgres import denials, deny_table, lists
 from transitpay.postgres.reference import Participant
+from transitpay.ride_code.record_table import apply, changes_over
+from transitpay.ride_code.signed_list import ListKind
 from transitpay.runtime import access
 
 AT = datetime(2026, 10, 30, 1, 0, tzinfo=UTC)
@@ -35,6 +38,14 @@ async def ask(db: Any, *actions: str) -> None:
         )  # fmt: skip
 
 
+async def deny_list(conn: Any) -> tuple[int, dict[str, int]]:
+    """(version, rider -> serial) as the records of the list say."""
+    version, records = await deny_table.records(conn)
+    table = ListKind.DENY.table(records)
+    assert table.is_sorted()
+    return version, {r[2:10].hex(): int.from_bytes(r[10:], "big") for r in table}
+
+
 async def issued(conn: Any, serial: int) -> None:
     await conn.execute(
         "insert into authorisation values ('alipayhk', $1, $2, $3, $4, $5, $6, $7, $7, $7)",
@@ -48,19 +59,18 @@ async def test_a_denial_covers_every_serial_issued_so_far(db: Any, conn: Any) ->
     await ask(db, "deny")
     assert await denials.apply_deny_requests(conn, AT) == 1
     await issued(conn, 3)
-    found = await lists.deny_list(conn)
-    assert dict(found.serials) == {("alipayhk", RIDER): 2} and found.version == 2
+    assert await deny_list(conn) == (2, {RIDER: 2})
     assert await denials.apply_deny_requests(conn, AT) == 0
-    assert (await lists.deny_list(conn)).version == 2, "nothing new, no new version"
+    assert (await deny_list(conn))[0] == 2, "nothing new, no new version"
 
 
 async def test_the_newest_word_on_a_rider_counts(db: Any, conn: Any) -> None:
     await ask(db, "deny", "release", "deny")
     assert await denials.apply_deny_requests(conn, AT) == 3
-    assert len((await lists.deny_list(conn)).serials) == 1
+    assert len((await deny_list(conn))[1]) == 1
     await ask(db, "deny", "release")
     assert await denials.apply_deny_requests(conn, AT) == 2
-    assert not (await lists.deny_list(conn)).serials
+    assert not (await deny_list(conn))[1]
 
 
 async def test_a_request_that_commits_late_is_not_passed_over(db: Any, conn: Any) -> None:
@@ -75,7 +85,7 @@ async def test_a_request_that_commits_late_is_not_passed_over(db: Any, conn: Any
     assert await denials.apply_deny_requests(conn, AT) == 1
     await held.commit()
     assert await denials.apply_deny_requests(conn, AT) == 1
-    assert len((await lists.deny_list(conn)).serials) == 2
+    assert len((await deny_list(conn))[1]) == 2
 
 
 async def test_several_gateways_apply_a_request_once(db: Any, conn: Any) -> None:
@@ -92,7 +102,7 @@ async def revoke(conn: Any, through_serial: int, reason: str = "lost") -> str:
 
 async def listed(conn: Any) -> int | None:
     await denials.apply_deny_requests(conn, AT)
-    return (await lists.deny_list(conn)).serials.get(("alipayhk", RIDER))
+    return (await deny_list(conn))[1].get(RIDER)
 
 
 @pytest.mark.parametrize("revoked_first", [True, False])
@@ -143,3 +153,50 @@ async def test_a_release_that_is_applied_first_beats_an_older_denial(db: Any, co
         await ask(db, "release")
         assert await listed(conn) is None
     assert await listed(conn) is None
+
+
+async def test_what_changed_since_any_version_leads_to_the_list_of_now(db: Any, conn: Any) -> None:
+    await access.enrol_participant(conn, Participant("alipay", "wallet", "W", "CNY"), AT)
+    settlement = await db.connect("transitpay_settlement")
+    choose = random.Random(4)
+    versions = [await deny_table.records(conn)]
+    for number in range(30):
+        rider = f"{choose.randrange(6):016x}"
+        words = ("deny", "release") if number > 3 else ("deny",)
+        await settlement.execute(
+            "insert into deny_request (issuer, rider_id, action, reason, requested_at)"
+            " values ($1, $2, $3, 'arrears', $4)",
+            choose.choice(("alipayhk", "alipay")), rider, choose.choice(words), AT,
+        )  # fmt: skip
+        assert await denials.apply_deny_requests(conn, AT) == 1
+        versions.append(await deny_table.records(conn))
+    now, final = versions[-1]
+    assert now == 31 and len({records for _, records in versions}) > 10
+    for version, records in versions:
+        base = ListKind.DENY.table(records)
+        reached, head, found = await deny_table.changes_since(conn, version)
+        changes = changes_over(found, base)
+        assert (reached, head, changes.is_sorted()) == (now, None, True)
+        assert b"".join(apply(base, changes)) == final
+    assert (await deny_table.changes_since(conn, now))[2] == b""
+    assert await deny_table.changed_since(conn, 1, 5) == 5
+    assert await deny_table.changed_since(conn, now - 1, 5) == 1
+
+
+async def test_an_issuer_keeps_its_number_and_nobody_else_gets_it(conn: Any) -> None:
+    for name in ("shenzhen-tong", "alipay"):
+        await access.enrol_participant(conn, Participant(name, "wallet", "W", "CNY"), AT)
+        await lists.number_issuers(conn, ["alipayhk", name, "nobody"])
+    rows = await conn.fetch("select issuer, number from issuer_number order by number")
+    assert [tuple(row) for row in rows] == [("alipayhk", 1), ("shenzhen-tong", 2), ("alipay", 3)]
+
+
+async def test_a_word_on_somebody_unknown_stops_nobody_else_s(db: Any, conn: Any) -> None:
+    settlement = await db.connect("transitpay_settlement")
+    for issuer, rider in (("nobody", RIDER), ("alipayhk", "not a rider"), ("alipayhk", RIDER)):
+        await settlement.execute(
+            "insert into deny_request (issuer, rider_id, action, reason, requested_at)"
+            " values ($1, $2, 'deny', 'arrears', $3)", issuer, rider, AT,
+        )  # fmt: skip
+    assert await denials.apply_deny_requests(conn, AT) == 3
+    assert await deny_list(conn) == (2, {RIDER: 0})

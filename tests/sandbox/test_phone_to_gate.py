@@ -120,7 +120,7 @@ class FakeWire:
 
 def reader(places: Places, wire: FakeWire, *, online: bool, told: list[TapAnswer]) -> Reader:
     place = places.metro[1][0][1] if online else places.buses[1][0]
-    return Reader(place, "token", wire, ManualClock(NOON), ListsMirror(), told.append)
+    return Reader(place, "token", wire, ManualClock(NOON), ListsMirror({}), told.append)
 
 
 async def test_a_scan_is_asked_again_under_its_sequence_until_it_is_answered(

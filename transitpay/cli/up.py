@@ -12,7 +12,8 @@ import click
 from transitpay.errors import MalformedInput
 from transitpay.postgres import schema
 from transitpay.postgres.embedded import EmbeddedPostgres
-from transitpay.runtime.config import Settings, child_environment
+from transitpay.runtime.config import SANDBOX, Settings, child_environment
+from transitpay.runtime.key_files import ensure_sandbox_list_key
 from transitpay.runtime.supervisor import ChildSpec, Supervisor, require_port, wait_for_signal
 from transitpay.runtime.tariff_folder import load_book
 
@@ -54,6 +55,8 @@ async def _serve(settings: Settings, gateways: int, as_json: bool) -> None:
             at=settings.clock().now(),
             role_password=settings.role_password,
         )
+        if settings.env == SANDBOX:
+            ensure_sandbox_list_key(settings.home, settings.clock().now())
         env = child_environment(settings)
         url = f"http://{settings.gateway_host}:{settings.gateway_port}"
         gateway = (sys.executable, "-m", "gateway")

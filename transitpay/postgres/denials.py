@@ -65,10 +65,6 @@ order by r.id
 limit 5000
 """
 
-_DENY_LOCK = """
-select pg_try_advisory_xact_lock(7364002)
-"""
-
 _REQUESTS_DONE = """
 insert into deny_request_done (request, at) select unnest($1::bigint[]), $2
 """
@@ -81,29 +77,33 @@ async def apply_deny_requests(conn: asyncpg.Connection, at: datetime) -> int:
     every authorisation issued so far, a revocation those up to its serial.
     """
     async with conn.transaction():
-        if not await conn.fetchval(_DENY_LOCK):
+        if not await lists.is_our_turn(conn):
             return 0
         words = [Word(*row.values()) for row in await conn.fetch(_NEW_REQUESTS, _LOOK_BACK)]
         if not words:
             return 0
-        await _put_changes(conn, changes(words))
+        version = await lists.raise_version(conn, "deny", at)
+        await lists.number_issuers(conn, {word.issuer for word in words})
+        await _put_changes(conn, changes(words), version)
         await conn.execute(_REQUESTS_DONE, [word.id for word in words], at)
-        await lists.raise_version(conn, "deny", at)
         return len(words)
 
 
 _PUT = """
-insert into deny_entry (issuer, rider_id, debt_serial, debt_reason, debt_request, revoked_serial,
-    revoked_reason)
-select w.issuer, w.rider_id,
+insert into deny_entry (issuer, rider_id, version, debt_serial, debt_reason, debt_request,
+    revoked_serial, revoked_reason)
+select w.issuer, w.rider_id, $8,
        case when w.owes then (select coalesce(max(a.serial), 0) from authorisation a
                               where a.issuer = w.issuer and a.rider_id = w.rider_id) end,
        w.debt_reason, w.debt_request, w.revoked_serial, w.revoked_reason
 from unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::bigint[], $6::bigint[],
     $7::text[])
     as w (issuer, rider_id, owes, debt_reason, debt_request, revoked_serial, revoked_reason)
+join issuer_number n on n.issuer = w.issuer   -- whoever is no participant has no entries
+where w.rider_id ~ '^[0-9a-f]{16}$'
 on conflict (issuer, rider_id) do update
-set (debt_serial, debt_reason, debt_request) = (
+set version = excluded.version,
+    (debt_serial, debt_reason, debt_request) = (
         select n.debt_serial, n.debt_reason, n.debt_request
         from (values (deny_entry.debt_serial, deny_entry.debt_reason, deny_entry.debt_request),
             (excluded.debt_serial, excluded.debt_reason, excluded.debt_request))
@@ -118,7 +118,7 @@ set (debt_serial, debt_reason, debt_request) = (
 """
 
 
-async def _put_changes(conn: asyncpg.Connection, found: Sequence[Change]) -> None:
+async def _put_changes(conn: asyncpg.Connection, found: Sequence[Change], version: int) -> None:
     """Merge changes: the newest word on a debt counts, serials revoked only rise."""
     debts = [change.debt for change in found]
     revoked = [change.revoked for change in found]
@@ -132,6 +132,7 @@ async def _put_changes(conn: asyncpg.Connection, found: Sequence[Change]) -> Non
         [w.id if w else None for w in debts],
         [w.through_serial if w else None for w in revoked],
         [w.reason if w else None for w in revoked],
+        version,
     )
 
 

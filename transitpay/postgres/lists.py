@@ -1,17 +1,17 @@
-"""Versioned lists: issuer keys (trust), denied riders (deny), and the version row of each.
+"""Versioned lists: the version row of each, issuer keys (trust), and the numbers of issuers.
 
-Whoever changes a list raises its version in the same transaction; readers of a list poll the
-versions and fetch what moved.
+Whoever changes a list raises its version in the same transaction; whoever keeps a list polls the
+versions and fetches what moved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from types import MappingProxyType
 
 import asyncpg
 
-from transitpay.ride_code.deny_list import DenyList
+from transitpay.ride_code.id_field import write_id
 from transitpay.ride_code.signing import Algorithm
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus, TrustList
 
@@ -35,6 +35,41 @@ async def raise_version(conn: asyncpg.Connection, name: str, at: datetime) -> in
     return int(await conn.fetchval(_RAISE_VERSION, name, at))
 
 
+_LOCK_VERSION = """
+select version from list_version where list = $1 for update
+"""
+
+
+async def lock_version(conn: asyncpg.Connection, name: str) -> int:
+    """The version of the list, which nobody else raises before this transaction ends."""
+    return int(await conn.fetchval(_LOCK_VERSION, name))
+
+
+_OUR_TURN = """
+select pg_try_advisory_xact_lock(7364002)
+"""
+
+
+async def is_our_turn(conn: asyncpg.Connection) -> bool:
+    """Whether this transaction alone may turn requests into entries and publish lists."""
+    return bool(await conn.fetchval(_OUR_TURN))
+
+
+_NUMBER_ISSUERS = """
+insert into issuer_number (issuer)
+select p.id from participant p
+where p.id = any($1::text[]) and p.id ~ '^[!-~]{1,32}$'
+  and not exists (select from issuer_number n where n.issuer = p.id)
+order by p.id
+on conflict (issuer) do nothing
+"""
+
+
+async def number_issuers(conn: asyncpg.Connection, issuers: Iterable[str]) -> None:
+    """Give a number to each of these participants that has none."""
+    await conn.execute(_NUMBER_ISSUERS, sorted(issuers))
+
+
 _PUT_ISSUER_KEY = """
 insert into issuer_key (key_id, issuer, algorithm, public_key, destinations, modes, not_before,
     not_after, status, is_test, compromised_at)
@@ -50,7 +85,11 @@ returning key_id
 
 
 async def put_issuer_key(conn: asyncpg.Connection, it: IssuerKey, at: datetime) -> bool:
-    """Add a key or change its rights and status; False = the id names another key."""
+    """Add a key or change its rights and status; False = the id names another key.
+
+    Raises: MalformedInput (``bad_id``) if records cannot name the issuer.
+    """
+    write_id(it.issuer)
     async with conn.transaction():
         done = await conn.fetchval(
             _PUT_ISSUER_KEY, it.key_id, it.issuer, str(it.algorithm), it.public_key,
@@ -58,15 +97,17 @@ async def put_issuer_key(conn: asyncpg.Connection, it: IssuerKey, at: datetime) 
             it.compromised_at,
         )  # fmt: skip
         if done is not None:
+            await number_issuers(conn, [it.issuer])
             await raise_version(conn, "trust", at)
         return done is not None
 
 
 _ISSUER_KEYS = """
-select key_id, issuer, algorithm, public_key, destinations, modes, not_before, not_after, status,
-       is_test, compromised_at
-from issuer_key
-order by key_id
+select k.key_id, k.issuer, k.algorithm, k.public_key, k.destinations, k.modes, k.not_before,
+       k.not_after, k.status, k.is_test, k.compromised_at, n.number
+from issuer_key k
+join issuer_number n on n.issuer = k.issuer
+order by k.key_id
 """
 
 
@@ -80,18 +121,5 @@ def _issuer_key(row: asyncpg.Record) -> IssuerKey:
     return IssuerKey(
         row["key_id"], Algorithm(row["algorithm"]), row["public_key"], row["issuer"],
         row["destinations"], row["modes"], row["not_before"], row["not_after"],
-        KeyStatus(row["status"]), row["is_test"], row["compromised_at"],
+        KeyStatus(row["status"]), row["is_test"], row["compromised_at"], row["number"],
     )  # fmt: skip
-
-
-_DENIED = """
-select issuer, rider_id, serial from deny_entry where serial is not null
-"""
-
-
-async def deny_list(conn: asyncpg.Connection) -> DenyList:
-    """The deny list; its version is never newer than its entries."""
-    version = (await versions(conn))["deny"]
-    rows = await conn.fetch(_DENIED)
-    serials = {(row["issuer"], row["rider_id"]): row["serial"] for row in rows}
-    return DenyList(version, MappingProxyType(serials))

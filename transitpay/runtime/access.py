@@ -6,9 +6,7 @@ its text is in the answer to that one call and nowhere else: the database has it
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +37,7 @@ from transitpay.ride_code.keys import (
 )
 from transitpay.ride_code.signing import Algorithm
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus
+from transitpay.runtime.key_files import write_secret
 
 TOKEN_PREFIX = "tp_"
 
@@ -133,7 +132,7 @@ def own_partner_key(folder: Path, version: int) -> Path:
     private_file = folder / f"partner-{version}.pem"
     public_file = folder / f"partner-{version}.pub.pem"
     if not private_file.exists():
-        _write_secret(private_file, private_pem(generate_partner_key()))
+        write_secret(private_file, private_pem(generate_partner_key()))
     if not public_file.exists():
         public_file.write_bytes(public_pem(load_private_key(private_file.read_bytes())))
     return public_file
@@ -178,23 +177,9 @@ async def enrol_issuer_key(
 
 def _hosted_key(file: Path, algorithm: Algorithm) -> tuple[Algorithm, bytes]:
     if not file.exists():
-        _write_secret(file, private_pem(generate_issuer_key(algorithm)))
+        write_secret(file, private_pem(generate_issuer_key(algorithm)))
     try:
         private = load_issuer_pem(file.read_bytes())
     except OSError as error:
         raise MalformedInput("bad_private_key", f"{file.name}: {error.strerror}") from None
     return algorithm_of(private), public_bytes(private)
-
-
-def _write_secret(file: Path, content: bytes) -> None:
-    """Whole or not at all, readable by its owner only; who comes second keeps the first's."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(handle)
-    with contextlib.suppress(FileExistsError):
-        os.link(draft, file)
-    draft.unlink()

@@ -63,7 +63,7 @@ class RidingDay:
         self._session = session
         self._on_scan = on_scan
         self._clock: Clock = town.clock
-        self._lists = ListsMirror()
+        self._lists = ListsMirror(town.list_roots)
         wire = HttpWire(session, town.gateway_url)
         self.readers = {
             place.reader: Reader(
@@ -109,7 +109,9 @@ class RidingDay:
         token = next(iter(self._town.tokens.readers.values()))
         try:
             async with asyncio.timeout(3):
-                await self._lists.fetch(self._session, self._town.gateway_url, token)
+                await self._lists.fetch(
+                    self._session, self._town.gateway_url, token, self._clock.now()
+                )
         except (aiohttp.ClientError, TimeoutError):
             return
 

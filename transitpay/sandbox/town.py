@@ -21,6 +21,7 @@ from transitpay.postgres import schema
 from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.postgres.pool import connect, database_errors
 from transitpay.runtime.config import SANDBOX, Settings, child_environment
+from transitpay.runtime.key_files import ensure_sandbox_list_key, read_roots
 from transitpay.runtime.supervisor import ChildSpec, Supervisor, free_port, require_port
 from transitpay.runtime.tariff_folder import load_book
 from transitpay.sandbox.places import Place, Places, make_places
@@ -76,6 +77,11 @@ class Town:
     def owner_dsn(self) -> str:
         """Where the owner of the tables connects."""
         return self.settings.dsn(schema.OWNER)
+
+    @property
+    def list_roots(self) -> Mapping[int, bytes]:
+        """The root keys that its readers have built in."""
+        return read_roots(self.settings.home / "keys")
 
     def by_its_clock(self) -> Town:
         """The same town, whose processes are told its clock."""
@@ -175,6 +181,7 @@ def _layout(plan: TownPlan) -> tuple[Settings, Sandbox]:
 async def _prepare_database(
     settings: Settings, sandbox: Sandbox, readers: Sequence[Place], at: datetime
 ) -> Tokens:
+    ensure_sandbox_list_key(settings.home, at)
     made = await schema.init(settings.admin_dsn(), at=at, role_password=settings.role_password)
     if not made:
         raise Conflict("database_in_use", "a sandbox needs an empty database", field="DATABASE_URL")

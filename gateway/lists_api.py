@@ -1,0 +1,82 @@
+"""``GET /v1/lists/...``: signed lists for readers, in bytes.
+
+Source: docs/reader-protocol.md, "Lists".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.fields import Incoming
+from gateway.list_serving import ServedList
+from gateway.reader_config import config_values_of
+from gateway.web import Call, Route
+from transitpay.postgres.reference import Role
+from transitpay.ride_code.signed_list import ListKind
+from transitpay.runtime.config import SANDBOX
+
+_PIECE = 64 * 1024
+OCTETS = "application/octet-stream"
+
+
+class HaveQuery(Incoming):
+    """The version that the reader holds; without it the whole list is sent."""
+
+    have: Annotated[int, Field(ge=0, le=2**64 - 1)] | None = None
+
+
+async def signed_list(call: Call) -> web.StreamResponse:
+    """A list for the calling reader; 304 where its entity tag is the one that the reader has.
+
+    Raises: TemporarilyUnavailable (``list_key_missing``).
+    """
+    have = call.query_as(HaveQuery).have
+    kind = ListKind(call.request.match_info["list"])
+    served = call.services.list_server
+    if kind is ListKind.CONFIG:
+        found = await _config(call, have)
+    else:
+        found = await served.shared(kind, have)
+    return await _sent(call.request, found)
+
+
+async def _config(call: Call, have: int | None) -> ServedList:
+    reader, services = call.caller.reader, call.services
+    assert reader is not None, "readers are registered, or they are not let in"
+    now, places = services.clock.now(), services.places.current
+    values = config_values_of(
+        reader,
+        test_keys_allowed=services.settings.env == SANDBOX,
+        highest_fares=places.highest_fares(reader.network, reader.stop, now),
+        gates=places.open_gates(reader.network, reader.stop, now),
+    )
+    return await services.list_server.config(reader.id, values, have)
+
+
+async def _sent(request: web.Request, found: ServedList) -> web.StreamResponse:
+    headers = {"ETag": f'"{found.tag}"', "Cache-Control": "no-cache"}
+    asked = request.if_none_match or ()
+    if any(tag.value == found.tag for tag in asked):
+        return web.Response(status=304, headers=headers)
+    answer = web.StreamResponse(headers=headers)
+    answer.content_type = OCTETS
+    answer.content_length = found.length
+    await answer.prepare(request)
+    for piece in found.pieces:
+        view = memoryview(piece)
+        for start in range(0, len(view), _PIECE):
+            await answer.write(view[start : start + _PIECE])
+    await answer.write_eof()
+    return answer
+
+
+ROUTES = (
+    Route(
+        "GET", "/v1/lists/{list}", signed_list, "A signed list, whole or as a delta",
+        frozenset({Role.READER}), query=HaveQuery, media=OCTETS, also=(304,),
+        errors=("list_key_missing",),
+    ),
+)  # fmt: skip
