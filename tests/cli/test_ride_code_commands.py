@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zxingcpp
+from PIL import Image
 
 from transitpay.cli import main
 from transitpay.ride_code import golden, keys
@@ -227,3 +229,27 @@ def test_an_empty_highest_fare_is_refused_not_ignored(run: Run, folder: Path) ->
     trust = str(folder / "trust-list.json")
     code, _, err = run("code", "judge", text, "--trust-list", trust, "--highest-fare", "")
     assert code == 2 and len(err.splitlines()) == 1
+
+
+def mot_vector(name: str) -> dict[str, Any]:
+    vectors = json.loads(golden.shipped_text("mot"))["vectors"]
+    return next(v for v in vectors if v["name"] == name)
+
+
+def test_a_ministry_of_transport_code_is_read_judged_and_drawn(run: Run, tmp_path: Path) -> None:
+    vector = mot_vector("mot-accepted")
+    code, out, _ = run("code", "read", vector["text"], "--json")
+    found = said(out)
+    assert code == 0 and found["hex"] == vector["hex"] and found["version"] == "interoperable"
+    assert found["rider_id"] == vector["expect"]["rider_id"] and found["ceiling"] == "CNY 35.00"
+    trust = tmp_path / "trust.json"
+    trust.write_text(json.dumps(json.loads(golden.shipped_text("mot"))["trust_lists"]["main"]))
+    words = ("code", "judge", vector["text"], "--trust-list", str(trust), "--json",
+             "--destination", "shenzhen", "--at")  # fmt: skip
+    assert run(*words, "2026-07-01T04:00:00Z")[0] == 0
+    code, out, _ = run(*words, "2026-07-01T04:10:00Z")
+    assert code == 1 and said(out)["reason"] == "code_stale"
+    png = tmp_path / "mot.png"
+    assert run("code", "draw", vector["text"], "--png", str(png))[0] == 0
+    [found_code] = zxingcpp.read_barcodes(Image.open(png))
+    assert found_code.bytes.hex() == vector["hex"]

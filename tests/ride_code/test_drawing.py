@@ -7,12 +7,14 @@ import re
 
 import pytest
 import zxingcpp
+from mot_scheme import MotScheme
 from PIL import Image
 from ride_code_scheme import Scheme
 
 from transitpay.errors import MalformedInput
-from transitpay.ride_code import drawing
+from transitpay.ride_code import drawing, received
 from transitpay.ride_code.layout import write_text
+from transitpay.ride_code.mot import layout as mot_layout
 
 
 def _read(image: Image.Image) -> zxingcpp.Barcode:
@@ -53,6 +55,22 @@ def test_the_terminal_text_draws_the_same_modules(scheme: Scheme) -> None:
     assert _read(_image(rows)).text == text
 
 
+@pytest.mark.parametrize(
+    ("extension", "version"), [(b"", "14"), (b"e" * 30, "14"), (b"e" * 31, "15"), (b"e" * 32, "15")]
+)
+def test_a_ministry_of_transport_code_is_drawn_as_its_bytes(
+    mot: MotScheme, extension: bytes, version: str
+) -> None:
+    data = mot.data(extension=extension)
+    text = mot_layout.write_text(data)
+    found = _read(Image.open(io.BytesIO(drawing.png(text))))
+    assert found.bytes == data and received.text_of(found.bytes) == text
+    assert found.extra["Version"] == version and found.extra["ECLevel"] == "M"
+    assert mot.reason(received.text_of(found.bytes)) == "accepted"
+
+
 def test_only_the_text_of_a_code_is_drawn() -> None:
     with pytest.raises(MalformedInput):
         drawing.png("TP1:HELLO")
+    with pytest.raises(MalformedInput):
+        drawing.png("MOT:HELLO")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from transitpay.cli.code_fields import fields_of
 from transitpay.cli.files import read_text, write_bytes
 from transitpay.clock import LOCAL_ZONE
 from transitpay.destinations import (
@@ -42,7 +43,8 @@ _destination = click.option(
 
 @click.group()
 def code() -> None:
-    """Ride codes. TEXT is what a QR code holds (TP1:...), or - to read it from standard input."""
+    """Ride codes. TEXT is what a QR code holds (TP1:...; of a Ministry of Transport code MOT:...),
+    or - to read it from standard input."""
 
 
 @code.command()
@@ -109,7 +111,8 @@ def make(
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write an SVG file.")
 @_as_json
 def draw(text: str, png: Path | None, svg: Path | None, as_json: bool) -> None:
-    """Draw a code as QR version 10-M: into files, or without one on the terminal."""
+    """Draw a code as QR version 10-M, or 14-M for a Ministry of Transport code: into files, or
+    without one on the terminal."""
     text = _given(text)
     files = {}
     if png is not None:
@@ -130,33 +133,7 @@ def draw(text: str, png: Path | None, svg: Path | None, as_json: bool) -> None:
 @_as_json
 def read(text: str, as_json: bool) -> None:
     """Show the bytes and fields of a code; no signature is checked, so nothing is proved."""
-    data = layout.read_text(_given(text))
-    found = layout.parse(data)
-    it = found.authorisation
-    told: dict[str, object] = {
-        "hex": data.hex(),
-        "key_id": it.key_id,
-        "rider_id": it.rider_id,
-        "serial": it.serial,
-        "device_key": it.device_key.hex(),
-        "not_before": it.not_before,
-        "expires_at": it.expires_at,
-        "life_h": it.life_h,
-        "code_life_s": it.code_life_s,
-        "ceiling": str(it.ceiling),
-        "destinations": _names_in(it.destinations, DESTINATIONS),
-        "modes": _names_in(it.modes, MODES),
-        "rider_class": it.rider_class,
-        "max_companions": it.max_companions,
-        "quota": it.quota,
-        "issuer_signature": found.issuer_signature.hex(),
-        "generated_at": found.generated_at,
-        "counter": found.counter,
-        "destination": _names_in(1 << found.destination, DESTINATIONS)[0],
-        "slot": found.slot,
-        "device_signature": found.device_signature.hex(),
-    }
-    _say(told, as_json)
+    _say(fields_of(_given(text)), as_json)
 
 
 @code.command(name="judge")
@@ -211,12 +188,6 @@ def judge_command(
         told["texts"] = {language.value: rule.text(language) for language in Language}
     _say(told, as_json)
     ctx.exit(0 if told["verdict"] == "accepted" else 1)
-
-
-def _names_in(bits: int, names: tuple[str, ...]) -> list[str]:
-    """The names whose bits are set; a bit without a name is told by its number."""
-    found = [n for n in range(bits.bit_length()) if bits >> n & 1]
-    return [names[n] if n < len(names) else f"bit-{n}" for n in found]
 
 
 def _given(text: str) -> str:

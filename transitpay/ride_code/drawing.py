@@ -1,9 +1,10 @@
 """Draws the text of a ride code as a QR code for people: PNG bytes, SVG text, terminal text.
 
 Always version 10 at error correction level M in alphanumeric mode, so that every code looks the
-same to a scanner's optics: 304 of the 311 characters that such a symbol holds.
+same to a scanner's optics: 304 of the 311 characters that such a symbol holds. A Ministry of
+Transport code is drawn as its bytes, in version 14 at level M (362 bytes), the longest in 15.
 
-Source: ISO/IEC 18004 (capacity of 10-M).
+Source: ISO/IEC 18004 (capacities of 10-M and 14-M).
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ import io
 import qrcode
 from qrcode.constants import ERROR_CORRECT_M
 from qrcode.image.pil import PilImage
-from qrcode.util import MODE_ALPHA_NUM, QRData
+from qrcode.util import MODE_8BIT_BYTE, MODE_ALPHA_NUM, QRData
 
 from transitpay.ride_code.layout import read_text
+from transitpay.ride_code.mot import layout as mot
 
 QR_VERSION = 10
+MOT_QR_VERSION = 14
 #: White modules around the symbol that ISO/IEC 18004 asks for.
 QUIET_ZONE = 4
 
 
 def modules(text: str) -> list[list[bool]]:
-    """The 57 x 57 modules of a code's symbol, True is dark, without the quiet zone.
+    """The modules of a code's symbol (57 x 57, or more for a Ministry of Transport code), True
+    is dark, without the quiet zone.
 
     Raises: MalformedInput (``unreadable_code``, ``bad_base45``) if ``text`` is no code's text.
     """
@@ -60,9 +64,10 @@ def terminal(text: str) -> str:
 
     Raises: as ``modules``.
     """
-    side = 57 + 2 * QUIET_ZONE
+    rows = modules(text)
+    side = len(rows) + 2 * QUIET_ZONE
     light = [[True] * side for _ in range(side + 1)]
-    for y, row in enumerate(modules(text)):
+    for y, row in enumerate(rows):
         for x, dark in enumerate(row):
             light[y + QUIET_ZONE][x + QUIET_ZONE] = not dark
     blocks = {
@@ -79,14 +84,18 @@ def terminal(text: str) -> str:
 
 
 def _symbol(text: str, module_px: int = 1) -> qrcode.QRCode[PilImage]:
-    read_text(text)
+    if text.startswith(mot.PREFIX):
+        content, version = QRData(mot.read_text(text), mode=MODE_8BIT_BYTE), MOT_QR_VERSION
+    else:
+        read_text(text)
+        content, version = QRData(text, mode=MODE_ALPHA_NUM), QR_VERSION
     symbol = qrcode.QRCode(
-        version=QR_VERSION,
+        version=version,
         error_correction=ERROR_CORRECT_M,
         box_size=module_px,
         border=QUIET_ZONE,
         image_factory=PilImage,
     )
-    symbol.add_data(QRData(text, mode=MODE_ALPHA_NUM))
-    symbol.make(fit=False)
+    symbol.add_data(content)
+    symbol.make(fit=version == MOT_QR_VERSION)
     return symbol
