@@ -1,52 +1,61 @@
-"""The clock of a reader or phone: an offset, a drift, jumps, and what its owner believes of it."""
+"""The clocks of the world: a reader's quartz, which drifts and is set, and a phone's."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from transitpay.ride_code.reader.effects import Now
 
 from .scheduler import Scheduler
 
 
-class BadClock:
-    """Shows true time + offset + drift since the last synchronisation.
+@dataclass(slots=True)
+class ReaderClock:
+    """One quartz behind a wall clock that anybody may set and a monotonic one that nobody can.
 
-    ``drift_ppm`` is what it does; ``believed_ppm`` what its maker promises, from which the owner
-    computes its doubt. An honest clock drifts at most as much as its maker promises.
+    An honest quartz drifts by at most 100 ppm, either way.
     """
 
-    def __init__(
-        self, scheduler: Scheduler, *, offset_s: float = 0, drift_ppm: float = 0,
-        believed_ppm: float = 100,
-    ) -> None:  # fmt: skip
-        self._scheduler = scheduler
-        self._offset_s = offset_s
-        self._drift_ppm = drift_ppm
-        self._believed_ppm = believed_ppm
-        self._synchronised_at = scheduler.now
-        self._error_s = 0.0
-        self._started_at = scheduler.now
-        #: Seconds by which a manipulated or broken clock shows more than its owner knows.
-        self.jump_s = 0.0
+    scheduler: Scheduler
+    drift_ppm: float
+    wall_offset_s: float
+    _made_at: datetime
+    _started_ms: int = 0
+
+    @staticmethod
+    def of(scheduler: Scheduler, drift_ppm: float, wall_offset_s: float) -> ReaderClock:
+        """A clock that is so much off now."""
+        return ReaderClock(scheduler, drift_ppm, wall_offset_s, scheduler.now)
+
+    @property
+    def now(self) -> Now:
+        """What the machine shows."""
+        elapsed_ms = self._elapsed_ms()
+        wall = self._made_at + timedelta(milliseconds=elapsed_ms + self.wall_offset_s * 1000)
+        return Now(wall, elapsed_ms - self._started_ms)
+
+    def set_wall(self, by_s: float) -> None:
+        """Somebody or something sets the wall clock."""
+        self.wall_offset_s += by_s
+
+    def restart(self) -> None:
+        """The machine starts; its wall clock ran on by a battery."""
+        self._started_ms = self._elapsed_ms()
+
+    def _elapsed_ms(self) -> int:
+        elapsed_s = (self.scheduler.now - self._made_at).total_seconds()
+        return round(elapsed_s * (1000 + self.drift_ppm / 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneClock:
+    """A phone's idea of the time."""
+
+    scheduler: Scheduler
+    offset_s: float = 0.0
 
     @property
     def now(self) -> datetime:
-        """What the clock shows."""
-        elapsed_s = (self._scheduler.now - self._synchronised_at).total_seconds()
-        wrong_s = self._offset_s + elapsed_s * self._drift_ppm / 1e6 + self.jump_s
-        return self._scheduler.now + timedelta(milliseconds=round(wrong_s * 1000))
-
-    @property
-    def monotonic_ms(self) -> int:
-        """Milliseconds since its owner's making; no jump moves it."""
-        return (self._scheduler.now - self._started_at) // timedelta(milliseconds=1)
-
-    @property
-    def uncertainty_s(self) -> int:
-        """What its owner says of its doubt: rounded up, never less than the truth if honest."""
-        elapsed_s = (self._scheduler.now - self._synchronised_at).total_seconds()
-        return int(self._error_s + elapsed_s * self._believed_ppm / 1e6) + 1
-
-    def synchronise(self, error_s: float, wrong_s: float) -> None:
-        """Take the true time, ``wrong_s`` off; ``error_s`` is the most it may be off."""
-        self._synchronised_at = self._scheduler.now
-        self._offset_s, self._error_s, self.jump_s = wrong_s, error_s, 0.0
+        """What it writes into a code."""
+        return self.scheduler.now + timedelta(seconds=self.offset_s)

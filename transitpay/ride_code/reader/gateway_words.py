@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.received import text_of
@@ -85,6 +85,11 @@ class BeatAnswer:
     trust_version: int
     deny_version: int
     config_version: int
+
+    def time_after(self, trip_ms: int) -> datetime:
+        """The time when the answer arrives, if each way took half of the trip; it is off by no
+        more than that half."""
+        return self.server_time + timedelta(milliseconds=trip_ms / 2)
 
 
 def read_beat(status: int, body: bytes) -> BeatAnswer | None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from transitpay.ride_code.reader.effects import Now
 from transitpay.ride_code.record_bytes import MAX_UNCERTAINTY_S, whole_ms
+from transitpay.ride_code.verdict import UNCERTAINTY_CAP_S
 
 #: What a cheap quartz may gain or lose: 8.6 s a day.
 DRIFT_PPM = 100
@@ -53,6 +54,12 @@ class OwnClock:
             return OwnClock(last.at, now.monotonic_ms, _UNKNOWN_MS)
         error_ms = last.uncertainty_s * 1000 + _drift_ms(away_ms)
         return OwnClock(now.utc, now.monotonic_ms, error_ms)
+
+    def is_helped_by(self, now: Now, error_ms: int) -> bool:
+        """Whether a time within this error is worth taking: not where ours is nearer already, nor
+        beyond the cap, where it could not tell a fresh code from an old one."""
+        doubt_s = min(self.read(now).uncertainty_s, UNCERTAINTY_CAP_S)
+        return error_ms <= max(doubt_s, 1) * 1000
 
     def read(self, now: Now) -> Reading:
         """Our time now. The doubt: that of the last sync and the drift since then, or how far the

@@ -21,7 +21,6 @@ from transitpay.ride_code.reader.codes import judge_scanned
 from transitpay.ride_code.reader.effects import (
     Effect,
     Effects,
-    Fetch,
     HoldOpen,
     Now,
     Open,
@@ -272,15 +271,16 @@ class Reader:
         return self._recorded(now, ())
 
     def beaten(self, now: Now, began: Now, status: int, body: bytes) -> Effects:
-        """A heartbeat that was sent at ``began`` was answered: the gateway's time sets our clock,
-        and lists that it has in other versions are fetched."""
+        """A heartbeat that was sent at ``began`` was answered: the gateway's time sets our clock
+        unless we know it better, and lists that it has in other versions are fetched."""
         told = read_beat(status, body)
         if told is None:
             return ()
         trip_ms = max(now.monotonic_ms - began.monotonic_ms, 0)
-        true_at = told.server_time + trip_ms / 2 * _MILLISECOND
-        fetches: tuple[Fetch, ...] = newer(self.lists, told)
-        return (*self.synced(now, true_at, trip_ms), *fetches)
+        effects: Effects = newer(self.lists, told)
+        if self.clock.is_helped_by(now, trip_ms):
+            effects = self.synced(now, told.time_after(trip_ms), trip_ms) + effects
+        return effects
 
     # -- inside -----------------------------------------------------------------------------
 
