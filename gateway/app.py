@@ -16,6 +16,7 @@ from gateway import (
     authorisation_api,
     console,
     health,
+    issuer_key_api,
     lists_api,
     notifications,
     openapi,
@@ -29,7 +30,6 @@ from gateway.auth import Authenticator
 from gateway.background import Background
 from gateway.database import Database
 from gateway.intake import Intake
-from gateway.issuing import IssuerKeys
 from gateway.judging import Judging
 from gateway.list_keys import ListKeys
 from gateway.list_serving import ListServer
@@ -44,6 +44,7 @@ from gateway.tap_log import PostgresLog
 from gateway.web import Route, serve
 from transitpay.clock import Clock
 from transitpay.runtime.config import SANDBOX, Settings
+from transitpay.runtime.issuer_keys import IssuerKeys
 from transitpay.runtime.metrics import Metrics
 from transitpay.runtime.observe import EventLog
 
@@ -59,6 +60,7 @@ ROUTES: tuple[Route, ...] = (
     *lists_api.ROUTES,
     *wallet_api.ROUTES,
     *authorisation_api.ROUTES,
+    *issuer_key_api.ROUTES,
     *operator_api.ROUTES,
     *station_mode_api.ROUTES,
     *notifications.ROUTES,

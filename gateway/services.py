@@ -8,7 +8,6 @@ from datetime import timedelta
 from gateway.auth import Authenticator
 from gateway.database import Database
 from gateway.intake import Intake
-from gateway.issuing import IssuerKeys
 from gateway.judging import Judging
 from gateway.list_serving import ListServer
 from gateway.lists import ListCache
@@ -16,6 +15,7 @@ from gateway.partner_keys import Partners
 from gateway.places import PlaceCache
 from transitpay.clock import Clock
 from transitpay.runtime.config import Settings
+from transitpay.runtime.issuer_keys import IssuerKeys
 from transitpay.runtime.metrics import Counter, Histogram, Metrics
 from transitpay.runtime.observe import EventLog
 

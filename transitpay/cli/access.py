@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -224,6 +225,8 @@ def actor(
 @click.option("--destinations", default="hong-kong,shenzhen", show_default=True)
 @click.option("--modes", default="metro,bus", show_default=True)
 @click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True)
+@click.option("--starts-in-hours", type=click.IntRange(0, 8760), default=0, show_default=True,
+              help="Until then an older key signs, while readers learn of this one.")  # fmt: skip
 @click.option("--algorithm", type=click.Choice([a.value for a in Algorithm]), default="ES256",
               show_default=True)  # fmt: skip
 @click.option("--public-key", help="Hex; without it we hold the private key (hosted issuing).")
@@ -235,6 +238,7 @@ def issuer_key(
     destinations: str,
     modes: str,
     days: int,
+    starts_in_hours: int,
     algorithm: str,
     public_key: str | None,
     test: bool,
@@ -248,13 +252,15 @@ def issuer_key(
     async def work(conn: Connection) -> dict[str, object]:
         key = await use_cases.enrol_issuer_key(
             conn, wallet, key_id, settings.home / "keys", settings.clock().now(),
-            destinations=allowed, modes=kinds, days=days, algorithm=Algorithm(algorithm),
+            destinations=allowed, modes=kinds, days=days,
+            starts_in=timedelta(hours=starts_in_hours), algorithm=Algorithm(algorithm),
             test=test, public_key=_hex(public_key),
         )  # fmt: skip
         return {
             "key_id": key.key_id,
             "wallet": key.issuer,
             "public_key_hex": key.public_key.hex(),
+            "not_before": key.not_before.isoformat(),
             "not_after": key.not_after.isoformat(),
         }
 

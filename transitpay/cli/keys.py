@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from transitpay.cli import issuer_keys
 from transitpay.cli.files import read_text, write_bytes, write_new
 from transitpay.destinations import (
     DESTINATIONS,
@@ -31,7 +32,14 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 
 @click.group()
 def keys() -> None:
-    """Make keys. Private keys are written with mode 0600 and never over another key."""
+    """Make keys and lead issuer keys through their life.
+
+    Private keys are written with mode 0600 and never over another key.
+    """
+
+
+for _command in issuer_keys.COMMANDS:
+    keys.add_command(_command)
 
 
 @keys.command()

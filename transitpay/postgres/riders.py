@@ -1,4 +1,4 @@
-"""Riders, the destinations they switched on, and the authorisations of their phones.
+"""Riders and the destinations they switched on.
 
 A rider is known by an opaque id; the wallet's account reference and access token stand in one
 mutable row, so that erasing that row erases the person.
@@ -6,8 +6,7 @@ mutable row, so that erasing that row erases the person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -95,68 +94,3 @@ async def set_token(
 ) -> bool:
     """Replace what the wallet is charged by; False = there is no such rider."""
     return await conn.fetchval(_SET_TOKEN, issuer, rider_id, access_token) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedAuthorisation:
-    """An authorisation as it was given out: the 65 signed bytes and the issuer's signature."""
-
-    issuer: str
-    rider_id: str
-    serial: int
-    request_id: str
-    device_key: bytes
-    issuer_part: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    not_before: datetime
-    not_after: datetime
-    issued_at: datetime
-
-
-_BY_REQUEST = """
-select issuer, rider_id, serial, request_id, device_key, issuer_part, signature, not_before,
-       not_after, issued_at
-from authorisation
-where issuer = $1 and request_id = $2
-"""
-
-
-async def authorisation_of_request(
-    conn: asyncpg.Connection, issuer: str, request_id: str
-) -> IssuedAuthorisation | None:
-    """What this wallet's request got before."""
-    row = await conn.fetchrow(_BY_REQUEST, issuer, request_id)
-    return None if row is None else IssuedAuthorisation(*row.values())
-
-
-_HIGHEST_SERIAL = """
-select max(serial) from authorisation where issuer = $1 and rider_id = $2
-"""
-
-
-async def highest_serial(conn: asyncpg.Connection, issuer: str, rider_id: str) -> int:
-    """The last serial given to the rider, 0 where none was."""
-    return await conn.fetchval(_HIGHEST_SERIAL, issuer, rider_id) or 0
-
-
-_INSERT_AUTHORISATION = """
-insert into authorisation (issuer, rider_id, serial, request_id, device_key, issuer_part,
-    signature, not_before, not_after, issued_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-"""
-
-
-async def insert_authorisations(
-    conn: asyncpg.Connection, given: Iterable[IssuedAuthorisation]
-) -> None:
-    """Record authorisations before they are given out; the riders are locked."""
-    await conn.executemany(
-        _INSERT_AUTHORISATION,
-        [
-            (
-                it.issuer, it.rider_id, it.serial, it.request_id, it.device_key, it.issuer_part,
-                it.signature, it.not_before, it.not_after, it.issued_at,
-            )
-            for it in given
-        ],
-    )  # fmt: skip

@@ -139,6 +139,20 @@ def parse(data: bytes) -> RideCode:
     )  # fmt: skip
 
 
+#: What stands after the 65 bytes where nothing is signed or drawn yet; counters begin at 1.
+_NOT_DRAWN = bytes(SIGNATURE_LENGTH + 4) + b"\x00\x01" + bytes(1 + SIGNATURE_LENGTH)
+
+
+def parse_authorisation(data: bytes) -> Authorisation:
+    """Read the 65 bytes that an issuer signs (after its tag).
+
+    Raises: as ``parse``.
+    """
+    if len(data) != AUTHORISATION_LENGTH:
+        raise refusal("length", f"an authorisation has exactly {AUTHORISATION_LENGTH} bytes")
+    return parse(data + _NOT_DRAWN).authorisation
+
+
 def encode_authorisation(it: Authorisation) -> bytes:
     """The 65 bytes that the issuer signs (after its tag).
 

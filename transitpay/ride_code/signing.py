@@ -31,6 +31,7 @@ from transitpay.ride_code.mot.signing import Sm2Key, load_key
 
 ISSUER_TAG = b"TransitPay/ride-code/issuer/v1\x00"
 DEVICE_TAG = b"TransitPay/ride-code/device/v1\x00"
+KEY_PROOF_TAG = b"TransitPay/issuer-key/v1\x00"
 BATCH_TAG = b"TransitPay/batch/v1\x00"
 READER_KEY_TAG = b"TransitPay/reader-key/v1\x00"
 LIST_KEY_TAG = b"TransitPay/list-key/v1\x00"
@@ -71,7 +72,10 @@ class IssuerVerifier:
 
     def accepts(self, signature: bytes, authorisation_bytes: bytes) -> bool:
         """Whether this issuer signed exactly these 65 bytes; a root of another format never did."""
-        message = ISSUER_TAG + authorisation_bytes
+        return self.verifies(signature, ISSUER_TAG + authorisation_bytes)
+
+    def verifies(self, signature: bytes, message: bytes) -> bool:
+        """Whether this key signed exactly this message, whose tag says what it is."""
         if isinstance(self.public_key, ec.EllipticCurvePublicKey):
             return verify_es256(self.public_key, signature, message)
         if isinstance(self.public_key, Sm2Key):
@@ -142,6 +146,19 @@ def verify_ed25519(key: ed25519.Ed25519PublicKey, signature: bytes, message: byt
     except InvalidSignature:
         return False
     return True
+
+
+def proof_message(issuer: str, public_key: bytes) -> bytes:
+    """What a wallet's key signs to prove that the wallet has its private half."""
+    return KEY_PROOF_TAG + write_id(issuer) + public_key
+
+
+def prove_possession(issuer: str, public_key: bytes, key: IssuerPrivateKey) -> bytes:
+    """The proof with which ``issuer`` proposes its own key."""
+    message = proof_message(issuer, public_key)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return _sign_es256(key, message)
+    return key.sign(message)
 
 
 def sign_authorisation(authorisation: Authorisation, key: IssuerPrivateKey) -> bytes:

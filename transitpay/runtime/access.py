@@ -148,6 +148,7 @@ async def enrol_issuer_key(
     destinations: int,
     modes: int,
     days: int = 365,
+    starts_in: timedelta = timedelta(0),
     algorithm: Algorithm = Algorithm.ES256,
     test: bool = False,
     public_key: bytes | None = None,
@@ -155,7 +156,8 @@ async def enrol_issuer_key(
     """Put a wallet's issuer key on the trust list.
 
     Without ``public_key`` issuing is hosted: the private half is made in ``folder`` if it is not
-    there. A key that stands on the list keeps its validity.
+    there. A key that stands on the list keeps its validity. ``starts_in`` leaves readers the time
+    to learn of a key before it signs.
 
     Raises: MalformedInput (``bad_public_key``, ``bad_private_key``), Conflict
     (``issuer_key_differs``).
@@ -165,7 +167,7 @@ async def enrol_issuer_key(
     known = (await lists.trust_list(conn)).keys.get(key_id)
     if known is not None and (known.issuer, known.public_key) == (wallet, public_key):
         return known
-    begins = at.replace(microsecond=0)
+    begins = at.replace(microsecond=0) + starts_in
     key = IssuerKey(
         key_id, algorithm, public_key, wallet, destinations, modes, begins,
         begins + timedelta(days), KeyStatus.ACTIVE, test,
