@@ -79,7 +79,7 @@ def parse_scan(data: bytes) -> ScanRecord:
 def test_a_new_store_begins_with_boot_one_and_position_one(tmp_path: Path) -> None:
     store = open_store(tmp_path, KEY)
     assert (store.boot, store.last_position, store.acknowledged) == (1, 0, 0)
-    assert store.ended_clean and store.memory().records == []
+    assert store.ended_clean and list(store.memory().records) == []
     fill(store, 3)
     found = store.chunk(1, 500)
     assert found is not None and (found.before, len(found.records)) == (START, 3)
@@ -144,7 +144,8 @@ def test_acknowledged_files_go_and_the_newest_records_stay(tmp_path: Path) -> No
     store.close()
     again = open_store(tmp_path, KEY, segment_records=10, keep=15)
     memory = again.memory()
-    assert (memory.acknowledged, memory.last_position, len(memory.records)) == (50, 50, 15)
+    assert (memory.acknowledged, memory.last_position) == (50, 50)
+    assert len(list(memory.records)) == 15
     fill(again, 1)
     found = again.chunk(51, 500)
     assert found is not None and found.before == chain_end(START, map(record, range(1, 51)))

@@ -33,6 +33,7 @@ from transitpay.ride_code.reader import (
     Open,
     Pace,
     Reader,
+    ReaderSettings,
     Send,
     Show,
     Write,
@@ -47,6 +48,8 @@ from transitpay.runtime.reader_store import CAPACITY, ReaderStore, open_store
 
 _BACKGROUND_S = 0.1
 _TIMEOUT_S = 10.0
+#: How long a start waits for the gateway to tell the time.
+_FIRST_BEAT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +91,7 @@ class ReaderDriver:
         self._clock = clock or SystemClock()
         pem, key = enrolled(home, reader, link, software)
         self._lists = ReaderLists(home / "lists", reader, roots, link)
-        for name in ListName:
-            self._lists.fetch(name, self._clock.now(), 0)
-        settings = self._lists.settings()
-        if settings is None:
-            raise TemporarilyUnavailable("no_config", "the reader has never had its settings")
+        settings = self._first_settings()
         self._store: ReaderStore = open_store(home / "records", key, capacity=capacity)
         signer = partial(sign_batch, key=load_device_pem(pem))
         identity = Identity(reader, key.number, signer, software)
@@ -101,12 +100,13 @@ class ReaderDriver:
         self._asked: dict[int, Future[Reply]] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._tend, name="reader", daemon=True)
+        self.reader, effects = Reader.started(
+            identity, settings, self._lists.held, self._store.memory(), self.now(), pace
+        )
         with self._lock:
-            self.reader, effects = Reader.started(
-                identity, settings, self._lists.held, self._store.memory(), self.now(), pace
-            )
             self._do(effects)
         self._thread.start()
+        self._hear_the_time()
 
     def now(self) -> Now:
         """This moment."""
@@ -204,6 +204,22 @@ class ReaderDriver:
 
     # -- in the background ---------------------------------------------------------------------
 
+    def _first_settings(self) -> ReaderSettings:
+        """The settings held; a reader that has none yet asks for all its lists first."""
+        if self._lists.settings() is None:
+            for name in ListName:
+                self._lists.fetch(name, self._clock.now(), 0)
+        settings = self._lists.settings()
+        if settings is None:
+            raise TemporarilyUnavailable("no_config", "the reader has never had its settings")
+        return settings
+
+    def _hear_the_time(self) -> None:
+        """Give the first heartbeat a moment, where nothing else has told the time."""
+        until = time.monotonic() + _FIRST_BEAT_S
+        while self.reader.doubts_its_clock and time.monotonic() < until:
+            time.sleep(_BACKGROUND_S / 10)
+
     def _tend(self) -> None:
         while not self._stopped.is_set():
             with self._lock:
@@ -217,8 +233,7 @@ class ReaderDriver:
                         self._beat(effect)
                     case Fetch():
                         self._fetch(effect)
-            if not work:
-                self._stopped.wait(_BACKGROUND_S)
+            self._stopped.wait(_BACKGROUND_S)
 
     def _send(self, it: Send) -> None:
         with self._lock:

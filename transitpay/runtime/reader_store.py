@@ -73,10 +73,9 @@ class ReaderStore:
     def memory(self) -> Memory:
         """What a reader starts from: the newest records, and all that are not acknowledged."""
         first = min(self.last_position - self._keep, self.acknowledged) + 1
-        records = [parse(data) for data in self._from(first)]
         return Memory(
             self.boot, self.ended_clean, self.last_position, self.acknowledged, self.capacity,
-            records,
+            (parse(data) for data in self._from(first)),
         )  # fmt: skip
 
     def append(self, position: int, record: bytes) -> None:

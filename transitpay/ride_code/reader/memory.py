@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
+from transitpay.ride_code.reader.own_clock import Reading
+from transitpay.ride_code.reader.window import Window
 from transitpay.ride_code.record import Record
+from transitpay.ride_code.trust_list import TrustList
 
 #: Signs a batch head with the reader's key: 128 bytes -> 64 (``signing.sign_batch``).
 Signer = Callable[[bytes], bytes]
@@ -25,8 +29,8 @@ class Identity:
 class Memory:
     """What the store knows when the reader starts. ``boot`` is new and already on the disk.
 
-    ``records`` are the newest ones, oldest first, down to the window's length where there are as
-    many. ``capacity`` is how many unacknowledged records the store takes.
+    ``records`` are read once: those that are not acknowledged and at least as many of the newest
+    as the window holds, oldest first. ``capacity`` is how many unacknowledged ones the store takes.
     """
 
     boot: int
@@ -34,4 +38,24 @@ class Memory:
     last_position: int
     acknowledged: int
     capacity: int
-    records: Sequence[Record] = ()
+    records: Iterable[Record] = ()
+
+    def recalled(self, trust: TrustList) -> Past:
+        """What the records say, gone through once."""
+        window, last, unsent_at = Window(), None, None
+        for record in self.records:
+            window.take(record, trust)
+            last = Reading(record.at, record.uncertainty_s)
+            if unsent_at is None and record.position > self.acknowledged:
+                unsent_at = record.at
+        return Past(window, last, unsent_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """``last`` is the time of the newest record, ``unsent_at`` that of the oldest one that the
+    gateway does not have."""
+
+    window: Window
+    last: Reading | None
+    unsent_at: datetime | None

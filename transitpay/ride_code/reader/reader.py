@@ -32,7 +32,7 @@ from transitpay.ride_code.reader.held_lists import HeldLists
 from transitpay.ride_code.reader.journal import Journal
 from transitpay.ride_code.reader.last_answers import LastAnswers
 from transitpay.ride_code.reader.memory import Identity, Memory
-from transitpay.ride_code.reader.own_clock import OwnClock, Reading
+from transitpay.ride_code.reader.own_clock import OwnClock
 from transitpay.ride_code.reader.scans import Scan
 from transitpay.ride_code.reader.settings import ReaderSettings
 from transitpay.ride_code.reader.store_level import StoreLevel
@@ -89,22 +89,20 @@ class Reader:
         pace: Pace | None = None,
     ) -> tuple[Reader, Effects]:
         """The reader after a start, and the first effects: its boot is a record of its own."""
-        records, waiting = memory.records, memory.last_position - memory.acknowledged
-        last = Reading(records[-1].at, records[-1].uncertainty_s) if records else None
-        clock = OwnClock.after_start(now, last)
-        unsent = next((r.at for r in records if r.position > memory.acknowledged), None)
+        past, waiting = memory.recalled(lists.trust), memory.last_position - memory.acknowledged
+        clock = OwnClock.after_start(now, past.last)
         reader = Reader(
             identity,
             settings,
             lists,
             clock,
             Journal(memory.last_position + 1, StoreLevel(memory.capacity, waiting)),
-            Window.rebuilt(records, lists.trust),
+            past.window,
             Breaker(settings.breaker_after, settings.breaker_pause_ms),
             Upkeep(
                 pace or Pace(),
                 memory.acknowledged,
-                (unsent or clock.at) - _MILLISECOND,
+                (past.unsent_at or clock.at) - _MILLISECOND,
                 now.monotonic_ms,
                 now.monotonic_ms,
             ),
@@ -169,6 +167,11 @@ class Reader:
             self.breaker.failed(now.monotonic_ms)
             effects += self._decide_alone(now, scan)
         return effects
+
+    @property
+    def doubts_its_clock(self) -> bool:
+        """Whether a clock fault is on: nobody has told it the time, or too long ago."""
+        return self._doubted
 
     def next_deadline_ms(self) -> int | None:
         """The monotonic instant at which ``tick`` decides a scan that still waits."""

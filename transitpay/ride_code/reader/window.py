@@ -6,7 +6,6 @@ It is rebuilt at each start from the records in the store, and so survives a pow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -37,16 +36,12 @@ class Window:
     def __len__(self) -> int:
         return len(self._spent)
 
-    @staticmethod
-    def rebuilt(records: Iterable[Record], trust: TrustList, limit: int = WINDOW) -> Window:
-        """The window as it was after these records."""
-        window = Window(limit)
-        for record in records:
-            if isinstance(record, ScanRecord):
-                window.learn(record, trust)
-            elif isinstance(record, OutcomeRecord):
-                window.outcome(record.sequence, record.passage)
-        return window
+    def take(self, record: Record, trust: TrustList) -> None:
+        """Take in what a record says; all of them, oldest first, make the window again."""
+        if isinstance(record, ScanRecord):
+            self.learn(record, trust)
+        elif isinstance(record, OutcomeRecord):
+            self.outcome(record.sequence, record.passage)
 
     def learn(self, scan: ScanRecord, trust: TrustList) -> None:
         """Take in what became of a scan. A code is spent when it was accepted, and known to be
