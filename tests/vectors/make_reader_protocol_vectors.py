@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from make_ride_code_vectors import WARNING, private_hex
-from protocol_bytes import LIST_KEYS, READER, READER_KEYS, ROOTS, tag
+from protocol_bytes import LIST_KEYS, READER, READER_KEYS, RETIRED_MS, ROOTS, tag
 from protocol_list_cases import KINDS, LIST_CASES
 from protocol_record_cases import BATCH_CASES, CHAIN_CASES, RECORD_CASES
 from protocol_scan_cases import SCAN_CASES
@@ -77,6 +77,15 @@ def _word(found: dict[str, object]) -> object:
     return " ".join(told)
 
 
+def _enrolled() -> dict[str, dict[str, object]]:
+    """The reader's keys; key 2 replaced key 1."""
+    retired = {1: RETIRED_MS, 2: None}
+    return {
+        str(n): {"public_key": keys.public_bytes(key).hex(), "retired_at_ms": retired[n]}
+        for n, key in READER_KEYS.items()
+    }
+
+
 def _hex_keys(of: dict[int, object]) -> dict[str, str]:
     return {str(n): keys.public_bytes(key).hex() for n, key in of.items()}  # type: ignore[arg-type] # keys
 
@@ -94,7 +103,7 @@ def build() -> str:
         "tags": {name: tag(name).hex() for name in _TAGS},
         "test_only_private_keys": private,
         "roots": _hex_keys({**ROOTS}),
-        "readers": {READER: _hex_keys({**READER_KEYS})},
+        "readers": {READER: _enrolled()},
     }
     expected = _vectors()
     blank = {"answer": "unknown"}

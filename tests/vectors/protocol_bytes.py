@@ -18,6 +18,8 @@ DAY = 86400
 ROOTS = {1: p256("root 1"), 2: p256("root 2")}
 LIST_KEYS = {n: p256(f"list key {n}") for n in (1, 2, 3)}
 READER = "gate-1"
+#: When key 2 replaced key 1.
+RETIRED_MS = (NOW + DAY) * 1000
 READER_KEYS = {n: p256(f"reader gate-1 key {n}") for n in (1, 2)}
 #: kind -> number, record size, key size.
 SHAPES = {"trust": (1, 88, 2), "deny": (2, 14, 10), "config": (3, 128, 32)}

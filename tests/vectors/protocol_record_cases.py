@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from make_ride_code_vectors import NOW, Recipe, make
 from protocol_bytes import (
     READER_KEYS,
+    RETIRED_MS,
     batch,
     boot,
     chain_start,
@@ -37,7 +37,6 @@ class BytesCase:
     expected: str
     note: str
     data: bytes
-    more: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,10 +171,11 @@ OPENED = [
     BytesCase("batch-second-key", "opened", "key 2", batch(AFTER, key_number=2)),
     BytesCase("batch-500", "opened", "as many as there may be",
               batch([event(n, 1) for n in range(1, 501)])),
-    BytesCase("batch-malformed-record", "opened", "the second record has a direction 6",
-              batch([FIRST[0], _BAD, FIRST[2]]), {"malformed": [2]}),
-    BytesCase("case-47-batch-from-the-future", "opened", "sealed a year ahead, and genuine",
-              batch(FIRST, sealed_ms=(NOW + 31_536_000) * 1000)),
+    BytesCase("case-47-batch-from-the-future-second-key", "opened",
+              "sealed a year ahead, and genuine: its scans are looked at one by one",
+              batch(AFTER, key_number=2, sealed_ms=(NOW + 31_536_000) * 1000)),
+    BytesCase("batch-sealed-as-its-key-retired", "opened", "at the last moment, widened by u = 2",
+              batch(FIRST, sealed_ms=RETIRED_MS + 2000)),
     BytesCase("case-43-batch-other-content", "opened",
               "another scan under the position and sequence of batch-first, well signed: a clone",
               batch([FIRST[0], scan(2, BOOT + 1, code=b"WIFI:"), *FIRST[2:]])),
@@ -190,7 +190,6 @@ _NO_BATCH: list[tuple[str, str, bytes]] = [
     ("batch-zero-26", "offset 27", batch(FIRST, edit=put(27, 1))),
     ("batch-key-number-0", "keys begin at 1", batch(FIRST, edit=put(4, b"\0\0"))),
     ("batch-count-0", "no record", batch(FIRST, edit=put(6, b"\0\0"))),
-    ("batch-count-501", "too many", batch([event(n, 1) for n in range(1, 502)])),
     ("batch-count-more", "one more than there are", batch(FIRST, edit=put(7, 6))),
     ("batch-count-fewer", "one fewer than there are", batch(FIRST, edit=put(7, 4))),
     ("batch-first-0", "positions begin at 1", batch(_moved(0, 0), first=0)),
@@ -207,25 +206,44 @@ _NO_BATCH: list[tuple[str, str, bytes]] = [
 ]  # fmt: skip
 BATCH_CASES = [
     *OPENED,
-    *(BytesCase(name, "bad_batch", note, data) for name, note, data in _NO_BATCH),
-    BytesCase("batch-other-reader", "wrong_reader", "gate-2 in the name of gate-1",
+    *(BytesCase(name, "batch_unreadable", note, data) for name, note, data in _NO_BATCH),
+    BytesCase("batch-count-501", "too_many_records", "one too many",
+              batch([event(n, 1) for n in range(1, 502)])),
+    BytesCase("batch-malformed-record", "batch_unreadable", "the second record has a direction 6",
+              batch([FIRST[0], _BAD, FIRST[2]])),
+    BytesCase("batch-sealed-after-its-key", "reader_key_retired", "a millisecond later than that",
+              batch(FIRST, sealed_ms=RETIRED_MS + 2001)),
+    BytesCase("case-47-batch-from-the-future", "reader_key_retired",
+              "sealed a year ahead by a key that was replaced",
+              batch(FIRST, sealed_ms=(NOW + 31_536_000) * 1000)),
+    BytesCase("batch-order-unreadable-count", "batch_unreadable", "key number 0, and 501 records",
+              batch([event(n, 1) for n in range(1, 502)], edit=put(4, b"\0\0"))),
+    BytesCase("batch-order-count-first", "too_many_records", "501 records, from position 0 on",
+              batch([event(n, 1) for n in range(1, 502)], edit=put(8, bytes(8)))),
+    BytesCase("batch-order-reader-key", "batch_of_other_reader", "key 3 of gate-2",
+              batch(FIRST, key_number=3, edit=put(32, _GATE_2))),
+    BytesCase("batch-order-retired-signature", "reader_key_retired", "and badly signed",
+              batch(FIRST, sealed_ms=RETIRED_MS + 2001, by=READER_KEYS[2])),
+    BytesCase("batch-order-signature-chain", "bad_batch_signature", "and badly chained",
+              batch(FIRST, edit=put(96, bytes(32)), by=READER_KEYS[2])),
+    BytesCase("batch-other-reader", "batch_of_other_reader", "gate-2 in the name of gate-1",
               batch(FIRST, edit=put(32, _GATE_2))),
-    BytesCase("batch-unknown-key", "unknown_key", "key 3 was never enrolled",
+    BytesCase("batch-unknown-key", "unknown_reader_key", "key 3 was never enrolled",
               batch(FIRST, key_number=3)),
-    BytesCase("case-47-batch-wrong-key", "bad_signature", "signed with key 2, names key 1",
+    BytesCase("case-47-batch-wrong-key", "bad_batch_signature", "signed with key 2, names key 1",
               batch(FIRST, by=READER_KEYS[2])),
-    BytesCase("case-07-batch-high-s", "bad_signature", "the malleated twin",
+    BytesCase("case-07-batch-high-s", "bad_batch_signature", "the malleated twin",
               batch(FIRST, after_signing=_high_s)),
-    BytesCase("case-14-batch-stripped", "bad_signature", "64 zero bytes",
+    BytesCase("case-14-batch-stripped", "bad_batch_signature", "64 zero bytes",
               batch(FIRST, after_signing=put(128, bytes(64)))),
-    BytesCase("case-24-batch-tag", "bad_signature", "signed as a reader key",
+    BytesCase("case-24-batch-tag", "bad_batch_signature", "signed as a reader key",
               batch(FIRST, under="reader-key")),
-    BytesCase("batch-head-changed", "bad_signature", "another u after signing",
+    BytesCase("batch-head-changed", "bad_batch_signature", "another u after signing",
               batch(FIRST, after_signing=put(25, 9))),
-    BytesCase("batch-record-changed", "broken_chain", "another count in the last record",
+    BytesCase("batch-record-changed", "broken_batch_chain", "another count in the last record",
               batch(FIRST, after_signing=lambda b: put(len(b) - 1, 1)(b))),
-    BytesCase("batch-hash-before", "broken_chain", "another hash before, well signed",
+    BytesCase("batch-hash-before", "broken_batch_chain", "another hash before, well signed",
               batch(FIRST, edit=put(64, bytes(32)))),
-    BytesCase("batch-hash-after", "broken_chain", "another hash after, well signed",
+    BytesCase("batch-hash-after", "broken_batch_chain", "another hash after, well signed",
               batch(FIRST, edit=put(96, bytes(32)))),
 ]  # fmt: skip

@@ -298,27 +298,30 @@ function chain(reader, publicKey, records) {
 function openBatch(b, reader, keys) {
   const refused = (reason) => ({ answer: "refused", reason });
   if (b.length <= 192 || b.length > 2 ** 20 || b.toString("latin1", 0, 4) !== "TPB1")
-    return refused("bad_batch");
+    return refused("batch_unreadable");
   const [keyNumber, count, length] = [b.readUInt16BE(4), b.readUInt16BE(6), b.readUInt32BE(28)];
   const [first, sealedAt] = [b.readBigUInt64BE(8), b.readBigUInt64BE(16)];
   const good =
-    keyNumber > 0 && count > 0 && count <= 500 && first > 0n && first <= 2n ** 63n - 500n &&
-    sealedAt <= LAST_MS && zero(b, 26, 28) && b.length === 192 + length &&
+    keyNumber > 0 && sealedAt <= LAST_MS && zero(b, 26, 28) && b.length === 192 + length &&
     idOf(b.subarray(32, 64)) !== null;
-  const records = good ? cut(b.subarray(192), count, first) : null;
-  if (records === null) return refused("bad_batch");
-  if (idOf(b.subarray(32, 64)) !== reader) return refused("wrong_reader");
+  if (good && count > 500) return refused("too_many_records");
+  const inRange = good && count > 0 && first > 0n && first <= 2n ** 63n - 500n;
+  const records = inRange ? cut(b.subarray(192), count, first) : null;
+  if (records === null || !records.every(isRecord)) return refused("batch_unreadable");
+  if (idOf(b.subarray(32, 64)) !== reader) return refused("batch_of_other_reader");
   const key = keys[keyNumber];
-  if (key === undefined) return refused("unknown_key");
-  if (!signedBy(key, b.subarray(128, 192), tag("batch"), b.subarray(0, 128)))
-    return refused("bad_signature");
+  if (key === undefined) return refused("unknown_reader_key");
+  const u = b.readUInt16BE(24);
+  const retired = key.retired_at_ms !== null && sealedAt - BigInt(1000 * u) > key.retired_at_ms;
+  if (retired) return refused("reader_key_retired");
+  if (!signedBy(hex(key.public_key), b.subarray(128, 192), tag("batch"), b.subarray(0, 128)))
+    return refused("bad_batch_signature");
   let hash = b.subarray(64, 96);
   for (const record of records) hash = sha256(tag("record"), hash, record);
-  if (!hash.equals(b.subarray(96, 128))) return refused("broken_chain");
+  if (!hash.equals(b.subarray(96, 128))) return refused("broken_batch_chain");
   return {
     answer: "opened", key_number: keyNumber, first_position: first, count, sealed_at_ms: sealedAt,
-    uncertainty_s: b.readUInt16BE(24),
-    malformed: records.flatMap((r, i) => (isRecord(r) ? [] : [first + BigInt(i)])),
+    uncertainty_s: u,
   };
 }
 
@@ -467,8 +470,7 @@ function listAnswer(v, file) {
 }
 
 function batchAnswer(v, file) {
-  const known = Object.entries(file.readers[v.reader] ?? {}).map(([n, key]) => [n, hex(key)]);
-  return openBatch(hex(v.hex), v.reader, Object.fromEntries(known));
+  return openBatch(hex(v.hex), v.reader, file.readers[v.reader] ?? {});
 }
 
 function scansAnswer(v) {

@@ -28,7 +28,7 @@ from transitpay.ride_code.record import (
     ScanRecord,
 )
 from transitpay.ride_code.record_table import RecordTable
-from transitpay.ride_code.sealed_batch import chain_next, chain_start, parse_batch
+from transitpay.ride_code.sealed_batch import MAX_RECORDS, chain_next, chain_start, parse_batch
 from transitpay.ride_code.signed_list import ListKind, SignedList, scope_of, seconds
 from transitpay.ride_code.trust_list import IssuerKey
 from transitpay.ride_code.trust_records import trust_list_of
@@ -36,6 +36,7 @@ from transitpay.ride_code.trust_records import trust_list_of
 FORMAT = "transitpay-reader-protocol-vectors/1"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_MOST = MAX_RECORDS.to_bytes(2)
 _KINDS = {kind.number: kind for kind in ListKind}
 
 #: ``answer`` (read, taken, refused ...), with a refusal ``reason``, else what was read.
@@ -53,11 +54,19 @@ class ProtocolVector:
 
 
 @dataclass(frozen=True, slots=True)
+class EnrolledKey:
+    """A reader's key, and when another one replaced it."""
+
+    public_key: bytes
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProtocolVectors:
     """A file of vectors: the roots that lists are certified by, readers' keys by number."""
 
     roots: Mapping[int, bytes]
-    readers: Mapping[str, Mapping[int, bytes]]
+    readers: Mapping[str, Mapping[int, EnrolledKey]]
     vectors: tuple[ProtocolVector, ...]
 
 
@@ -91,9 +100,12 @@ def read_vectors(text: str) -> ProtocolVectors:
         found.append(ProtocolVector(fields.text(one, "name", at), kind, one, expected))
     if len({vector.name for vector in found}) != len(found) or not found:
         raise fields.bad("vectors", "must hold a vector, and each name once")
+    roots = fields.as_object(source.get("roots"), "roots")
     readers = fields.as_object(source.get("readers"), "readers")
     return ProtocolVectors(
-        _numbered(source, "roots"), {r: _numbered(readers, r) for r in readers}, tuple(found)
+        {int(n): fields.hexadecimal(roots, n, "roots.") for n in roots},
+        {reader: _enrolled(readers, reader) for reader in readers},
+        tuple(found),
     )
 
 
@@ -265,26 +277,27 @@ def _batch_answer(source: Mapping[str, object], file: ProtocolVectors) -> dict[s
     try:
         batch = parse_batch(bytes.fromhex(_text(source, "hex")))
     except MalformedInput as error:
-        return _refused(error.code)
+        many = error.field == "count" and bytes.fromhex(_text(source, "hex"))[6:8] > _MOST
+        return _refused("too_many_records" if many else "batch_unreadable")
     head = batch.head
+    if not all(_is_record(record) for record in batch.records):
+        return _refused("batch_unreadable")
     if head.reader != reader:
-        return _refused("wrong_reader")
+        return _refused("batch_of_other_reader")
     key = file.readers.get(reader, {}).get(head.key_number)
     if key is None:
-        return _refused("unknown_key")
-    if not signing.tagged_accepts(key, signing.BATCH_TAG, batch.signature, batch.signed):
-        return _refused("bad_signature")
+        return _refused("unknown_reader_key")
+    sealed_at = head.sealed_at - timedelta(seconds=head.uncertainty_s)
+    if key.retired_at is not None and sealed_at > key.retired_at:
+        return _refused("reader_key_retired")
+    if not signing.tagged_accepts(key.public_key, signing.BATCH_TAG, batch.signature, batch.signed):
+        return _refused("bad_batch_signature")
     if not batch.chain_holds():
-        return _refused("broken_chain")
+        return _refused("broken_batch_chain")
     return {
         "answer": "opened", "key_number": head.key_number, "first_position": head.first_position,
         "count": head.count, "sealed_at_ms": (head.sealed_at - _EPOCH) // _MILLISECOND,
         "uncertainty_s": head.uncertainty_s,
-        "malformed": [
-            position
-            for position, record in enumerate(batch.records, head.first_position)
-            if not _is_record(record)
-        ],
     }  # fmt: skip
 
 
@@ -321,9 +334,16 @@ def _refused(reason: str) -> dict[str, object]:
     return {"answer": "refused", "reason": reason}
 
 
-def _numbered(source: Mapping[str, object], name: str) -> dict[int, bytes]:
-    table = fields.as_object(source.get(name), name)
-    return {int(number): fields.hexadecimal(table, number, f"{name}.") for number in table}
+def _enrolled(readers: Mapping[str, object], reader: str) -> dict[int, EnrolledKey]:
+    found: dict[int, EnrolledKey] = {}
+    for number, value in fields.as_object(readers.get(reader), f"readers.{reader}").items():
+        at = f"readers.{reader}.{number}."
+        key = fields.as_object(value, at)
+        retired = None
+        if key.get("retired_at_ms") is not None:
+            retired = _EPOCH + fields.integer(key, "retired_at_ms", 47, at) * _MILLISECOND
+        found[int(number)] = EnrolledKey(fields.hexadecimal(key, "public_key", at), retired)
+    return found
 
 
 def _text(source: Mapping[str, object], name: str) -> str:
