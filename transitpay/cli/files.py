@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from transitpay.errors import Conflict, MalformedInput
@@ -17,6 +19,17 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise MalformedInput("unreadable_file", "not UTF-8 text", field=str(path)) from None
+    except OSError as error:
+        raise MalformedInput("unreadable_file", _why(error), field=str(path)) from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises: MalformedInput (``unreadable_file``).
+    """
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise MalformedInput("unreadable_file", _why(error), field=str(path)) from None
 
@@ -50,6 +63,18 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
         raise MalformedInput("unwritable_file", _why(error), field=str(path)) from None
     with os.fdopen(handle, "wb") as file:
         file.write(content)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Where the block cannot write, it is told by this path.
+
+    Raises: MalformedInput (``unwritable_file``).
+    """
+    try:
+        yield
+    except OSError as error:
+        raise MalformedInput("unwritable_file", _why(error), field=str(path)) from None
 
 
 def _why(error: OSError) -> str:

@@ -1,15 +1,15 @@
-"""``transitpay keys``: makes issuer, device and partner keys in a folder of their own."""
+"""``transitpay keys``: makes keys of issuers, devices, partners and lists in a folder."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from transitpay.cli import issuer_keys
-from transitpay.cli.files import read_text, write_bytes, write_new
+from transitpay.cli.files import read_text, write_bytes, write_new, writing
 from transitpay.destinations import (
     DESTINATIONS,
     MODES,
@@ -19,9 +19,12 @@ from transitpay.destinations import (
 )
 from transitpay.errors import Conflict
 from transitpay.ride_code import keys as ride_keys
+from transitpay.ride_code.jsonfields import write_instant
+from transitpay.ride_code.signed_list import ListKind
 from transitpay.ride_code.signing import Algorithm
 from transitpay.ride_code.trust_list import IssuerKey, TrustList
 from transitpay.runtime.config import Settings
+from transitpay.runtime.key_files import certify_list_key, make_root
 
 TRUST_LIST = "trust-list.json"
 _out = click.option(
@@ -118,6 +121,55 @@ def device(out: Path, name: str, as_json: bool) -> None:
 def partner(out: Path, name: str, as_json: bool) -> None:
     """Make a partner key (RSA-2048) for the wallet wire protocol."""
     _say(_write_pair(out, _plain(name), ride_keys.generate_partner_key()), as_json)
+
+
+@keys.command()
+@_out
+@click.option("--number", type=click.IntRange(1, 2), required=True, help="1 or 2.")
+@_as_json
+def root(out: Path, number: int, as_json: bool) -> None:
+    """Make a root key of the readers' lists, offline; root-N.pub is built into every reader."""
+    with writing(out):
+        file = make_root(out, number)
+    public = file.with_suffix(".pub")
+    root_key = read_text(public).strip()
+    _say({"private_key": str(file), "public_key": str(public), "root_key": root_key}, as_json)
+
+
+@keys.command("certify-list")
+@click.option(
+    "--root", "root_file", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="The root's private key, root-1.pem or root-2.pem.",
+)  # fmt: skip
+@_out
+@click.option(
+    "--key-id",
+    type=click.IntRange(1, 65535),
+    required=True,
+    help="Higher than any list key before.",
+)
+@click.option("--kind", "kinds", multiple=True, type=click.Choice([str(k) for k in ListKind]),
+    help="What it may sign; repeatable. [all]")  # fmt: skip
+@click.option("--begins", type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]), help="[now]")
+@click.option("--days", type=click.IntRange(1, 3650), default=400, show_default=True)
+@_as_json
+def certify_list(
+    root_file: Path,
+    out: Path,
+    key_id: int,
+    kinds: tuple[str, ...],
+    begins: datetime | None,
+    days: int,
+    as_json: bool,
+) -> None:
+    """Make a list key and certify it; both files go to `keys` in the home of every gateway."""
+    now = Settings.from_environment().clock().now().replace(microsecond=0)
+    begin = now if begins is None else begins.replace(tzinfo=UTC)
+    may_sign = [ListKind(kind) for kind in kinds] or list(ListKind)
+    with writing(out):
+        made = certify_list_key(root_file, out, key_id, begin, begin + timedelta(days), may_sign)
+    told = {"private_key": str(made.private_key), "certificate": str(made.certificate_file)}
+    _say({**told, "not_after": write_instant(made.certificate.not_after)}, as_json)
 
 
 def _plain(name: str) -> str:
