@@ -233,7 +233,7 @@ def _batch(choice: random.Random, number: int) -> Vector:
         case 2:
             data = _shaken(choice, data, 192, len(data))
         case _:
-            signed = _shaken(choice, data[:128], 4, 128)
+            signed = _shaken(choice, data[:128], 4, choice.choice((8, 32, 128)))
             key = READER_KEYS.get(int.from_bytes(signed[4:6], "big"), READER_KEYS[1])
             data = signed + codes.sign(key, tag("batch") + signed) + data[192:]
     return _vector(f"batch {number} {case.name}", "batch", data, reader=READER)
