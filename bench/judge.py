@@ -102,7 +102,7 @@ def measure(
     trust, deny = TrustList.of(1, [record]), DenyList(1, {("alipayhk", "f" * 16): 9})
     reader = ReaderRules(0, 0, Direction.ENTRY, highest_fare=Money(6600, HKD))
     issuer_key = issuer.public_key()
-    cache = SignatureCache(len(codes))
+    cache = SignatureCache(2 * len(codes))
 
     def floor_unseen() -> None:
         for code in codes:

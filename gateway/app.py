@@ -129,7 +129,7 @@ def _services(
         places=places,
         judging=Judging(places, test_keys_allowed=settings.env == SANDBOX, speed=clock.speed),
         online=Intake(tap_log, events),
-        uploads=Intake(tap_log, events, queue_limit=20_000, answer_limit_s=10.0),
+        uploads=Intake(tap_log, events, queue_limit=20_000),
         issuer_keys=IssuerKeys(keys),
         partners=Partners(database, clock, keys),
         events=events,

@@ -8,7 +8,7 @@ never moves its victim.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -32,7 +32,7 @@ from transitpay.ride_code.verdict import (
     Rejected,
     admit,
 )
-from transitpay.taps import Direction, RiderRef, TapKey
+from transitpay.taps import Direction, TapKey
 
 _ENTERING = frozenset({Direction.ENTRY, Direction.BOARD, Direction.SINGLE})
 
@@ -54,73 +54,84 @@ class Decided:
 
 def decide_group(group: Sequence[JudgedScan], known: Known, debounce: timedelta) -> Decided:
     """The outcomes of a group, and what to write."""
-    firsts: dict[TapKey, JudgedScan] = {}
-    for scan in group:
-        if scan.key not in known.taps:
-            firsts.setdefault(scan.key, scan)
     memory = _Memory(known, debounce)
-    outcomes = {scan.key: memory.decide(scan) for scan in sorted(firsts.values(), key=_order)}
-    decided = Decided([])
-    met: set[TapKey] = set()
-    for scan in group:
-        stored = known.taps.get(scan.key)
-        digest = stored.request_digest if stored else firsts[scan.key].row.request_digest
+    decided = Decided([_CONFLICT] * len(group))
+    firsts: dict[TapKey, int] = {}
+    for n in sorted(range(len(group)), key=lambda n: _order(group[n])):
+        scan, stored = group[n], known.taps.get(group[n].key) if known.taps else None
+        first = n if stored else firsts.setdefault(scan.key, n)
+        digest = stored.request_digest if stored else group[first].row.request_digest
         if digest != scan.row.request_digest:
             decided.alarms.add((scan.key, scan.row.request_digest))
-            decided.outcomes.append(Outcome(Stored.CONFLICT, None, None))
-        elif stored is not None:
-            decided.outcomes.append(_known_outcome(stored))
+        elif stored:
+            decided.outcomes[n] = _known_outcome(stored)
             _learn_what_the_reader_did(scan, stored, decided)
+        elif first == n:
+            decided.outcomes[n] = memory.decide(scan)
         else:
-            outcome = outcomes[scan.key]
-            again = scan.key in met
-            decided.outcomes.append(replace(outcome, stored=Stored.KNOWN) if again else outcome)
-            met.add(scan.key)
-    decided.new = memory.new_taps(firsts.values(), outcomes)
+            decided.outcomes[n] = replace(decided.outcomes[first], stored=Stored.KNOWN)
+    decided.new = memory.new_taps([(group[n], decided.outcomes[n]) for n in firsts.values()])
     return decided
 
 
 def _order(scan: JudgedScan) -> tuple[datetime, str, int]:
-    return (scan.row.at, scan.key.reader, scan.key.sequence)
+    key = scan.key
+    return (scan.row.at, key.reader, key.sequence)
+
+
+_CONFLICT = Outcome(Stored.CONFLICT, None, None)
+_ACCEPTED = Outcome(Stored.NEW, Decision.ACCEPTED, None)
 
 
 def _known_outcome(stored: StoredTap) -> Outcome:
     return Outcome(Stored.KNOWN, Decision(stored.decision), stored.reason, stored.flags)
 
 
+@dataclass(slots=True)
+class _Place:
+    """Where a rider's slot stands on a network, where it was read, and which scan moved it."""
+
+    now: Presence | None
+    read_at: datetime | None
+    moved_by: JudgedScan | None = None
+
+
 class _Memory:
     """What is known while the scans of a group are decided one by one."""
 
     def __init__(self, known: Known, debounce: timedelta) -> None:
-        self._read = known.places
-        self._places = {rider: dict(places) for rider, places in known.places.items()}
+        self._places = {
+            rider: {network: _Place(place, place.at) for network, place in places.items()}
+            for rider, places in known.places.items()
+        }
         self._uses = dict(known.uses)
         self._debounce = debounce
-        self._movers: dict[tuple[RiderRef, str], TapKey] = {}
 
     def decide(self, scan: JudgedScan) -> Outcome:
         """The outcome of a new scan; an accepted one spends its code and moves its rider."""
         accepted, row = scan.opening, scan.row
         if accepted is None:
             return Outcome(Stored.NEW, Decision(row.decision), row.reason, row.flags)
-        places = self._places.get(accepted.rider) or {}
-        place = places.get(row.network)
-        use = self._uses.get(accepted.replay_key)
-        outcome = decide(scan, accepted, place, use, self._debounce)
+        code = accepted.replay_key
+        place = self._place(scan, accepted)
+        outcome = decide(scan, accepted, place.now, self._uses.get(code), self._debounce)
         if outcome.decision is Decision.ACCEPTED:
-            flags = outcome.flags
-            self._uses[accepted.replay_key] = CodeUse(scan.key, row.at, accepted.content, flags)
-            if place is None or place.at < row.at:
-                here = Presence(row.at, row.stop, row.direction, scan.key.reader)
-                self._places.setdefault(accepted.rider, {})[row.network] = here
-                self._movers[accepted.rider, row.network] = scan.key
+            self._uses[code] = CodeUse(scan.key, row.at, accepted.content, outcome.flags)
+            if place.now is None or place.now.at < row.at:
+                place.now = Presence(row.at, row.stop, row.direction, scan.key.reader)
+                place.moved_by = scan
         return outcome
 
-    def new_taps(
-        self, scans: Iterable[JudgedScan], outcomes: Mapping[TapKey, Outcome]
-    ) -> list[NewTap]:
+    def _place(self, scan: JudgedScan, accepted: Accepted) -> _Place:
+        places, network = self._places.setdefault(accepted.rider, {}), scan.row.network
+        found = places.get(network)
+        if found is None:
+            found = places[network] = _Place(None, None)
+        return found
+
+    def new_taps(self, decided: Iterable[tuple[JudgedScan, Outcome]]) -> list[NewTap]:
         """The decided scans as they are stored."""
-        return [self._new_tap(scan, outcomes[scan.key]) for scan in scans]
+        return [self._new_tap(scan, outcome) for scan, outcome in decided]
 
     def _new_tap(self, scan: JudgedScan, outcome: Outcome) -> NewTap:
         row, accepted = scan.row, scan.opening
@@ -133,11 +144,9 @@ class _Memory:
             )
         if outcome.decision is not Decision.ACCEPTED:
             return NewTap(row)
-        if self._movers.get((accepted.rider, row.network)) != scan.key:
-            return NewTap(row, accepted.replay_key, accepted.content)
-        before = self._read.get(accepted.rider, {}).get(row.network)
-        since = before.at if before else None
-        return NewTap(row, accepted.replay_key, accepted.content, moves=True, since=since)
+        code, place = accepted.replay_key, self._place(scan, accepted)
+        content = self._uses[code].content
+        return NewTap(row, code, content, place.moved_by is scan, place.read_at)
 
 
 def decide(
@@ -151,6 +160,8 @@ def decide(
     answer = admit(accepted, _known(scan, place, use, debounce))
     opened_offline = scan.row.reader_opened is True
     match answer:
+        case Admitted(flags=()):
+            return _ACCEPTED
         case Admitted():
             return Outcome(Stored.NEW, Decision.ACCEPTED, None, answer.flags)
         case Rejected(reason=Reason.ALREADY_ANSWERED):

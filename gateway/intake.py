@@ -1,14 +1,15 @@
-"""Group commit: scans that arrive while one transaction runs form the next group.
+"""Group commit: scans that arrive while one group is being stored form the next group.
 
-One group is under way at a time, so that a busy gateway writes few, large transactions. An
-answer leaves only after its group is durable.
+One group is under way at a time, so that a busy gateway writes few, large ones. An answer leaves
+only after its group is durable. The tap log bounds the time of a group; when it says that the
+database is away, everybody who waits is told at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gateway.scans import JudgedScan, Outcome
 from gateway.tap_log import TapLog
@@ -22,19 +23,12 @@ class Intake:
     """The queue before a tap log. ``run`` is its one worker and must be running."""
 
     def __init__(
-        self,
-        log: TapLog,
-        events: EventLog,
-        *,
-        group_limit: int = 512,
-        queue_limit: int = 4096,
-        answer_limit_s: float = 3.0,
+        self, log: TapLog, events: EventLog, *, group_limit: int = 512, queue_limit: int = 4096
     ) -> None:
         self._tap_log = log
         self._events = events
         self._group_limit = group_limit
         self._queue_limit = queue_limit
-        self._answer_limit_s = answer_limit_s
         self._queue: deque[_Waiting] = deque()
         self._queued = 0
         self._arrived = asyncio.Event()
@@ -48,8 +42,8 @@ class Intake:
     async def append(self, scans: Sequence[JudgedScan]) -> list[Outcome]:
         """The outcomes of ``scans``, in order, once they are durable.
 
-        Raises: TemporarilyUnavailable (``temporarily_unavailable``: too many wait, or no answer
-        in time; ``database_unavailable``). The scans may have been stored: ask again.
+        Raises: TemporarilyUnavailable (``temporarily_unavailable``: too many wait;
+        ``database_unavailable``). The scans may have been stored: ask again.
         """
         if self._closing or self._queued + len(scans) > self._queue_limit:
             raise TemporarilyUnavailable("temporarily_unavailable", "too many scans are waiting")
@@ -57,13 +51,7 @@ class Intake:
         self._queue.append((scans, answer))
         self._queued += len(scans)
         self._arrived.set()
-        try:
-            async with asyncio.timeout(self._answer_limit_s):
-                return await answer
-        except TimeoutError:
-            raise TemporarilyUnavailable(
-                "temporarily_unavailable", "the scan could not be stored in time"
-            ) from None
+        return await answer
 
     async def run(self) -> None:
         """Commit group after group until ``close``."""
@@ -99,6 +87,9 @@ class Intake:
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         try:
             outcomes = await self._tap_log.append([scan for scans, _ in group for scan in scans])
+        except TemporarilyUnavailable as error:
+            self._fail(group, error)
+            self._fail(self._queue, error)
         except TransitPayError as error:
             self._fail(group, error)
         except Exception as error:  # noqa: BLE001  # the worker loop outlives every group
@@ -111,7 +102,7 @@ class Intake:
                     answer.set_result(outcomes[start : start + len(scans)])
                 start += len(scans)
 
-    def _fail(self, group: Sequence[_Waiting], error: TransitPayError) -> None:
+    def _fail(self, group: Iterable[_Waiting], error: TransitPayError) -> None:
         for _, answer in group:
             if not answer.done():
                 answer.set_exception(type(error)(error.code, error.message, field=error.field))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.fields import local_day
-from gateway.places import PlaceCache
+from gateway.places import PlaceCache, Places
 from gateway.scans import JudgedScan, judged_scan
 from gateway.tap_models import BatchRecord, TapFields
 from transitpay.money import Money
@@ -32,6 +32,7 @@ from transitpay.taps import EXITS, RiderRef, Scan, TapKey
 
 #: How far an online reader's clock may be from ours.
 CLOCK_TOLERANCE = timedelta(seconds=20)
+_REMEMBERED_RULES = 10_000
 _NOBODY = DenyList()
 #: Refusals that are said only after both signatures were found good.
 _PROVEN = frozenset(
@@ -50,6 +51,7 @@ class Judging:
         self._test_keys_allowed = test_keys_allowed
         self._tolerance = CLOCK_TOLERANCE * speed
         self._signatures = SignatureCache(limit=20_000)
+        self._known_rules: dict[object, tuple[ReaderRegistration, Places, ReaderRules]] = {}
 
     def online(
         self,
@@ -91,12 +93,21 @@ class Judging:
         return judge(scan.code, trust, deny, rules, scan.at, scan.uncertainty_s, self._signatures)
 
     def _rules(self, scan: Scan, reader: ReaderRegistration) -> ReaderRules:
+        """The rules of a reader at a stop, made once an hour: no fare changes within one."""
+        at, places = scan.at, self._places.current
+        hour = (at.year, at.month, at.day, at.hour)
+        asked = (
+            reader.id, scan.direction, scan.stop, scan.route, scan.stage_fare_minor, hour
+        )  # fmt: skip
+        known = self._known_rules.get(asked)
+        if known is not None and known[0] is reader and known[1] is places:
+            return known[2]
         # The ceiling is a matter of entries: nobody pays more because an exit looks at it.
         fares: tuple[Money, ...] = ()
         if scan.direction not in EXITS:
             stop, stage = scan.route or scan.stop, scan.stage_fare_minor
-            fares = self._places.current.highest_fares(scan.network, stop, scan.at, stage)
-        return ReaderRules(
+            fares = places.highest_fares(scan.network, stop, at, stage)
+        rules = ReaderRules(
             reader.destination,
             reader.mode,
             scan.direction,
@@ -104,6 +115,10 @@ class Judging:
             test_keys_allowed=self._test_keys_allowed,
             other_highest_fares=fares,
         )
+        if len(self._known_rules) >= _REMEMBERED_RULES:
+            self._known_rules.clear()
+        self._known_rules[asked] = (reader, places, rules)
+        return rules
 
     def _judged(
         self,
@@ -115,8 +130,8 @@ class Judging:
         asked: TapFields,
     ) -> JudgedScan:
         key = TapKey(local_day(scan.at), scan.reader, scan.sequence)
-        opened = asked.opened if isinstance(asked, BatchRecord) else None
-        reason = asked.reader_reason if isinstance(asked, BatchRecord) else None
+        told = asked if type(asked) is BatchRecord else None
+        opened, reason = (told.opened, told.reader_reason) if told else (None, None)
         rider = _rider(verdict, trust)
         mode = self._places.current.open_gates(scan.network, scan.stop, scan.at)
 
@@ -131,18 +146,10 @@ class Judging:
 def scan_of(asked: TapFields, reader: ReaderRegistration) -> Scan:
     """The scan that a request describes; stop and direction default to the registration's."""
     return Scan(
-        reader=reader.id,
-        sequence=asked.sequence,
-        at=asked.at,
-        code=asked.code,
-        direction=asked.direction or reader.direction,
-        network=reader.network,
-        stop=asked.stop or reader.stop,
-        uncertainty_s=asked.uncertainty_s,
-        route=asked.route,
-        vehicle=asked.vehicle,
-        stage_fare_minor=asked.stage_fare_minor,
-    )
+        reader.id, asked.sequence, asked.at, asked.code, asked.direction or reader.direction,
+        reader.network, asked.stop or reader.stop, asked.uncertainty_s, asked.route,
+        asked.vehicle, asked.stage_fare_minor,
+    )  # fmt: skip
 
 
 def _with_clock_fault(verdict: Accepted | Rejected, rules: ReaderRules) -> Accepted | Rejected:

@@ -23,10 +23,10 @@ class Partitions:
         self._database = database
         self._ready: frozenset[date] = frozenset()
 
-    def takes(self, day: date, at: datetime) -> bool:
-        """Whether a scan of this local day can still be booked at ``at``."""
+    def bookable(self, at: datetime) -> tuple[date, date]:
+        """The first and last local day whose scans can be booked at ``at``."""
         today = at.astimezone(LOCAL_ZONE).date()
-        return today - timedelta(LATE_LIMIT_DAYS) <= day <= today + timedelta(1)
+        return today - timedelta(LATE_LIMIT_DAYS), today + timedelta(1)
 
     async def refresh(self, at: datetime) -> None:
         """Make the window around ``at`` and forget all other days.

@@ -21,7 +21,7 @@ from gateway.partitions import Partitions
 from gateway.scans import JudgedScan, Outcome, Stored
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.postgres import tap_groups, taps
-from transitpay.postgres.tap_groups import Asked, not_before_at
+from transitpay.postgres.tap_groups import Asked
 from transitpay.runtime.observe import EventLog
 
 #: A group that takes longer is given up; its scans may be asked again.
@@ -29,6 +29,7 @@ GROUP_LIMIT_S = 3.0
 #: Somebody else tapped with the same rider, code or sequence at the same time: read again.
 _MET = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _ATTEMPTS = 8
+_FIRST_DAY, _DAY_S = date(1970, 1, 1), 86_400
 _REFUSED_BY_DATABASE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
@@ -54,16 +55,14 @@ class PostgresLog:
 
         Raises: TemporarilyUnavailable (nothing may be assumed of the group; ask again).
         """
-        fitting = [scan for scan in group if self._fits(scan)]
+        first, last = self._partitions.bookable(group[0].row.received_at)
+        fitting = [scan for scan in group if first <= scan.key.day <= last]
         if len(fitting) == len(group):
             return await self._append_fitting(group)
         answers = dict(zip(map(id, fitting), await self._append_fitting(fitting), strict=True))
         await self._set_apart([(s, "day_out_of_range") for s in group if id(s) not in answers])
         apart = Outcome(Stored.QUARANTINED, None, "day_out_of_range")
         return [answers.get(id(scan), apart) for scan in group]
-
-    def _fits(self, scan: JudgedScan) -> bool:
-        return self._partitions.takes(scan.key.day, scan.row.received_at)
 
     async def _append_fitting(self, group: Sequence[JudgedScan]) -> list[Outcome]:
         if not group:
@@ -76,7 +75,7 @@ class PostgresLog:
         return [await self._store_alone(scan) for scan in group]
 
     async def _store(self, group: Sequence[JudgedScan]) -> list[Outcome]:
-        await self._partitions.ensure({day for scan in group for day in _days(scan)})
+        await self._partitions.ensure(_days(group))
         async with self._database.connection(GROUP_LIMIT_S) as conn:
             return await store_group(conn, group, self._debounce)
 
@@ -140,9 +139,7 @@ def _asked(scan: JudgedScan) -> Asked:
     return Asked(scan.key, accepted.rider, accepted.replay_key)
 
 
-def _days(scan: JudgedScan) -> tuple[date, ...]:
-    """The days whose partitions this scan needs."""
-    accepted = scan.opening
-    if accepted is None:
-        return (scan.key.day,)
-    return (scan.key.day, not_before_at(accepted.replay_key).date())
+def _days(group: Sequence[JudgedScan]) -> set[date]:
+    """The days whose partitions these scans need: of the taps, and of their codes."""
+    begins = {s.opening.replay_key.not_before // _DAY_S for s in group if s.opening is not None}
+    return {s.key.day for s in group} | {_FIRST_DAY + timedelta(days=n) for n in begins}

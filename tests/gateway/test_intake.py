@@ -109,17 +109,34 @@ async def test_a_failed_group_fails_its_own_requests_and_no_later_ones() -> None
         assert len(await it.ask("c")) == 1
 
 
-async def test_who_waits_too_long_is_told_and_not_stored_later() -> None:
-    async with Running(answer_limit_s=0.02) as it:
-        first, second = it.ask("a"), None
+async def test_when_the_database_is_away_who_waits_is_told_at_once_and_not_stored_later() -> None:
+    async with Running() as it:
+        first = it.ask("a")
         await settled()
-        second = it.ask("b")
-        for task in (first, second):
+        waiting = [it.ask("b"), it.ask("c")]
+        await settled()
+        it.log.failure = TemporarilyUnavailable("database_unavailable", "away")
+        it.log.gate.release()
+        for task in (first, *waiting):
             with pytest.raises(TemporarilyUnavailable):
                 await task
-        it.log.gate.release()
         await settled()
         assert it.log.groups == [["a"]] and it.intake.queued == 0
+
+
+async def test_who_has_gone_is_not_stored() -> None:
+    async with Running() as it:
+        first, second = it.ask("a"), it.ask("b")
+        await settled()
+        third = it.ask("c")
+        await settled()
+        third.cancel()
+        await settled()
+        it.log.gate.release()
+        it.log.gate.release()
+        await asyncio.gather(first, second)
+        await settled()
+        assert it.log.groups == [["a", "b"]]
 
 
 async def test_closing_finishes_what_waits_and_takes_nothing_more() -> None:

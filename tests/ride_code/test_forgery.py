@@ -307,10 +307,10 @@ def test_a_cached_signature_is_void_under_another_key_of_the_same_id(scheme: Sch
 
 
 def test_the_cache_is_bounded_and_holds_no_refused_signature(scheme: Scheme) -> None:
-    cache = SignatureCache(limit=2)
-    for serial in range(1, 5):
+    cache = SignatureCache(limit=4)
+    for serial in range(1, 8):
         assert scheme.reason(scheme.code(serial=serial), cache=cache) == "accepted"
-    assert len(cache) == 2
+        assert len(cache) <= 4
     empty = SignatureCache()
     scheme.reason(_with(scheme.data(), ISSUER, bytes(64)), cache=empty)
     assert len(empty) == 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import asyncpg
 
@@ -208,7 +208,3 @@ def _tap_row(it: NewTap) -> tuple[object, ...]:
         it.moves, it.since, row.mode,
     )  # fmt: skip
 
-
-def not_before_at(code: ReplayKey) -> datetime:
-    """The instant that partitions the uses of this code."""
-    return datetime.fromtimestamp(code.not_before, UTC)
