@@ -46,7 +46,8 @@ def layout(text: str, columns: int = 3) -> list[tuple[int, int]]:
 
 
 def test_the_tags_are_those_of_the_signatures() -> None:
-    told = [f"{row[0].strip('`')}\0".encode() for row in table(PAGE.split("## Lists")[0], 2)[2:]]
+    rows = table(PAGE.split("## Lists")[0], 2)
+    told = [f"{row[0].strip('`')}\0".encode() for row in rows if row[0].startswith("`TransitPay/")]
     assert told == [
         signing.LIST_KEY_TAG, signing.LIST_TAG, signing.BATCH_TAG, signing.READER_KEY_TAG,
         sealed_batch.RECORD_TAG,
