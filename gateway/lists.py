@@ -84,19 +84,25 @@ class ListCache:
         """
         async with self._round:
             self._look_for_keys()
+            signed = None
             async with self._database.transaction(_ROUND_LIMIT_S) as conn:
                 await denials.apply_deny_requests(conn, self._clock.now())
                 if await lists.is_our_turn(conn):
-                    await self._publish_deny(conn)
+                    signed = await self._publish_deny(conn)
+            self._deny = signed or self._deny
             await self._publish_trust()
             async with self._database.transaction(_ROUND_LIMIT_S) as conn:
                 await self._fetch(conn)
 
-    async def _publish_deny(self, conn: asyncpg.Connection) -> None:
-        version = await self._publisher.deny_version(conn, self._clock.now())
-        if version:
-            current = await _advanced(conn, self._deny)
-            await self._publisher.deny(conn, version, current.table.records, self._clock.now())
+    async def _publish_deny(self, conn: asyncpg.Connection) -> DenyRecords | None:
+        """Have the deny list signed if it is due; its records, which others have after commit."""
+        now = self._clock.now()
+        version = await self._publisher.deny_version(conn, now)
+        if not version:
+            return None
+        current = await _advanced(conn, self._deny)
+        await self._publisher.deny(conn, version, current.table.records, now)
+        return current
 
     async def _publish_trust(self) -> None:
         try:
@@ -109,14 +115,12 @@ class ListCache:
     async def _fetch(self, conn: asyncpg.Connection) -> None:
         signed = await published_lists.latest_versions(conn)
         versions = await lists.versions(conn)
-        moved = False
         if self._trust is None or self._trust.version != versions["trust"]:
-            self._trust, moved = await lists.trust_list(conn), True
+            self._trust = await lists.trust_list(conn)
         if self._deny is None or self._deny.version != versions["deny"]:
-            self._deny, moved = await _advanced(conn, self._deny), True
-        if moved:
-            numbers = self._trust.issuer_numbers()
-            self._denials = DenyTable(self._deny.version, self._deny.table, numbers)
+            self._deny = await _advanced(conn, self._deny)
+        numbers = self._trust.issuer_numbers()
+        self._denials = DenyTable(self._deny.version, self._deny.table, numbers)
         for kind, version in signed.items():
             known = self._published.get(kind)
             if known is None or known.head.version < version:

@@ -321,3 +321,23 @@ async def test_a_reader_s_settings_must_fit_their_records(world: World) -> None:
     client = await world.start()
     async with client.get("/v1/lists/config", headers=world.auth("mtr-long")) as answer:
         assert answer.status == 400 and (await answer.json())["field"] == "stop"
+
+
+@pytest.mark.heavy
+async def test_ten_new_denials_beside_a_million_are_a_delta_of_ten(world: World) -> None:
+    conn = await world.db.connect()
+    await conn.execute(
+        "insert into deny_entry (issuer, rider_id, version, debt_serial)"
+        " select $1, substr(md5(n::text), 1, 16), 1, 3 from generate_series(1, 1000000) n",
+        WALLET, timeout=300,
+    )  # fmt: skip
+    client = await world.start()
+    gate = Gate(world, client)
+    assert await gate.ask(DENY) == "taken" and len(gate.came) == 14_000_278
+    for number in range(3):
+        await ask_settlement(world, "deny", *(f"{number:08x}{n:08x}" for n in range(10)))
+        await refresh(client)
+        assert await gate.ask(DENY) == "taken" and len(gate.came) == 302 + 10 * 15
+    phone = world.phone(serial=0, rider_id="0" * 16)
+    body = world.scan(READER, phone.draw(AT))
+    assert (await world.tap(client, READER, body))["reason"] == "denied"
