@@ -15,7 +15,6 @@ from gateway.fields import local_day
 from gateway.places import PlaceCache, Places
 from gateway.scans import JudgedScan, judged_scan
 from gateway.tap_models import BatchRecord, TapFields
-from transitpay.money import Money
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.ride_code.deny_list import Denials, DenyList
 from transitpay.ride_code.reasons import Reason
@@ -28,7 +27,7 @@ from transitpay.ride_code.verdict import (
     Rejected,
     judge,
 )
-from transitpay.taps import EXITS, RiderRef, Scan, TapKey
+from transitpay.taps import RiderRef, Scan, TapKey
 
 #: How far an online reader's clock may be from ours.
 CLOCK_TOLERANCE = timedelta(seconds=20)
@@ -102,11 +101,8 @@ class Judging:
         known = self._known_rules.get(asked)
         if known is not None and known[0] is reader and known[1] is places:
             return known[2]
-        # The ceiling is a matter of entries: nobody pays more because an exit looks at it.
-        fares: tuple[Money, ...] = ()
-        if scan.direction not in EXITS:
-            stop, stage = scan.route or scan.stop, scan.stage_fare_minor
-            fares = places.highest_fares(scan.network, stop, at, stage)
+        stop, stage = scan.route or scan.stop, scan.stage_fare_minor
+        fares = places.highest_fares(scan.network, stop, scan.direction, at, stage)
         rules = ReaderRules(
             reader.destination,
             reader.mode,

@@ -19,6 +19,7 @@ from transitpay.fx.ceiling import CEILING_CURRENCIES, fare_at_most
 from transitpay.journeys.station_modes import Mode, StationMode, open_gates
 from transitpay.money import Currency, Money
 from transitpay.postgres import lists, rates, station_modes, stop_fares
+from transitpay.taps import EXITS, Direction
 
 #: Records of offline readers are judged at their own stamp, so far back.
 _BACK_DAYS = 36
@@ -42,14 +43,22 @@ class Places:
         return open_gates(self.modes, network, self._stop_id(network, stop, at), at)
 
     def highest_fares(
-        self, network: str, stop: str, at: datetime, stage_fare_minor: int | None = None
+        self,
+        network: str,
+        stop: str,
+        direction: Direction,
+        at: datetime,
+        stage_fare_minor: int | None = None,
     ) -> tuple[Money, ...]:
         """The highest plain fare from a stop, or of a route, once per currency of ceilings.
 
+        None at exits: a ceiling is a matter of entries, and nobody is held inside for one.
         A fare that the reader sets for this boarding takes its place. A currency without a rate
         is not told, nor any where no tariff knows the stop.
         """
-        found = self.fares.find(network, stop, service_day(at))
+        found = None
+        if direction not in EXITS:
+            found = self.fares.find(network, stop, service_day(at))
         if found is None:
             return ()
         fare = found.fare
@@ -95,13 +104,14 @@ class PlaceCache:
                 records = tuple(found)
             if today != self._rates_of:
                 day_rates = await _day_rates(conn, today)
-        day = service_day(now)
-        # Readers and operators may spell a stop in different ways.
-        modes = [
-            it if it.stop is None else replace(it, stop=fares.stop_id(it.network, it.stop, day))
-            for it in records
-        ]
-        self.current = Places(fares, modes, day_rates)
+        if (fares, records, day_rates) != (was.fares, self._records, was.rates):
+            day = service_day(now)
+            # Readers and operators may spell a stop in different ways.
+            modes = [
+                it if it.stop is None else replace(it, stop=fares.stop_id(it.network, it.stop, day))
+                for it in records
+            ]
+            self.current = Places(fares, modes, day_rates)
         self._versions, self._records = versions, records
         # Until the log has begun it is asked each time.
         self._rates_of = today if day_rates else None

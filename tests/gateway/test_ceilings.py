@@ -59,7 +59,7 @@ async def test_case_33_a_ceiling_below_the_possible_fare_is_refused_online_and_o
     online = await world.tap(client, "mtr-in-1", world.scan("mtr-in-1", phone.draw(AT)))
     assert (online["open"], online["reason"]) == (opens, None if opens else "ceiling_too_low")
     services = client.app[SERVICES]
-    fares = services.places.current.highest_fares("mtr", "HUH", AT)
+    fares = services.places.current.highest_fares("mtr", "HUH", Direction.ENTRY, AT)
     assert fares == (Money(fare_minor, HKD),)
     rules = ReaderRules(0, 0, Direction.ENTRY, other_highest_fares=fares)
     trust: TrustList = services.lists.trust

@@ -154,7 +154,7 @@ async def activate_key(
     if not await lists.put_issuer_key(conn, key, at):
         raise Conflict("issuer_key_differs", f"key id {key_id} names another key", field="key_id")
     await approvals.note(conn, at, by, "issuer_key_activated", f"issuer-key:{key_id}", {})
-    return key
+    return (await lists.trust_list(conn)).keys[key_id]
 
 
 async def retire_key(conn: Connection, key_id: int, by: str, at: datetime) -> IssuerKey:
@@ -191,7 +191,8 @@ async def compromise_key(conn: Connection, key_id: int, by: str, at: datetime) -
 
 
 async def _put(conn: Connection, key: IssuerKey, by: str, at: datetime, action: str) -> None:
-    assert await lists.put_issuer_key(conn, key, at), "the same key under its own id"
+    done = await lists.put_issuer_key(conn, key, at)
+    assert done, "the same key under its own id"
     await approvals.note(conn, at, by, action, f"issuer-key:{key.key_id}", {})
 
 
