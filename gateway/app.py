@@ -23,6 +23,7 @@ from gateway import (
     operator_api,
     reader_api,
     reader_keys,
+    record_api,
     station_mode_api,
     wallet_api,
 )
@@ -39,6 +40,7 @@ from gateway.partitions import Partitions
 from gateway.partner_keys import Partners
 from gateway.places import PlaceCache
 from gateway.publishing import Publisher
+from gateway.record_log import RecordLog
 from gateway.services import Numbers, Services
 from gateway.tap_log import PostgresLog
 from gateway.web import Route, serve
@@ -58,6 +60,7 @@ ROUTES: tuple[Route, ...] = (
     *reader_api.ROUTES,
     *reader_keys.ROUTES,
     *lists_api.ROUTES,
+    *record_api.ROUTES,
     *wallet_api.ROUTES,
     *authorisation_api.ROUTES,
     *issuer_key_api.ROUTES,
@@ -84,10 +87,7 @@ def build_app(settings: Settings, clock: Clock | None = None) -> web.Application
 
     async def beside(app: web.Application) -> AsyncIterator[None]:
         background = Background(events)
-        workers = [
-            background.start(services.online.run(), "online"),
-            background.start(services.uploads.run(), "uploads"),
-        ]
+        online = background.start(services.online.run(), "online")
         every = background.every
         background.start(every(_LISTS_PAUSE_S, services.lists.refresh, "lists"), "lists")
         background.start(every(_LISTS_PAUSE_S, services.places.refresh, "places"), "places")
@@ -99,8 +99,7 @@ def build_app(settings: Settings, clock: Clock | None = None) -> web.Application
         background.start(every(pause_s, make_partitions, "partitions"), "partitions")
         yield
         services.online.close()
-        services.uploads.close()
-        await asyncio.wait(workers, timeout=_DRAIN_S)
+        await asyncio.wait([online], timeout=_DRAIN_S)
         await background.stop()
         await database.close()
 
@@ -129,7 +128,8 @@ def _services(
         places=places,
         judging=Judging(places, test_keys_allowed=settings.env == SANDBOX, speed=clock.speed),
         online=Intake(tap_log, events),
-        uploads=Intake(tap_log, events, queue_limit=20_000),
+        record_log=RecordLog(database, partitions, debounce, events),
+        partitions=partitions,
         issuer_keys=IssuerKeys(keys),
         partners=Partners(database, clock, keys),
         events=events,

@@ -58,14 +58,14 @@ class Authenticator:
         self._known[digest] = _Remembered(holder, now + REMEMBER_S)
         return holder
 
-    async def caller(self, request: web.Request) -> Holder:
-        """Who sent this request.
+    async def caller(self, request: web.Request, decommissioned: bool = False) -> Holder:
+        """Who sent this request; readers out of service only where they are asked for.
 
         Raises: RuleViolation (``unauthenticated``), TemporarilyUnavailable.
         """
         token = bearer_token(request)
         holder = await self.holder_of(token) if token else None
-        if holder is None or not _usable(holder):
+        if holder is None or not _usable(holder, decommissioned):
             raise unauthenticated()
         return holder
 
@@ -88,8 +88,10 @@ def bearer_token(request: web.Request) -> str | None:
     return token
 
 
-def _usable(holder: Holder) -> bool:
-    """A reader must be registered and in service; everybody else just exists."""
+def _usable(holder: Holder, decommissioned: bool) -> bool:
+    """A reader must be registered and mostly in service; everybody else just exists."""
     if holder.actor.role is not Role.READER:
         return True
-    return holder.reader is not None and holder.reader.decommissioned_at is None
+    if holder.reader is None:
+        return False
+    return decommissioned or holder.reader.decommissioned_at is None

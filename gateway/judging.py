@@ -1,8 +1,7 @@
 """From a reader's request to a judged scan: the reader's registration, the clock, the verdict.
 
-Pure but for the signature cache. Online scans must be near our clock; a record of an offline
-reader is judged at its own stamp, and where the gate has opened a denial that came later is a
-flag, for the rider was in good standing as far as that gate could know.
+Pure but for the signature cache. Online scans must be near our clock; what a reader decided by
+itself is judged again at its own stamp (``transitpay.ride_code.rejudgement``).
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ from datetime import datetime, timedelta
 from gateway.fields import local_day
 from gateway.places import PlaceCache, Places
 from gateway.scans import JudgedScan, judged_scan
-from gateway.tap_models import BatchRecord, TapFields
+from gateway.tap_models import TapFields
 from transitpay.postgres.reference import ReaderRegistration
-from transitpay.ride_code.deny_list import Denials, DenyList
+from transitpay.ride_code.deny_list import Denials
 from transitpay.ride_code.reasons import Reason
+from transitpay.ride_code.rejudgement import Judged, TodaysLists, judge_again
 from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.ride_code.trust_list import TrustList
 from transitpay.ride_code.verdict import (
@@ -32,7 +32,6 @@ from transitpay.taps import RiderRef, Scan, TapKey
 #: How far an online reader's clock may be from ours.
 CLOCK_TOLERANCE = timedelta(seconds=20)
 _REMEMBERED_RULES = 10_000
-_NOBODY = DenyList()
 #: Refusals that are said only after both signatures were found good.
 _PROVEN = frozenset(
     {Reason.DENIED, Reason.QUOTA_EXCEEDED, Reason.CEILING_TOO_LOW, Reason.CLOCK_FAULT}
@@ -68,22 +67,14 @@ class Judging:
             verdict = _with_clock_fault(verdict, self._rules(scan, reader))
         return self._judged(scan, reader, verdict, trust, now, asked)
 
-    def uploaded(
-        self,
-        record: BatchRecord,
-        reader: ReaderRegistration,
-        trust: TrustList,
-        deny: Denials,
-        now: datetime,
-    ) -> JudgedScan:
-        """A record of a reader that decided by itself."""
-        scan = scan_of(record, reader)
-        verdict = self._judge(scan, reader, trust, _NOBODY if record.opened else deny)
-        if isinstance(verdict, Accepted) and record.opened:
-            it = verdict.code.authorisation
-            if deny.denies(verdict.issuer, it.rider_id, it.serial):
-                verdict = replace(verdict, flags=(*verdict.flags, Reason.DENIED))
-        return self._judged(scan, reader, verdict, trust, now, record)
+    def again(self, scan: Scan, reader: ReaderRegistration, lists: TodaysLists) -> Judged:
+        """The scan of a reader that decided by itself, at its own time."""
+        rules = self._rules(scan, reader)
+        return judge_again(scan.code, lists, rules, scan.at, scan.uncertainty_s, self._signatures)
+
+    def open_gates(self, scan: Scan) -> str | None:
+        """The mode by which the gates of the stop stood open at the scan."""
+        return self._places.current.open_gates(scan.network, scan.stop, scan.at)
 
     def _judge(
         self, scan: Scan, reader: ReaderRegistration, trust: TrustList, deny: Denials
@@ -126,17 +117,13 @@ class Judging:
         asked: TapFields,
     ) -> JudgedScan:
         key = TapKey(local_day(scan.at), scan.reader, scan.sequence)
-        told = asked if type(asked) is BatchRecord else None
-        opened, reason = (told.opened, told.reader_reason) if told else (None, None)
         rider = _rider(verdict, trust)
-        mode = self._places.current.open_gates(scan.network, scan.stop, scan.at)
+        mode = self.open_gates(scan)
 
         def request() -> Mapping[str, object]:
             return asked.model_dump(mode="json")
 
-        return judged_scan(
-            scan, key, reader, verdict, rider, now, request, opened, reason, mode
-        )  # fmt: skip
+        return judged_scan(scan, key, reader, verdict, rider, now, request, mode=mode)
 
 
 def scan_of(asked: TapFields, reader: ReaderRegistration) -> Scan:

@@ -50,9 +50,7 @@ async def _config(call: Call, have: int | None) -> ServedList:
     values = config_values_of(
         reader,
         test_keys_allowed=services.settings.env == SANDBOX,
-        highest_fares=places.highest_fares(
-            reader.network, reader.stop, reader.direction, now
-        ),
+        highest_fares=places.highest_fares(reader.network, reader.stop, reader.direction, now),
         gates=places.open_gates(reader.network, reader.stop, now),
     )
     return await services.list_server.config(reader.id, values, have)

@@ -77,7 +77,7 @@ def _operation(route: Route) -> Json:
             "content": {"application/json": {"schema": _ref(route.body)}},
         }
     elif route.raw_body:
-        media = "application/x-www-form-urlencoded" if route.page else "application/json"
+        media = "application/x-www-form-urlencoded" if route.page else route.takes
         operation["requestBody"] = {
             "required": True,
             "content": {media: {"schema": {"type": "object"}}},

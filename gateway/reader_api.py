@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.record_api import told_of
+from gateway.recording import Recording, record_of
 from gateway.scans import Decision, JudgedScan, Outcome, Stored
 from gateway.tap_models import (
     BatchAnswer,
@@ -19,9 +21,10 @@ from gateway.tap_models import (
 )
 from gateway.web import LARGE_BODY, Call, Route
 from transitpay.errors import Conflict, RuleViolation
-from transitpay.postgres import reference
+from transitpay.postgres import reader_keys, reference
 from transitpay.postgres.reference import ReaderRegistration, Role
 from transitpay.ride_code.reasons import RULES, Language, Reason
+from transitpay.ride_code.rejudgement import TodaysLists
 from transitpay.ride_code.verdict import ReaderRules
 
 _READERS = frozenset({Role.READER})
@@ -92,28 +95,43 @@ def tap_answer(sequence: int, outcome: Outcome) -> TapAnswer:
 
 
 async def batch(call: Call) -> BatchAnswer:
-    """Store what an offline reader did, then how far it has reported.
+    """Store what a reader without a key did, then how far it has reported.
 
-    Raises: TemporarilyUnavailable: upload the same batch again.
+    Raises: RuleViolation (``sealed_records_needed``), TemporarilyUnavailable: upload the same
+    batch again.
     """
     services, asked, reader = call.services, call.body_as(BatchRequest), _reader(call)
-    lists, now = services.lists, services.clock.now()
-    trust, deny = lists.trust, lists.deny
-    scans = [services.judging.uploaded(r, reader, trust, deny, now) for r in asked.records]
-    outcomes = await services.uploads.append(scans) if scans else []
-    for scan, outcome in zip(scans, outcomes, strict=True):
-        _count(call, scan, outcome)
+    async with services.database.connection() as conn:
+        if await reader_keys.has_key(conn, reader.id):
+            raise RuleViolation("sealed_records_needed", "this reader signs its records")
+    lists, now = TodaysLists(services.lists.trust, services.lists.deny), services.clock.now()
+    recording = Recording(
+        reader,
+        services.judging,
+        lists,
+        services.partitions.bookable(now),
+        now,
+        services.clock.speed,
+    )
+    uploads = [
+        recording.upload(record_of(it, reader), own_word=it.reader_reason) for it in asked.records
+    ]
+    told = await told_of(call, lists, uploads)
+    outcomes = await services.record_log.store_loose(reader, uploads, told, now)
+    services.count_uploads(outcomes)
     await _reported(call, asked.last_sequence, asked)
     return BatchAnswer(
         results=[
             BatchResult(
-                sequence=scan.key.sequence,
-                at=scan.row.at,
+                sequence=upload.key.sequence,
+                at=upload.row.at,
                 stored=outcome.stored.value,
-                decision=outcome.decision.value if outcome.decision else None,
+                decision=outcome.word.decision.value if outcome.word else None,
                 reason=outcome.reason,
+                difference=outcome.word.difference if outcome.word else None,
+                liable=outcome.word.liable if outcome.word else None,
             )
-            for scan, outcome in zip(scans, outcomes, strict=True)
+            for upload, outcome in zip(uploads, outcomes, strict=True)
         ]
     )
 
@@ -177,6 +195,7 @@ ROUTES = (
     Route(
         "POST", "/v1/taps/batch", batch, "Upload what an offline reader did", _READERS,
         body=BatchRequest, answer=BatchAnswer, body_limit=LARGE_BODY,
+        errors=("sealed_records_needed",),
     ),
     Route(
         "POST", "/v1/readers/heartbeat", heartbeat, "Report that all scans were sent", _READERS,

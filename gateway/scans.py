@@ -84,14 +84,15 @@ def request_digest(scan: Scan) -> bytes:
     """SHA-256 over what never changes when a scan is asked again or uploaded later.
 
     Instants count in whole milliseconds, as records hold them; no text before the code holds a
-    NUL, so that the parts cannot run into each other.
+    NUL, so that the parts cannot run into each other. Bytes that are no text stand in the code
+    as surrogates, and are hashed as they came.
     """
     fare = "" if scan.stage_fare_minor is None else scan.stage_fare_minor
     content = (
         f"{scan.reader}\0{scan.sequence}\0{(scan.at - _EPOCH) // _MILLISECOND}\0{scan.direction}"
         f"\0{scan.stop}\0{scan.route or ''}\0{scan.vehicle or ''}\0{fare}\0{scan.code}"
     )
-    return hashlib.sha256(content.encode()).digest()
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).digest()
 
 
 def judged_scan(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counted
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,8 +13,11 @@ from gateway.intake import Intake
 from gateway.judging import Judging
 from gateway.list_serving import ListServer
 from gateway.lists import ListCache
+from gateway.partitions import Partitions
 from gateway.partner_keys import Partners
 from gateway.places import PlaceCache
+from gateway.record_log import RecordLog
+from gateway.uploads import UploadOutcome
 from transitpay.clock import Clock
 from transitpay.runtime.config import Settings
 from transitpay.runtime.issuer_keys import IssuerKeys
@@ -51,7 +56,8 @@ class Services:
     places: PlaceCache
     judging: Judging
     online: Intake
-    uploads: Intake
+    record_log: RecordLog
+    partitions: Partitions
     issuer_keys: IssuerKeys
     partners: Partners
     events: EventLog
@@ -59,6 +65,12 @@ class Services:
     numbers: Numbers
     debounce: timedelta
     openapi: dict[str, object] = field(default_factory=dict)
+
+    def count_uploads(self, outcomes: Sequence[UploadOutcome]) -> None:
+        """Count the scans of an upload."""
+        found = Counted((it.word.decision if it.word else "none", it.stored) for it in outcomes)
+        for (decision, stored), count in found.items():
+            self.numbers.scans.inc(count, tier="batch", decision=decision, stored=stored)
 
     def observe_request(self, route: str, status: int, took_s: float) -> None:
         """Count a request that was answered."""

@@ -83,13 +83,16 @@ class TapAnswer(Outgoing):
 
 
 class BatchResult(Outgoing):
-    """What became of one record; ``decision`` is null unless it is stored as a tap."""
+    """What became of one record; ``decision`` is null unless it is stored as a tap, ``liable``
+    bears the fare where we judge otherwise than the reader did."""
 
     sequence: int
     at: Instant
     stored: Literal["new", "known", "conflict", "quarantined"]
     decision: DecisionText | None
     reason: str | None
+    difference: str | None
+    liable: str | None
 
 
 class BatchAnswer(Outgoing):

@@ -79,7 +79,8 @@ Handler = Callable[[Call], Awaitable[BaseModel | web.StreamResponse]]
 class Route:
     """One route. ``roles`` None = open to everybody; ``errors`` are codes beyond the usual ones.
 
-    ``raw_body`` routes get the bytes as they came; ``also`` are statuses beside ``status`` that
+    ``raw_body`` routes get the bytes as they came, of the type that they take; readers out of
+    service are let in where ``decommissioned``; ``also`` are statuses beside ``status`` that
     are no errors. ``page`` routes belong to people: they take
     the console's cookie, and their refusal is the login page.
     """
@@ -96,6 +97,8 @@ class Route:
     errors: tuple[str, ...] = ()
     body_limit: int = SMALL_BODY
     raw_body: bool = False
+    takes: str = "application/json"
+    decommissioned: bool = False
     page: bool = False
     media: str = ""
     also: tuple[int, ...] = ()
@@ -139,7 +142,7 @@ async def _answer(route: Route, services: Services, request: web.Request) -> web
             if holder is None:
                 return web.Response(status=303, headers={"Location": LOGIN_PATH})
         else:
-            holder = await services.authenticator.caller(request)
+            holder = await services.authenticator.caller(request, route.decommissioned)
         if holder.actor.role not in route.roles:
             raise forbidden()
     for name in route.parameters:

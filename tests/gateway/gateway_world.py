@@ -77,6 +77,7 @@ class World:
     tokens: dict[str, str] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
     clients: list[TestClient[Any, Any]] = field(default_factory=list)
+    starts: dict[str, bytes] = field(default_factory=dict)
     riders: int = 0
 
     @property

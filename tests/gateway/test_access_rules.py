@@ -20,6 +20,7 @@ TABLE = {
     "POST /v1/taps": "reader",
     "POST /v1/taps/batch": "reader",
     "POST /v1/readers/enrol": "reader",
+    "POST /v1/readers/records": "reader",
     "POST /v1/readers/heartbeat": "reader",
     "GET /v1/lists/{list}": "reader",
     "GET /v1/readers/config": "reader",

@@ -123,7 +123,8 @@ async def test_a_denied_rider_gets_no_authorisation(world: World) -> None:
     conn = await world.db.connect()
     await conn.execute(
         "insert into deny_entry (issuer, rider_id, version, debt_serial) values ($1, $2, 2, 0)",
-        WALLET, rider,
+        WALLET,
+        rider,
     )
     path = f"/v1/riders/{rider}/authorisations"
     assert (await call(world, client, "POST", path, wish(), status=422))["code"] == "rider_denied"

@@ -207,4 +207,3 @@ def _tap_row(it: NewTap) -> tuple[object, ...]:
         shard_of(rider.issuer, rider.rider_id) if rider and code else None,
         it.moves, it.since, row.mode,
     )  # fmt: skip
-
