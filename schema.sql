@@ -294,7 +294,7 @@ create table deny_entry (
     issuer text not null references issuer_number (issuer),
     rider_id text not null check (rider_id ~ '^[0-9a-f]{16}$'),
     version bigint not null,             -- of the deny list, by which this row last changed
-    debt_serial bigint,                  -- every serial issued when the debt was told; null = no debt
+    debt_serial bigint,                  -- the last serial known when the debt was told, all if none; null = no debt
     debt_reason text,
     debt_request bigint references deny_request,   -- the newest word on the debt
     revoked_serial bigint,               -- of lost phones; never falls

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway_world import AT, World
 
+from gateway.app import SERVICES
 from transitpay.postgres import lists
 from transitpay.postgres.reference import Participant
 from transitpay.ride_code.mot import layout
@@ -99,3 +100,24 @@ async def test_what_is_wrong_with_a_code_is_said_as_for_any_other(world: World) 
         assert (answer["reason"], answer["open"]) == (reason, False)
     answer = await world.tap(client, "mtr-in-1", world.scan("mtr-in-1", code))
     assert answer["reason"] == "destination_not_allowed"
+
+
+async def test_an_account_in_debt_is_denied_until_it_is_settled(world: World) -> None:
+    card = Card()
+    await card.enrol(world)
+    client = await world.start()
+    rider = layout.parse(layout.read_text(card.draw(AT))).authorisation.rider_id
+    settlement = await world.db.connect("transitpay_settlement")
+    told = []
+    for second, action in enumerate(("deny", "still", "release")):
+        if action != "still":
+            await settlement.execute(
+                "insert into deny_request (issuer, rider_id, action, reason, requested_at)"
+                " values ($1, $2, $3, 'arrears', $4)", ISSUER, rider, action, AT,
+            )  # fmt: skip
+        await client.app[SERVICES].lists.refresh()
+        card.expires_at += 86400
+        at = AT + timedelta(seconds=second)
+        answer = await world.tap(client, "szt-in", world.scan("szt-in", card.draw(at), at=at))
+        told.append(answer["reason"] or answer["decision"])
+    assert told == ["denied", "denied", "accepted"]

@@ -74,7 +74,8 @@ async def apply_deny_requests(conn: asyncpg.Connection, at: datetime) -> int:
     """Turn new requests into list entries.
 
     Returns how many requests were applied; 0 also where another gateway is at it. A debt denies
-    every authorisation issued so far, a revocation those up to its serial.
+    every authorisation issued so far, of a rider whose authorisations are not known here every
+    one until the release, a revocation those up to its serial.
     """
     async with conn.transaction():
         if not await lists.is_our_turn(conn):
@@ -93,7 +94,7 @@ _PUT = """
 insert into deny_entry (issuer, rider_id, version, debt_serial, debt_reason, debt_request,
     revoked_serial, revoked_reason)
 select w.issuer, w.rider_id, $8,
-       case when w.owes then (select coalesce(max(a.serial), 0) from authorisation a
+       case when w.owes then (select coalesce(max(a.serial), 4294967295) from authorisation a
                               where a.issuer = w.issuer and a.rider_id = w.rider_id) end,
        w.debt_reason, w.debt_request, w.revoked_serial, w.revoked_reason
 from unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::bigint[], $6::bigint[],
