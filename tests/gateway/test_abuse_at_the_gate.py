@@ -172,9 +172,13 @@ async def test_case_28_a_body_of_sixteen_megabytes_is_refused_before_it_is_sent(
 ) -> None:
     client = await world.start()
     assert client.port is not None
-    for path in ("/v1/taps", "/v1/taps/batch"):
+    bytes_, json_ = "application/octet-stream", "application/json"
+    for path, kind in (
+        ("/v1/taps", json_), ("/v1/taps/batch", json_), ("/v1/readers/heartbeat", json_),
+        ("/v1/readers/enrol", json_), ("/v1/readers/records", bytes_),
+    ):  # fmt: skip
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: gate\r\nContent-Type: {kind}\r\n"
             f"Authorization: {world.auth('mtr-in-1')['Authorization']}\r\n"
             "Content-Length: 16000000\r\n\r\n"
         )
