@@ -1,78 +1,67 @@
-"""A turnstile in one file: ask the gateway, decide alone when it is away, tell it afterwards.
+"""A turnstile in one file: asks the gateway, decides alone without it, delivers everything later.
 
-    TOKEN=tp_... python examples/turnstile.py http://127.0.0.1:8440 records.jsonl < codes.txt
+    TOKEN=tp_... python examples/turnstile.py http://127.0.0.1:8440 huh-entry-1 home roots
 
-Each line of the input is the text of a scanned code. A real reader also verifies codes offline
-(docs/how-to/turnstile.md); this one keeps its gate shut when it cannot ask. Every scan is written
-to the file before the gateway is asked, so nothing is lost when the power goes.
+``home`` is the reader's folder: its key, lists and records. ``roots`` holds the public root keys of
+the lists (root-1.pub, root-2.pub). Each line of the input is a scanned code, "fire" opens the gates
+and "calm" ends that. What the gate does is printed; a real one moves a motor in ``Hardware``.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import urllib.request
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-BUDGET_S = float(os.environ.get("BUDGET_S", "0.2"))
-BATCH = 500
+from transitpay.ride_code.reader import Show
+from transitpay.runtime.gateway_link import GatewayLink
+from transitpay.runtime.key_files import read_roots
+from transitpay.runtime.reader_driver import Gate, ReaderDriver
+
+TERMINATOR = b"\n"
+DELIVER_WITHIN_S = 60.0
 
 
-def post(url: str, body: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-    """The gateway's answer. Raises: OSError when it is away, slow or says 503."""
-    request = urllib.request.Request(
-        url,
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ['TOKEN']}"},
+class Hardware:
+    """Prints what a gate would do."""
+
+    def open(self) -> None:
+        print("gate opens", flush=True)
+
+    def hold(self, held: bool) -> None:
+        print("gates stay open" if held else "gates close again", flush=True)
+
+    def show(self, it: Show) -> None:
+        number = f"{it.sequence >> 32}-{it.sequence & 0xFFFFFFFF}"
+        words = " / ".join(text.short[0] for text in it.texts)
+        print(f"{number} {it.signal} {it.reason or 'welcome'}: {words}", flush=True)
+
+
+def main(url: str, reader: str, home: str, roots: str) -> int:
+    """Scan every line of the input, then deliver; 0 = the gateway has every record."""
+    hardware = Hardware()
+    driver = ReaderDriver(
+        Path(home),
+        reader,
+        GatewayLink(url, os.environ["TOKEN"]),
+        read_roots(Path(roots)),
+        Gate(hardware.show, hardware.open, hardware.hold),
+        software="example turnstile 1",
+        terminator=TERMINATOR,
     )
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
-        return dict(json.load(answer))
-
-
-def remember(records: Path, record: dict[str, Any]) -> None:
-    """Append one record; it is on the disk when this returns."""
-    with records.open("ab", buffering=0) as out:
-        out.write(json.dumps(record).encode() + b"\n")
-        os.fsync(out.fileno())
-
-
-def scan(gateway: str, records: Path, sequence: int, code: str) -> bool:
-    """Decide one scan; True opens the gate. The sequence belongs to this scan for ever."""
-    body = {"sequence": sequence, "at": datetime.now(UTC).isoformat(), "code": code}
-    remember(records, body)
     try:
-        answer = post(f"{gateway}/v1/taps", body, BUDGET_S)
-        opened, reason = answer["open"] is True, answer["reason"]
-    except OSError:
-        opened, reason = False, "gateway_away"
-    remember(records, {**body, "opened": opened, "reader_reason": reason})
-    print(f"{sequence} {'OPEN' if opened else 'CLOSED'} {reason or ''}".rstrip(), flush=True)
-    return opened
-
-
-def upload(gateway: str, records: Path) -> int:
-    """Send everything that was done, as often as needed; returns how many records were sent."""
-    lines = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
-    done = {line["sequence"]: {"opened": False, **line} for line in lines}
-    ordered = [done[sequence] for sequence in sorted(done)]
-    for part in (ordered[n : n + BATCH] for n in range(0, len(ordered), BATCH)):
-        report = {"through_at": part[-1]["at"], "last_sequence": part[-1]["sequence"]}
-        post(f"{gateway}/v1/taps/batch", {"records": part, **report}, 10)
-    return len(ordered)
-
-
-def main(gateway: str, file: str) -> None:
-    """Scan every line of the input, then upload the records."""
-    records = Path(file)
-    records.touch()
-    used = max((json.loads(row)["sequence"] for row in records.open()), default=0)
-    for sequence, line in enumerate(sys.stdin, start=used + 1):
-        scan(gateway, records, sequence, line.rstrip("\r\n"))
-    print(f"uploaded {upload(gateway, records)}")
+        print("ready", flush=True)
+        for line in sys.stdin.buffer:
+            if line.strip() in (b"fire", b"calm"):
+                driver.open_locally(line.strip() == b"fire")
+            else:
+                driver.scan(line)
+        delivered = driver.deliver(DELIVER_WITHIN_S)
+        print("delivered" if delivered else f"{driver.waiting} records wait", flush=True)
+        return 0 if delivered else 1
+    finally:
+        driver.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    sys.exit(main(*sys.argv[1:]))

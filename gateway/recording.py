@@ -19,7 +19,6 @@ from transitpay.postgres.reference import ReaderRegistration
 from transitpay.postgres.taps import TapRow
 from transitpay.postgres.uploads import RecordRow
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.received import text_of
 from transitpay.ride_code.record import (
     BootRecord,
     DecidedBy,
@@ -99,8 +98,8 @@ class Recording:
     def _scan(self, it: ScanRecord) -> Scan:
         place = it.place
         return Scan(
-            self.reader.id, it.sequence, it.at, text_of(it.code), it.direction,
-            self.reader.network, place.stop or self.reader.stop, it.uncertainty_s,
+            self.reader.id, it.sequence, it.at, it.code.decode("utf-8", "surrogateescape"),
+            it.direction, self.reader.network, place.stop or self.reader.stop, it.uncertainty_s,
             place.route, place.vehicle, it.stage_fare_minor,
         )  # fmt: skip
 
@@ -157,7 +156,7 @@ def request_of(upload: Upload) -> Mapping[str, object]:
         "sequence": row.key.sequence,
         "at": row.at.isoformat(),
         "uncertainty_s": row.uncertainty_s,
-        "code": _shown(row.code),
+        "code": row.code.decode("utf-8", "backslashreplace").replace("\x00", "\\x00"),
         "direction": row.direction,
         "stop": row.stop,
         "route": row.route,
@@ -168,9 +167,3 @@ def request_of(upload: Upload) -> Mapping[str, object]:
         "decided_by": record.decided_by,
         "position": record.position,
     }
-
-
-def _shown(code: bytes) -> str:
-    """The text of a code for JSON, whatever bytes it is of."""
-    text = text_of(code).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return text.replace("\x00", "\\x00")

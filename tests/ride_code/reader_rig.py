@@ -83,8 +83,9 @@ class Rig:
         """Power on: what the disk holds is all that is left."""
         self.boot += 1
         records = [parse(data) for data in self.disk]
+        unsent = next((r.at for r in records if r.position > self.acknowledged), None)
         memory = Memory(
-            self.boot, clean, len(records), self.acknowledged, self.capacity, records
+            self.boot, clean, len(records), self.acknowledged, self.capacity, records, unsent
         )  # fmt: skip
         identity = Identity("g1", 1, lambda head: signing.sign_batch(head, self.key), "test 1")
         assert self.lists is not None

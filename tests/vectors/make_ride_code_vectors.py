@@ -149,7 +149,6 @@ def _trust_lists() -> dict[str, TrustList]:
     return {
         "main": main, "years": TrustList.of(2, [long]), "just-expired": TrustList.of(3, [over]),
         "sm2": TrustList.of(4, [sm2]),
-        "everywhere": TrustList.of(5, [replace(first, destinations=0xFFFF, modes=0xFF)]),
     }  # fmt: skip
 
 

@@ -53,13 +53,16 @@ class RecordStore:
 
     def memory(self, ended_clean: bool) -> Memory:
         """What the reader is told when it starts."""
+        records = [parse(it) for it in self.records]
+        unsent = next((r.at for r in records if r.position > self.acknowledged), None)
         return Memory(
             boot=self.boot,
             ended_clean=ended_clean,
             last_position=len(self.records),
             acknowledged=self.acknowledged,
             capacity=self.capacity,
-            records=[parse(it) for it in self.records],
+            records=records,
+            unsent_at=unsent,
         )
 
     def append(self, data: bytes) -> None:

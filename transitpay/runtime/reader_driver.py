@@ -89,12 +89,12 @@ class ReaderDriver:
     ) -> None:
         self._link, self._gate, self._terminator = link, gate, terminator
         self._clock = clock or SystemClock()
-        pem, key = enrolled(home, reader, link, software)
+        who = enrolled(home, reader, link, software, self.now)
         self._lists = ReaderLists(home / "lists", reader, roots, link)
         settings = self._first_settings()
-        self._store: ReaderStore = open_store(home / "records", key, capacity=capacity)
-        signer = partial(sign_batch, key=load_device_pem(pem))
-        identity = Identity(reader, key.number, signer, software)
+        self._store: ReaderStore = open_store(home / "records", who.key, capacity=capacity)
+        signer = partial(sign_batch, key=load_device_pem(who.pem))
+        identity = Identity(reader, who.key.number, signer, software)
         self._lock, self._asking = threading.RLock(), ThreadPoolExecutor(4)
         self._background: list[Send | Beat | Fetch] = []
         self._asked: dict[int, Future[Reply]] = {}
@@ -105,6 +105,9 @@ class ReaderDriver:
         )
         with self._lock:
             self._do(effects)
+            if who.heard is not None:
+                it = who.heard
+                self._do(self.reader.synced(it.when, it.true_at, it.error_ms))
         self._thread.start()
         self._hear_the_time()
 

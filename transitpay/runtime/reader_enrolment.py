@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from transitpay.errors import Conflict, TemporarilyUnavailable
@@ -13,6 +16,7 @@ from transitpay.ride_code.keys import (
     private_pem,
     public_bytes,
 )
+from transitpay.ride_code.reader import Now
 from transitpay.ride_code.signing import prove_reader_key
 from transitpay.runtime.gateway_link import GatewayLink
 from transitpay.runtime.reader_store import StoreKey
@@ -20,8 +24,29 @@ from transitpay.runtime.reader_store import StoreKey
 _TIMEOUT_S = 10.0
 
 
-def enrolled(home: Path, reader: str, link: GatewayLink, software: str) -> tuple[bytes, StoreKey]:
-    """The private key (PEM) and what the gateway said of it when it was enrolled.
+@dataclass(frozen=True, slots=True)
+class HeardTime:
+    """It was ``true_at``, within ``error_ms``, when the machine's clocks showed ``when``."""
+
+    when: Now
+    true_at: datetime
+    error_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """The reader's private key (PEM), what the gateway said of it, and the time if it told that
+    just now."""
+
+    pem: bytes
+    key: StoreKey
+    heard: HeardTime | None = None
+
+
+def enrolled(
+    home: Path, reader: str, link: GatewayLink, software: str, now: Callable[[], Now]
+) -> Enrolment:
+    """The reader's key; at the first start it is made, and enrolled with a proof.
 
     Raises: TemporarilyUnavailable (``not_enrolled``: the gateway did not answer), Conflict (its
     code: this key may not be enrolled), MalformedInput (``bad_private_key``), OSError.
@@ -32,20 +57,25 @@ def enrolled(home: Path, reader: str, link: GatewayLink, software: str) -> tuple
     point, file = public_bytes(key), home / "enrolment.json"
     if file.exists():
         told = json.loads(file.read_text(encoding="utf-8"))
-        return pem, StoreKey(reader, told["key_number"], point, told["first_position"])
+        return Enrolment(pem, StoreKey(reader, told["key_number"], point, told["first_position"]))
     request = {
         "public_key": point.hex(),
         "proof": prove_reader_key(reader, key).hex(),
         "software": software or "unnamed",
     }
+    began = now()
     reply = link.call("POST", "/v1/readers/enrol", json.dumps(request).encode(), _TIMEOUT_S)
+    when = now()
     if reply.status in (0, 503):
         raise TemporarilyUnavailable("not_enrolled", "the gateway did not enrol this reader's key")
     told = json.loads(reply.body)
     if reply.status != 200:
         raise Conflict(told.get("code", "not_enrolled"), told.get("detail", "not enrolled"))
     _write(file, reply.body, 0o644)
-    return pem, StoreKey(reader, told["key_number"], point, told["first_position"])
+    trip_ms = when.monotonic_ms - began.monotonic_ms
+    true_at = datetime.fromisoformat(told["server_time"]) + timedelta(milliseconds=trip_ms / 2)
+    made = StoreKey(reader, told["key_number"], point, told["first_position"])
+    return Enrolment(pem, made, HeardTime(when, true_at, trip_ms))
 
 
 def _private_key(file: Path) -> bytes:

@@ -71,11 +71,12 @@ class ReaderStore:
         return self._segments[-1].last_position
 
     def memory(self) -> Memory:
-        """What a reader starts from: the newest records, and all that are not acknowledged."""
-        first = min(self.last_position - self._keep, self.acknowledged) + 1
+        """What a reader starts from."""
+        unsent = self.chunk(self.acknowledged + 1, 1)
         return Memory(
             self.boot, self.ended_clean, self.last_position, self.acknowledged, self.capacity,
-            (parse(data) for data in self._from(first)),
+            (parse(data) for data in self._from(self.last_position - self._keep + 1)),
+            None if unsent is None else parse(unsent.records[0]).at,
         )  # fmt: skip
 
     def append(self, position: int, record: bytes) -> None:

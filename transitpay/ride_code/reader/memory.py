@@ -29,8 +29,9 @@ class Identity:
 class Memory:
     """What the store knows when the reader starts. ``boot`` is new and already on the disk.
 
-    ``records`` are read once: those that are not acknowledged and at least as many of the newest
-    as the window holds, oldest first. ``capacity`` is how many unacknowledged ones the store takes.
+    ``records`` are the newest ones, as many as the window holds, oldest first; they are gone
+    through once. ``unsent_at`` is the time of the oldest record that is not acknowledged.
+    ``capacity`` is how many of those the store takes.
     """
 
     boot: int
@@ -39,23 +40,12 @@ class Memory:
     acknowledged: int
     capacity: int
     records: Iterable[Record] = ()
+    unsent_at: datetime | None = None
 
-    def recalled(self, trust: TrustList) -> Past:
-        """What the records say, gone through once."""
-        window, last, unsent_at = Window(), None, None
+    def recalled(self, trust: TrustList) -> tuple[Window, Reading | None]:
+        """The window that the records make, and the time of the newest one."""
+        window, last = Window(), None
         for record in self.records:
             window.take(record, trust)
             last = Reading(record.at, record.uncertainty_s)
-            if unsent_at is None and record.position > self.acknowledged:
-                unsent_at = record.at
-        return Past(window, last, unsent_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """``last`` is the time of the newest record, ``unsent_at`` that of the oldest one that the
-    gateway does not have."""
-
-    window: Window
-    last: Reading | None
-    unsent_at: datetime | None
+        return window, last

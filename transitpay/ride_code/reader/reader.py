@@ -89,20 +89,21 @@ class Reader:
         pace: Pace | None = None,
     ) -> tuple[Reader, Effects]:
         """The reader after a start, and the first effects: its boot is a record of its own."""
-        past, waiting = memory.recalled(lists.trust), memory.last_position - memory.acknowledged
-        clock = OwnClock.after_start(now, past.last)
+        window, last = memory.recalled(lists.trust)
+        waiting = memory.last_position - memory.acknowledged
+        clock = OwnClock.after_start(now, last)
         reader = Reader(
             identity,
             settings,
             lists,
             clock,
             Journal(memory.last_position + 1, StoreLevel(memory.capacity, waiting)),
-            past.window,
+            window,
             Breaker(settings.breaker_after, settings.breaker_pause_ms),
             Upkeep(
                 pace or Pace(),
                 memory.acknowledged,
-                (past.unsent_at or clock.at) - _MILLISECOND,
+                (memory.unsent_at or clock.at) - _MILLISECOND,
                 now.monotonic_ms,
                 now.monotonic_ms,
             ),
