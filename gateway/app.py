@@ -16,6 +16,7 @@ from gateway import (
     authorisation_api,
     console,
     health,
+    heartbeat,
     issuer_key_api,
     lists_api,
     notifications,
@@ -23,6 +24,7 @@ from gateway import (
     operator_api,
     reader_api,
     reader_keys,
+    reader_reports,
     record_api,
     station_mode_api,
     wallet_api,
@@ -54,6 +56,7 @@ from transitpay.runtime.observe import EventLog
 DEBOUNCE = timedelta(seconds=2)
 _LISTS_PAUSE_S = 1.0
 _PARTITIONS_PAUSE_S = 3600.0
+_SILENCE_PAUSE_S = 60.0
 _DRAIN_S = 5.0
 
 ROUTES: tuple[Route, ...] = (
@@ -61,6 +64,8 @@ ROUTES: tuple[Route, ...] = (
     *reader_keys.ROUTES,
     *lists_api.ROUTES,
     *record_api.ROUTES,
+    *heartbeat.ROUTES,
+    *reader_reports.ROUTES,
     *wallet_api.ROUTES,
     *authorisation_api.ROUTES,
     *issuer_key_api.ROUTES,
@@ -95,6 +100,9 @@ def build_app(settings: Settings, clock: Clock | None = None) -> web.Application
         async def make_partitions() -> None:
             await partitions.refresh(clock.now())
 
+        silence = heartbeat.Silence(database, clock)
+        pause_s = max(1.0, _SILENCE_PAUSE_S / clock.speed)
+        background.start(every(pause_s, silence.sweep, "silence"), "silence")
         pause_s = max(1.0, _PARTITIONS_PAUSE_S / clock.speed)
         background.start(every(pause_s, make_partitions, "partitions"), "partitions")
         yield

@@ -35,11 +35,12 @@ def next_cursor(rows: Sequence[Row], limit: int) -> str | None:
     if len(rows) <= limit:
         return None
     last = rows[limit - 1]
-    return (
-        base64.urlsafe_b64encode(f"{last['priced_at'].isoformat()}|{last['id']}".encode())
-        .decode()
-        .rstrip("=")
-    )
+    return encode_cursor(last["priced_at"], last["id"])
+
+
+def encode_cursor(at: datetime, row_id: str) -> str:
+    """The cursor that ``read_cursor`` reads."""
+    return base64.urlsafe_b64encode(f"{at.isoformat()}|{row_id}".encode()).decode().rstrip("=")
 
 
 def page(rows: Sequence[Row], limit: int) -> list[dict[str, Any]]:

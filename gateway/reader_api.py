@@ -11,8 +11,6 @@ from gateway.tap_models import (
     BatchAnswer,
     BatchRequest,
     BatchResult,
-    HeartbeatAnswer,
-    HeartbeatRequest,
     ReaderConfig,
     Signal,
     TapAnswer,
@@ -136,19 +134,7 @@ async def batch(call: Call) -> BatchAnswer:
     )
 
 
-async def heartbeat(call: Call) -> HeartbeatAnswer:
-    """Note that every scan up to ``through_at`` has been sent."""
-    asked = call.body_as(HeartbeatRequest)
-    await _reported(call, asked.last_sequence, asked)
-    lists = call.services.lists
-    return HeartbeatAnswer(
-        trust_version=lists.trust.version,
-        deny_version=lists.deny.version,
-        server_time=call.services.clock.now(),
-    )
-
-
-async def _reported(call: Call, last_sequence: int, asked: BatchRequest | HeartbeatRequest) -> None:
+async def _reported(call: Call, last_sequence: int, asked: BatchRequest) -> None:
     """A reader cannot have reported a time that has not come: its word is cut to our clock."""
     now = call.services.clock.now()
     async with call.services.database.transaction() as conn:
@@ -196,10 +182,6 @@ ROUTES = (
         "POST", "/v1/taps/batch", batch, "Upload what an offline reader did", _READERS,
         body=BatchRequest, answer=BatchAnswer, body_limit=LARGE_BODY,
         errors=("sealed_records_needed",),
-    ),
-    Route(
-        "POST", "/v1/readers/heartbeat", heartbeat, "Report that all scans were sent", _READERS,
-        body=HeartbeatRequest, answer=HeartbeatAnswer,
     ),
     Route(
         "GET", "/v1/readers/config", config, "How this reader is registered", _READERS,

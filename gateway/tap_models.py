@@ -51,13 +51,6 @@ class BatchRequest(Incoming):
     last_sequence: Sequence64
 
 
-class HeartbeatRequest(Incoming):
-    """Nothing to tell: every scan up to ``through_at`` has been sent."""
-
-    last_sequence: Sequence64
-    through_at: Instant
-
-
 Signal = Literal["green", "amber", "red"]
 DecisionText = Literal["accepted", "refused", "already_answered"]
 
@@ -99,14 +92,6 @@ class BatchAnswer(Outgoing):
     """One result a record, in the order sent."""
 
     results: list[BatchResult]
-
-
-class HeartbeatAnswer(Outgoing):
-    """The versions of the lists; fetch one that is newer than yours."""
-
-    trust_version: int
-    deny_version: int
-    server_time: Instant
 
 
 class ReaderConfig(Outgoing):

@@ -38,6 +38,8 @@ TABLE = {
     "POST /v1/operator/refunds": "operator",
     "GET /v1/operator/journeys": "operator",
     "GET /v1/operator/statements": "operator",
+    "GET /v1/operator/readers": "operator",
+    "GET /v1/operator/alarms": "operator",
     "POST /v1/operator/station-modes": "operator",
     "GET /v1/operator/station-modes": "operator",
     "GET /v1/reports/days/{day}": PEOPLE,

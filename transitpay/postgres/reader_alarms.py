@@ -99,3 +99,16 @@ async def end_by_event(
 ) -> None:
     """End the alarms of records that a later record of this kind has put right."""
     await conn.execute(_END_BY_EVENT, reader, alarm, event, at)
+
+
+_END_ONE = """
+update reader_alarm set ended_at = $4
+where reader = $1 and kind = $2 and subject = $3 and ended_at is null
+"""
+
+
+async def end_alarm(
+    conn: asyncpg.Connection, reader: str, kind: AlarmKind, subject: str, at: datetime
+) -> None:
+    """End one alarm, if it stands."""
+    await conn.execute(_END_ONE, reader, kind, subject, at)
