@@ -399,9 +399,22 @@ create table presence (
     stop text not null,
     direction text not null,
     reader text not null,
+    destination smallint not null,       -- the region of that reader
+    online boolean not null,             -- asked online by a reader whose clock was right
     since timestamptz,                   -- the at before this one: who moves a rider has read it
     primary key (issuer, rider_id, slot, network)
 ) with (fillfactor = 70);
+
+-- Nobody gets from a gate of one region to a gate of the other in less: the quickest way between the
+-- nearest two gates, dated; the newest row that has begun counts (written by the database's owner).
+create table travel_minimum (
+    one smallint not null check (one between 0 and 15),
+    other smallint not null check (other between 0 and 15),
+    valid_from date not null,
+    minutes int not null check (minutes between 0 and 1440),
+    constraint travel_minimum_once primary key (one, other, valid_from),
+    constraint travel_minimum_order check (one < other)
+);
 
 -- Refuses a group of scans that was decided by a presence which has moved since.
 create function seen_meanwhile() returns timestamptz language plpgsql as $$
@@ -990,7 +1003,7 @@ grant select, insert on
 grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
-    refund_request_done to transitpay_gateway;
+    refund_request_done, travel_minimum to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on
@@ -1024,6 +1037,13 @@ grant select, insert on reader_batch, reader_event to transitpay_gateway;
 grant update on code_use to transitpay_gateway;
 grant select on tap_record, reader_batch, reader_alarm to transitpay_settlement;
 grant select on tap_record, reader_key, reader_batch, reader_event, reader_alarm to transitpay_auditor;
+
+-- Hong Kong 0 - Shenzhen 1 is a walk over the bridge at Lok Ma Chau, past both controls; the others
+-- are a little less than the fastest train or bus. Guangzhou 2 and Foshan 4 share a metro line.
+insert into travel_minimum (one, other, valid_from, minutes)
+values (0, 1, '2026-01-01', 3), (0, 2, '2026-01-01', 40), (0, 3, '2026-01-01', 35),
+    (0, 4, '2026-01-01', 45), (1, 2, '2026-01-01', 20), (1, 3, '2026-01-01', 15),
+    (1, 4, '2026-01-01', 25), (2, 3, '2026-01-01', 15), (3, 4, '2026-01-01', 15);
 
 -- the house itself and the lists exist from the start
 insert into participant (id, kind, name, currency) values ('house', 'house', 'The house', 'HKD');

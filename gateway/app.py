@@ -32,6 +32,7 @@ from gateway import (
 from gateway.auth import Authenticator
 from gateway.background import Background
 from gateway.database import Database
+from gateway.deciding import StateRules
 from gateway.intake import Intake
 from gateway.judging import Judging
 from gateway.list_keys import ListKeys
@@ -120,10 +121,14 @@ def _services(
 ) -> Services:
     """What handlers work with."""
     debounce = DEBOUNCE * clock.speed
-    tap_log = PostgresLog(database, partitions, debounce, events)
     metrics = Metrics()
     keys = settings.home / "keys"
     places = PlaceCache(database, clock)
+
+    def state_rules() -> StateRules:
+        return StateRules(debounce, places.current.travel)
+
+    tap_log = PostgresLog(database, partitions, state_rules, events)
     publisher = Publisher(ListKeys(keys))
     lists = ListCache(database, clock, publisher, events)
     return Services(

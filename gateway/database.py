@@ -1,6 +1,8 @@
 """The gateway's way to PostgreSQL: opened when first needed, time-limited, never fatal.
 
-A database that is away makes calls fail with TemporarilyUnavailable; the next call tries again.
+After the first call that fails because the database is away, every other fails at once, without
+waiting for anything: a gate that learns it in a millisecond decides by itself. A probe asks the
+database beside them, and its first answer opens the way again.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ _T = TypeVar("_T")
 ROLE = "transitpay_gateway"
 #: The longest that a use of the database may take, pool and statements together.
 CALL_LIMIT_S = 5.0
+_PROBE_LIMIT_S, _PROBE_PAUSE_S = 0.5, 0.1
+_AWAY = "database_unavailable"
 _ATTEMPTS = 3
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
@@ -33,9 +37,18 @@ class Database:
         self._role = role
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
+        self._probe: asyncio.Task[None] | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether calls are refused until the probe has had an answer."""
+        return self._probe is not None
 
     async def close(self) -> None:
         """Give every connection back, waiting a moment for those in use."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
         pool, self._pool = self._pool, None
         if pool is None:
             return
@@ -46,13 +59,55 @@ class Database:
             pool.terminate()
 
     @asynccontextmanager
-    async def connection(self, limit_s: float = CALL_LIMIT_S) -> AsyncIterator[asyncpg.Connection]:
-        """A connection whose statements commit by themselves.
+    async def transaction(self, limit_s: float = CALL_LIMIT_S) -> AsyncIterator[asyncpg.Connection]:
+        """A connection in one READ COMMITTED transaction, committed at the end.
 
         Over the limit the connection is dropped without waiting for the server.
 
-        Raises: TemporarilyUnavailable (``database_unavailable``), or a constraint's own error.
+        Raises: TemporarilyUnavailable (``database_unavailable``; at once while it is away), or a
+        constraint's own error.
         """
+        self._refuse_while_away()
+        try:
+            async with self._lease(limit_s) as connection:
+                transaction = connection.transaction()
+                await transaction.start()
+                try:
+                    yield connection
+                except asyncio.CancelledError:
+                    raise
+                except BaseException:
+                    await transaction.rollback()
+                    raise
+                await transaction.commit()
+        except TemporarilyUnavailable as error:
+            self._note(error)
+            raise
+
+    async def run_again(
+        self, work: Callable[[asyncpg.Connection], Awaitable[_T]], limit_s: float
+    ) -> _T:
+        """What ``work`` returned on a connection whose statements commit by themselves.
+
+        When the connection is lost it is done again on another one, so twice must be once.
+
+        Raises: as ``transaction``.
+        """
+        self._refuse_while_away()
+        begun = asyncio.get_running_loop().time()
+        for again in (True, False):
+            try:
+                async with self._lease(limit_s) as connection:
+                    return await work(connection)
+            except TemporarilyUnavailable as error:
+                if again and asyncio.get_running_loop().time() - begun < limit_s / 2:
+                    continue
+                self._note(error)
+                raise
+        raise AssertionError("the second attempt returns or raises")
+
+    @asynccontextmanager
+    async def _lease(self, limit_s: float) -> AsyncIterator[asyncpg.Connection]:
         with database_errors():
             async with asyncio.timeout(limit_s):
                 pool = await self._opened()
@@ -65,23 +120,25 @@ class Database:
                 finally:
                     await pool.release(connection)
 
-    @asynccontextmanager
-    async def transaction(self, limit_s: float = CALL_LIMIT_S) -> AsyncIterator[asyncpg.Connection]:
-        """A connection in one READ COMMITTED transaction, committed at the end.
+    def _refuse_while_away(self) -> None:
+        if self.is_away:
+            raise TemporarilyUnavailable(_AWAY, "the database is away")
 
-        Raises: as ``connection``.
-        """
-        async with self.connection(limit_s) as connection:
-            transaction = connection.transaction()
-            await transaction.start()
+    def _note(self, error: TemporarilyUnavailable) -> None:
+        if error.code == _AWAY and self._probe is None:
+            self._probe = asyncio.create_task(self._ask_until_answered(), name="probe")
+
+    async def _ask_until_answered(self) -> None:
+        """Ask at once, then ten times a second; a frozen server is given half a second."""
+        while True:
             try:
-                yield connection
-            except asyncio.CancelledError:
-                raise
-            except BaseException:
-                await transaction.rollback()
-                raise
-            await transaction.commit()
+                async with self._lease(_PROBE_LIMIT_S) as connection:
+                    await connection.execute("select 1")
+            except TemporarilyUnavailable:
+                await asyncio.sleep(_PROBE_PAUSE_S)
+            else:
+                break
+        self._probe = None
 
     async def run(
         self, work: Callable[[asyncpg.Connection], Awaitable[_T]], limit_s: float = CALL_LIMIT_S

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.scans import (
+    CLONED_DEVICE,
     READER_DIFFERED,
     READER_REFUSED,
     Decision,
@@ -30,11 +31,24 @@ from transitpay.ride_code.verdict import (
     EarlierUse,
     KnownState,
     Rejected,
+    ReplayKey,
+    Travel,
     admit,
 )
 from transitpay.taps import Direction, TapKey
+from transitpay.travel import TravelMinimums
 
+#: The doubt up to which a reader's clock counts as right when two regions are compared.
+_CLOCK_RIGHT_S = 20
 _ENTERING = frozenset({Direction.ENTRY, Direction.BOARD, Direction.SINGLE})
+
+
+@dataclass(frozen=True, slots=True)
+class StateRules:
+    """What the state of other taps is measured by, beside each reader's own passback."""
+
+    debounce: timedelta
+    travel: TravelMinimums = field(default_factory=TravelMinimums)
 
 
 @dataclass(slots=True)
@@ -42,7 +56,8 @@ class Decided:
     """One outcome a scan in the order given, and everything that is to be written.
 
     ``settled`` are stored taps whose outcome changes, ``reread`` their riders, ``alarms`` other
-    requests under a used sequence with their digests.
+    requests under a used sequence with their digests, ``clones`` codes of which another phone drew
+    another one, with the two taps.
     """
 
     outcomes: list[Outcome]
@@ -50,11 +65,12 @@ class Decided:
     settled: dict[TapKey, FinalOutcome] = field(default_factory=dict)
     reread: set[tuple[str, str]] = field(default_factory=set)
     alarms: set[tuple[TapKey, bytes]] = field(default_factory=set)
+    clones: list[tuple[ReplayKey, TapKey, TapKey]] = field(default_factory=list)
 
 
-def decide_group(group: Sequence[JudgedScan], known: Known, debounce: timedelta) -> Decided:
+def decide_group(group: Sequence[JudgedScan], known: Known, rules: StateRules) -> Decided:
     """The outcomes of a group, and what to write."""
-    memory = _Memory(known, debounce)
+    memory = _Memory(known, rules)
     decided = Decided([_CONFLICT] * len(group))
     firsts: dict[TapKey, int] = {}
     for n in sorted(range(len(group)), key=lambda n: _order(group[n])):
@@ -70,6 +86,7 @@ def decide_group(group: Sequence[JudgedScan], known: Known, debounce: timedelta)
             decided.outcomes[n] = memory.decide(scan)
         else:
             decided.outcomes[n] = replace(decided.outcomes[first], stored=Stored.KNOWN)
+    decided.clones = memory.clones
     decided.new = memory.new_taps([(group[n], decided.outcomes[n]) for n in firsts.values()])
     return decided
 
@@ -91,43 +108,42 @@ def _known_outcome(stored: StoredTap) -> Outcome:
 class _Place:
     """Where a rider's slot stands on a network, where it was read, and which scan moved it."""
 
-    now: Presence | None
-    read_at: datetime | None
+    now: Presence | None = None
+    read_at: datetime | None = None
     moved_by: JudgedScan | None = None
 
 
 class _Memory:
     """What is known while the scans of a group are decided one by one."""
 
-    def __init__(self, known: Known, debounce: timedelta) -> None:
+    def __init__(self, known: Known, rules: StateRules) -> None:
         self._places = {
             rider: {network: _Place(place, place.at) for network, place in places.items()}
             for rider, places in known.places.items()
         }
         self._uses = dict(known.uses)
-        self._debounce = debounce
+        self._rules = rules
+        self.clones: list[tuple[ReplayKey, TapKey, TapKey]] = []
 
     def decide(self, scan: JudgedScan) -> Outcome:
         """The outcome of a new scan; an accepted one spends its code and moves its rider."""
         accepted, row = scan.opening, scan.row
         if accepted is None:
             return Outcome(Stored.NEW, Decision(row.decision), row.reason, row.flags)
-        code = accepted.replay_key
-        place = self._place(scan, accepted)
-        outcome = decide(scan, accepted, place.now, self._uses.get(code), self._debounce)
+        code, places = accepted.replay_key, self._places.setdefault(accepted.rider, {})
+        place, use = places.setdefault(row.network, _Place()), self._uses.get(code)
+        known = _known_state(scan, accepted, place.now, use, self._rules)
+        if len(places) > 1:
+            known = replace(known, travel=_travel(scan, places.values(), self._rules))
+        outcome = decide(scan, accepted, known, use)
         if outcome.decision is Decision.ACCEPTED:
             self._uses[code] = CodeUse(scan.key, row.at, accepted.content, outcome.flags)
             if place.now is None or place.now.at < row.at:
-                place.now = Presence(row.at, row.stop, row.direction, scan.key.reader)
+                place.now = _presence(scan, outcome)
                 place.moved_by = scan
+        elif use is not None and use.content != accepted.content:
+            self.clones.append((code, scan.key, use.tap))
         return outcome
-
-    def _place(self, scan: JudgedScan, accepted: Accepted) -> _Place:
-        places, network = self._places.setdefault(accepted.rider, {}), scan.row.network
-        found = places.get(network)
-        if found is None:
-            found = places[network] = _Place(None, None)
-        return found
 
     def new_taps(self, decided: Iterable[tuple[JudgedScan, Outcome]]) -> list[NewTap]:
         """The decided scans as they are stored."""
@@ -144,20 +160,19 @@ class _Memory:
             )
         if outcome.decision is not Decision.ACCEPTED:
             return NewTap(row)
-        code, place = accepted.replay_key, self._place(scan, accepted)
-        content = self._uses[code].content
-        return NewTap(row, code, content, place.moved_by is scan, place.read_at)
+        code, place = accepted.replay_key, self._places[accepted.rider][row.network]
+        moved_to = place.now if place.moved_by is scan else None
+        return NewTap(row, code, self._uses[code].content, moved_to, place.read_at)
 
 
 def decide(
-    scan: JudgedScan,
-    accepted: Accepted,
-    place: Presence | None,
-    use: CodeUse | None,
-    debounce: timedelta,
+    scan: JudgedScan, accepted: Accepted, known: KnownState, use: CodeUse | None
 ) -> Outcome:
-    """What becomes of a scan, given the rider's presence and an earlier use of its code."""
-    answer = admit(accepted, _known(scan, place, use, debounce))
+    """What becomes of a scan, given what is known and an earlier use of its code.
+
+    Who is answered already gets the flags of the first answer, so that both look the same.
+    """
+    answer = admit(accepted, known)
     opened_offline = scan.row.reader_opened is True
     match answer:
         case Admitted(flags=()):
@@ -174,8 +189,34 @@ def decide(
             flags = (*accepted.flags, Reason.PASSBACK, READER_DIFFERED)
             return Outcome(Stored.NEW, Decision.ACCEPTED, None, flags)
         case Rejected():
-            flags = (READER_DIFFERED,) if opened_offline else ()
-            return Outcome(Stored.NEW, Decision.REFUSED, answer.reason, flags)
+            told = (READER_DIFFERED,) if opened_offline else ()
+            cloned = use is not None and use.content != accepted.content
+            told = (CLONED_DEVICE, *told) if cloned else told
+            return Outcome(Stored.NEW, Decision.REFUSED, answer.reason, told)
+
+
+_NOTHING = KnownState()
+
+
+def _known_state(
+    scan: JudgedScan,
+    accepted: Accepted,
+    place: Presence | None,
+    use: CodeUse | None,
+    rules: StateRules,
+) -> KnownState:
+    """What is known on the scan's own network."""
+    row = scan.row
+    exits = row.direction is Direction.EXIT and row.mode is None
+    if place is None and use is None and not exits:
+        return _NOTHING
+    replay = None
+    if use is not None:
+        near = use.tap.reader == scan.key.reader and abs(row.at - use.at) <= rules.debounce
+        same = near and use.content == accepted.content
+        replay = EarlierUse.SAME_READER_WITHIN_DEBOUNCE if same else EarlierUse.OTHER_SCAN
+    entered = place is not None and (place.direction is Direction.ENTRY or place.at > row.at)
+    return KnownState(replay, _passback(scan, place), missing_entry=exits and not entered)
 
 
 def _passback(scan: JudgedScan, place: Presence | None) -> bool:
@@ -185,24 +226,40 @@ def _passback(scan: JudgedScan, place: Presence | None) -> bool:
         and scan.row.mode is None
         and scan.row.direction in _ENTERING
         and place.direction in _ENTERING
-        and abs(scan.row.at - place.at) < scan.passback
+        and abs(scan.row.at - place.at) < timedelta(seconds=scan.reader.passback_s)
     )
 
 
-def _known(
-    scan: JudgedScan, place: Presence | None, use: CodeUse | None, debounce: timedelta
-) -> KnownState:
+def _travel(scan: JudgedScan, places: Iterable[_Place], rules: StateRules) -> Travel | None:
+    """Whether the rider was in another region too short a time ago, or will have been.
+
+    It closes an entry only where two clocks that were right say so; else it is a flag.
+    """
+    row, found = scan.row, None
+    for place in places:
+        seen = place.now
+        if seen is None or seen.destination == scan.reader.destination:
+            continue
+        minimum = rules.travel.between(seen.destination, scan.reader.destination, scan.key.day)
+        if abs(row.at - seen.at) < minimum:
+            certain = seen.online and _is_online(scan) and row.direction in _ENTERING
+            if certain and row.mode is None:
+                return Travel.CERTAIN
+            found = Travel.DOUBTFUL
+    return found
+
+
+def _presence(scan: JudgedScan, outcome: Outcome) -> Presence:
+    """Where an accepted scan puts its rider."""
     row = scan.row
-    replay = None
-    if use is not None:
-        near = use.tap.reader == scan.key.reader and abs(row.at - use.at) <= debounce
-        replay = EarlierUse.SAME_READER_WITHIN_DEBOUNCE if near else EarlierUse.OTHER_SCAN
-    entered = place is not None and (place.direction is Direction.ENTRY or place.at > row.at)
-    return KnownState(
-        replay,
-        passback=_passback(scan, place),
-        missing_entry=row.direction is Direction.EXIT and row.mode is None and not entered,
-    )
+    online = _is_online(scan) and Reason.CLOCK_FAULT not in outcome.flags
+    destination = scan.reader.destination
+    return Presence(row.at, row.stop, row.direction, scan.key.reader, destination, online)
+
+
+def _is_online(scan: JudgedScan) -> bool:
+    """Whether we decided, by the stamp of a reader that knows the time."""
+    return scan.row.tier == Tier.ONLINE and scan.row.uncertainty_s <= _CLOCK_RIGHT_S
 
 
 def _learn_what_the_reader_did(scan: JudgedScan, stored: StoredTap, decided: Decided) -> None:

@@ -1,4 +1,4 @@
-"""What holds at a stop and an instant: open gates, and the highest fare a ride from it may cost.
+"""What holds at a stop and an instant: open gates, the highest fare from it, the ways to others.
 
 Kept in memory and polled by version each second, like the lists.
 """
@@ -18,8 +18,9 @@ from transitpay.fares.highest import StopFares
 from transitpay.fx.ceiling import CEILING_CURRENCIES, fare_at_most
 from transitpay.journeys.station_modes import Mode, StationMode, open_gates
 from transitpay.money import Currency, Money
-from transitpay.postgres import lists, rates, station_modes, stop_fares
+from transitpay.postgres import lists, rates, station_modes, stop_fares, travel
 from transitpay.taps import EXITS, Direction
+from transitpay.travel import TravelMinimums
 
 #: Records of offline readers are judged at their own stamp, so far back.
 _BACK_DAYS = 36
@@ -35,6 +36,7 @@ class Places:
     fares: StopFares = field(default_factory=StopFares)
     modes: Sequence[StationMode] = ()
     rates: DayRates = field(default_factory=dict)
+    travel: TravelMinimums = field(default_factory=TravelMinimums)
 
     def open_gates(self, network: str, stop: str, at: datetime) -> Mode | None:
         """The mode by which the gates of the stop stand open at ``at``."""
@@ -104,14 +106,16 @@ class PlaceCache:
                 records = tuple(found)
             if today != self._rates_of:
                 day_rates = await _day_rates(conn, today)
-        if (fares, records, day_rates) != (was.fares, self._records, was.rates):
+            minimums = await travel.travel_minimums(conn)
+        state = (fares, records, day_rates, minimums)
+        if state != (was.fares, self._records, was.rates, was.travel):
             day = service_day(now)
             # Readers and operators may spell a stop in different ways.
             modes = [
                 it if it.stop is None else replace(it, stop=fares.stop_id(it.network, it.stop, day))
                 for it in records
             ]
-            self.current = Places(fares, modes, day_rates)
+            self.current = Places(fares, modes, day_rates, minimums)
         self._versions, self._records = versions, records
         # Until the log has begun it is asked each time.
         self._rates_of = today if day_rates else None

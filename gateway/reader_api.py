@@ -75,11 +75,12 @@ def tap_answer(sequence: int, outcome: Outcome) -> TapAnswer:
     """What the reader is told; a gate opens for ``accepted`` and for nothing else."""
     opens = outcome.decision is Decision.ACCEPTED
     signal: Signal = "red"
-    if outcome.decision is Decision.ALREADY_ANSWERED:
-        signal = "green"
-    elif opens:
+    text = _ACCEPTED_TEXT
+    # Who is answered already sees the first answer again, and the gate stays as it is.
+    if opens or outcome.decision is Decision.ALREADY_ANSWERED:
         signal = "amber" if outcome.flags else "green"
-    text = _ACCEPTED_TEXT if opens else _TEXTS.get(outcome.reason or "", _OTHER_TEXT)
+    else:
+        text = _TEXTS.get(outcome.reason or "", _OTHER_TEXT)
     assert outcome.decision is not None
     return TapAnswer.model_construct(
         sequence=sequence,

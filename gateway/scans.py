@@ -21,6 +21,8 @@ from transitpay.taps import RiderRef, Scan, TapKey
 
 #: The gateway and the reader disagree on this scan.
 READER_DIFFERED = "reader_differed"
+#: Another phone has drawn another code under the same counter.
+CLONED_DEVICE = "cloned_device"
 #: Why a scan is refused when the reader refused it without a reason of its own.
 READER_REFUSED = "reader_refused"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,7 +73,7 @@ class JudgedScan:
 
     row: TapRow
     opening: Accepted | None
-    passback: timedelta
+    reader: ReaderRegistration
     request: Callable[[], Mapping[str, object]] = field(repr=False)
 
     @property
@@ -119,10 +121,9 @@ def judged_scan(
         Tier.ONLINE if opened is None else Tier.BATCH, opened, request_digest(scan),
         scan.code.encode(), rider, decision, reason, flags, mode,
     )  # fmt: skip
-    passback = timedelta(seconds=reader.passback_s)
     if decision is Decision.ACCEPTED and isinstance(verdict, Accepted):
-        return JudgedScan(row, verdict, passback, request)
-    return JudgedScan(row, None, passback, request)
+        return JudgedScan(row, verdict, reader, request)
+    return JudgedScan(row, None, reader, request)
 
 
 def _first_outcome(

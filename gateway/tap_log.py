@@ -9,14 +9,14 @@ the quarantine with its reason; the rest of its group is stored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Protocol
 
 import asyncpg
 
 from gateway.database import Database
-from gateway.deciding import Decided, decide_group
+from gateway.deciding import Decided, StateRules, decide_group
 from gateway.partitions import Partitions
 from gateway.scans import JudgedScan, Outcome, Stored
 from transitpay.errors import TemporarilyUnavailable
@@ -25,7 +25,7 @@ from transitpay.postgres.tap_groups import Asked
 from transitpay.runtime.observe import EventLog
 
 #: A group that takes longer is given up; its scans may be asked again.
-GROUP_LIMIT_S = 3.0
+GROUP_LIMIT_S = 1.5
 #: Somebody else tapped with the same rider, code or sequence at the same time: read again.
 _MET = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _ATTEMPTS = 8
@@ -43,11 +43,15 @@ class PostgresLog:
     """The tap log of one database."""
 
     def __init__(
-        self, database: Database, partitions: Partitions, debounce: timedelta, log: EventLog
+        self,
+        database: Database,
+        partitions: Partitions,
+        rules: Callable[[], StateRules],
+        log: EventLog,
     ) -> None:
         self._database = database
         self._partitions = partitions
-        self._debounce = debounce
+        self._rules = rules
         self._log = log
 
     async def append(self, group: Sequence[JudgedScan]) -> list[Outcome]:
@@ -76,8 +80,10 @@ class PostgresLog:
 
     async def _store(self, group: Sequence[JudgedScan]) -> list[Outcome]:
         await self._partitions.ensure(_days(group))
-        async with self._database.connection(GROUP_LIMIT_S) as conn:
-            return await store_group(conn, group, self._debounce)
+        rules = self._rules()
+        return await self._database.run_again(
+            lambda conn: store_group(conn, group, rules), GROUP_LIMIT_S
+        )
 
     async def _store_alone(self, scan: JudgedScan) -> Outcome:
         try:
@@ -96,7 +102,7 @@ class PostgresLog:
 
 
 async def store_group(
-    conn: asyncpg.Connection, group: Sequence[JudgedScan], debounce: timedelta
+    conn: asyncpg.Connection, group: Sequence[JudgedScan], rules: StateRules
 ) -> list[Outcome]:
     """Read, decide, write; again while others are met. One outcome a scan, in the order given.
 
@@ -105,7 +111,7 @@ async def store_group(
     asked = [_asked(scan) for scan in group]
     for _ in range(_ATTEMPTS):
         known = await tap_groups.read_group(conn, asked)
-        decided = decide_group(group, known, debounce)
+        decided = decide_group(group, known, rules)
         try:
             await _write(conn, decided, group[0])
         except _MET:

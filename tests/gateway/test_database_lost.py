@@ -50,19 +50,22 @@ async def away(world: World) -> AsyncIterator[None]:
         await admin.close()
 
 
-async def test_killed_connections_cost_at_most_one_answer(world: World) -> None:
+async def until_healthy(client: TestClient[Any, Any]) -> None:
+    for _ in range(100):
+        async with client.get("/healthz") as answer:
+            if answer.status == 200:
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the gateway did not recover")
+
+
+async def test_killed_connections_cost_no_answer(world: World) -> None:
     client = await world.start()
     await world.tap(client, "mtr-in-1", world.scan("mtr-in-1", world.phone().draw(AT)))
-    await kill_connections(world)
-    body = world.scan("mtr-in-1", world.phone().draw(AT))
-    for _ in range(10):
-        async with client.post("/v1/taps", json=body, headers=world.auth("mtr-in-1")) as answer:
-            assert answer.status in (200, 503)
-            if answer.status == 200:
-                assert (await answer.json())["open"] is True
-                return
-            assert answer.headers["Retry-After"] == "1"
-    raise AssertionError("the gateway did not recover")
+    for _ in range(5):
+        await kill_connections(world)
+        body = world.scan("mtr-in-1", world.phone().draw(AT))
+        assert (await world.tap(client, "mtr-in-1", body))["open"] is True
 
 
 async def test_connections_killed_under_load_lose_nothing_that_was_answered(world: World) -> None:
@@ -105,9 +108,8 @@ async def test_a_database_that_is_away_is_a_quick_503_and_comes_back(world: Worl
             assert answer.status == 503
         async with client.get("/metrics") as answer:
             assert answer.status == 200
+    await until_healthy(client)
     assert (await world.tap(client, "mtr-in-1", body))["open"] is True
-    async with client.get("/healthz") as answer:
-        assert answer.status == 200
 
 
 async def test_a_gateway_started_without_its_database_waits_for_it(world: World) -> None:
@@ -117,11 +119,7 @@ async def test_a_gateway_started_without_its_database_waits_for_it(world: World)
         await client.start_server()
         async with client.get("/healthz") as answer:
             assert answer.status == 503
-    for _ in range(40):
-        async with client.get("/healthz") as answer:
-            if answer.status == 200:
-                break
-        await asyncio.sleep(0.1)
+    await until_healthy(client)
     body = world.scan("mtr-in-1", world.phone().draw(AT))
     assert (await world.tap(client, "mtr-in-1", body))["open"] is True
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from gateway.deciding import decide_group
+from gateway.deciding import StateRules, decide_group
 from gateway.scans import JudgedScan, Outcome
 from transitpay.postgres.tap_groups import CodeUse, Known, NewTap, Presence
 from transitpay.postgres.taps import StoredTap, TapRow
@@ -31,7 +31,7 @@ class MemoryTapLog:
 
     def append(self, group: Sequence[JudgedScan]) -> list[Outcome]:
         """Store and decide a group at once; outcomes in the order given."""
-        decided = decide_group(group, self._known(group), self.debounce)
+        decided = decide_group(group, self._known(group), StateRules(self.debounce))
         for new in decided.new:
             self._store(new)
         for key, settled in decided.settled.items():
@@ -69,7 +69,6 @@ class MemoryTapLog:
         self.taps[row.key] = row
         if new.code is not None:
             self.uses[new.code] = CodeUse(row.key, row.at, new.content)
-        if new.moves:
+        if new.place is not None:
             assert row.rider is not None
-            place = Presence(row.at, row.stop, row.direction, row.key.reader)
-            self.places.setdefault(row.rider, {})[row.network] = place
+            self.places.setdefault(row.rider, {})[row.network] = new.place

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.deciding import StateRules
 from gateway.scans import JudgedScan, Stored, judged_scan
 from gateway.tap_log import store_group
 from transitpay.money import HKD
@@ -133,7 +134,7 @@ async def test_random_groups_have_the_same_outcomes_in_memory_and_in_postgresql(
     seen: set[Stored] = set()
     for _ in range(30):
         group = scans.group()
-        told = await store_group(conn, group, DEBOUNCE)
+        told = await store_group(conn, group, StateRules(DEBOUNCE))
         assert memory.append(group) == told
         seen |= {outcome.stored for outcome in told}
     assert seen == {Stored.NEW, Stored.KNOWN, Stored.CONFLICT}

@@ -41,12 +41,18 @@ class CodeUse:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Where a rider's slot was seen last on a network."""
+    """Where a rider's slot was seen last on a network.
+
+    ``destination`` is the region; ``online`` says that the gateway decided and the reader's clock
+    was right.
+    """
 
     at: datetime
     stop: str
     direction: Direction
     reader: str
+    destination: int
+    online: bool
 
 
 @dataclass(slots=True)
@@ -62,14 +68,14 @@ class Known:
 class NewTap:
     """A tap to be stored with its final decision.
 
-    An accepted one spends ``code``. One that ``moves`` puts its rider's slot where it was read,
+    An accepted one spends ``code``. One with a ``place`` puts its rider's slot there,
     provided that the rider still stands where he stood at ``since`` (None = nowhere yet).
     """
 
     row: TapRow
     code: ReplayKey | None = None
     content: bytes = b""
-    moves: bool = False
+    place: Presence | None = None
     since: datetime | None = None
 
 
@@ -77,7 +83,7 @@ class NewTap:
 _READ = """
 select g.n, t.request_digest, t.tier, t.reader_opened, t.issuer, t.rider_id, t.slot, t.decision,
     t.reason, t.flags, u.tapped_day, u.reader, u.sequence, u.at, u.content, u.flags,
-    p.network, p.at, p.stop, p.direction, p.reader
+    p.network, p.at, p.stop, p.direction, p.reader, p.destination, p.online
 from unnest($1::date[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::smallint[],
     $7::bytea[], $8::bigint[], $9::bigint[], $10::int[]) with ordinality
     as g (tapped_day, reader, sequence, issuer, rider_id, slot, device_key, not_before, serial,
@@ -123,7 +129,7 @@ async def read_group(conn: asyncpg.Connection, asked: Sequence[Asked]) -> Known:
         if row[10] is not None and one.code is not None:
             known.uses[one.code] = CodeUse(TapKey(*row[10:13]), row[13], row[14], tuple(row[15]))
         if row[16] is not None and one.rider is not None:
-            place = Presence(row[17], row[18], Direction(row[19]), row[20])
+            place = Presence(row[17], row[18], Direction(row[19]), *row[20:23])
             known.places.setdefault(one.rider, {})[row[16]] = place
     return known
 
@@ -147,17 +153,17 @@ with g as materialized (
         $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[],
         $13::text[], $14::boolean[], $15::bytea[], $16::bytea[], $17::text[], $18::text[],
         $19::smallint[], $20::text[], $21::text[], $22::text[], $23::bytea[], $24::bigint[],
-        $25::bigint[], $26::int[], $27::bytea[], $28::smallint[], $29::boolean[],
-        $30::timestamptz[], $31::text[])
+        $25::bigint[], $26::int[], $27::bytea[], $28::smallint[], $29::smallint[],
+        $30::boolean[], $31::timestamptz[], $32::text[])
     as g (tapped_day, reader, sequence, at, uncertainty_s, operator, network, stop, direction,
         route, vehicle, stage_fare_minor, tier, reader_opened, request_digest, code, issuer,
         rider_id, slot, decision, reason, flags, device_key, not_before, serial, counter, content,
-        shard, moves, since, mode)
+        shard, destination, online, since, mode)
 ), stored as (
     insert into tap (tapped_day, reader, sequence, at, received_at, uncertainty_s, operator,
         network, stop, direction, route, vehicle, stage_fare_minor, tier, reader_opened,
         request_digest, code, issuer, rider_id, slot, decision, reason, flags, mode)
-    select tapped_day, reader, sequence, at, $32, uncertainty_s, operator,
+    select tapped_day, reader, sequence, at, $33, uncertainty_s, operator,
         network, stop, direction, route, vehicle, stage_fare_minor, tier, reader_opened,
         request_digest, code, issuer, rider_id, slot, decision, reason,
         string_to_array(flags, ','), mode
@@ -169,16 +175,17 @@ with g as materialized (
         sequence, at
     from g where device_key is not null order by not_before, device_key, serial, counter
 ), moved as (
-    insert into presence as p (issuer, rider_id, slot, network, at, stop, direction, reader, since)
-    select issuer, rider_id, slot, network, at, stop, direction, reader, since
-    from g where moves order by issuer, rider_id, slot, network
+    insert into presence as p (issuer, rider_id, slot, network, at, stop, direction, reader,
+        destination, online, since)
+    select issuer, rider_id, slot, network, at, stop, direction, reader, destination, online, since
+    from g where destination is not null order by issuer, rider_id, slot, network
     on conflict (issuer, rider_id, slot, network) do update
     set at = case when p.at = excluded.since then excluded.at else seen_meanwhile() end,
         stop = excluded.stop, direction = excluded.direction, reader = excluded.reader,
-        since = excluded.since
+        destination = excluded.destination, online = excluded.online, since = excluded.since
 )
 insert into tap_inbox (shard, issuer, rider_id, due_at)
-select shard, issuer, rider_id, $32 from g where shard is not null
+select shard, issuer, rider_id, $33 from g where shard is not null
 """
 
 
@@ -194,7 +201,7 @@ async def write_group(
 
 
 def _tap_row(it: NewTap) -> tuple[object, ...]:
-    row, code = it.row, it.code
+    row, code, place = it.row, it.code, it.place
     key, rider = row.key, row.rider
     return (
         key.day, key.reader, key.sequence, row.at, row.uncertainty_s, row.operator, row.network,
@@ -205,5 +212,5 @@ def _tap_row(it: NewTap) -> tuple[object, ...]:
         *((code.device_key, code.not_before, code.serial, code.counter) if code else _NO_CODE),
         it.content if code else None,
         shard_of(rider.issuer, rider.rider_id) if rider and code else None,
-        it.moves, it.since, row.mode,
+        place.destination if place else None, place.online if place else None, it.since, row.mode,
     )  # fmt: skip

@@ -114,13 +114,16 @@ with g as materialized (
         sequence, at
     from g where device_key is not null order by not_before, device_key, serial, counter
 ), moved as (
-    insert into presence as p (issuer, rider_id, slot, network, at, stop, direction, reader)
-    select distinct on (issuer, rider_id, slot, network) issuer, rider_id, slot, network, at, stop,
-        direction, reader
-    from g where moves order by issuer, rider_id, slot, network, at desc
+    insert into presence as p (issuer, rider_id, slot, network, at, stop, direction, reader,
+        destination, online)
+    select distinct on (g.issuer, g.rider_id, g.slot, g.network) g.issuer, g.rider_id, g.slot, g.network,
+        g.at, g.stop, g.direction, g.reader, r.destination, false
+    from g join reader r on r.id = g.reader
+    where moves order by g.issuer, g.rider_id, g.slot, g.network, g.at desc
     on conflict (issuer, rider_id, slot, network) do update
     set at = excluded.at, stop = excluded.stop, direction = excluded.direction,
-        reader = excluded.reader, since = p.at
+        reader = excluded.reader, destination = excluded.destination, online = excluded.online,
+        since = p.at
     where p.at < excluded.at
 )
 insert into tap_inbox (shard, issuer, rider_id, due_at)

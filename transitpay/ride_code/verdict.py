@@ -140,6 +140,16 @@ class EarlierUse(StrEnum):
     SAME_READER_WITHIN_DEBOUNCE = "same_reader_within_debounce"
 
 
+class Travel(StrEnum):
+    """What a tier makes of a rider who was in another region too short a time ago.
+
+    ``certain``: at an entry, of two taps decided online by readers whose clocks were right.
+    """
+
+    DOUBTFUL = "doubtful"
+    CERTAIN = "certain"
+
+
 @dataclass(frozen=True, slots=True)
 class KnownState:
     """What this tier knows of other taps; the defaults say that it knows of none.
@@ -151,6 +161,7 @@ class KnownState:
     replay: EarlierUse | None = None
     passback: bool = False
     missing_entry: bool = False
+    travel: Travel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +239,15 @@ def admit(accepted: Accepted, known: KnownState) -> Admitted | Rejected:
         return Rejected(Reason.REPLAY, accepted.code)
     if known.passback:
         return Rejected(Reason.PASSBACK, accepted.code)
-    if not known.missing_entry:
+    if known.travel is Travel.CERTAIN:
+        return Rejected(Reason.IMPOSSIBLE_TRAVEL, accepted.code)
+    found = [Reason.IMPOSSIBLE_TRAVEL] if known.travel else []
+    if known.missing_entry:
+        found.append(Reason.MISSING_ENTRY)
+    if not found:
         return Admitted(accepted, accepted.flags)
     order = list(Reason).index
-    return Admitted(accepted, tuple(sorted({*accepted.flags, Reason.MISSING_ENTRY}, key=order)))
+    return Admitted(accepted, tuple(sorted({*accepted.flags, *found}, key=order)))
 
 
 def _key_and_times(
