@@ -67,19 +67,28 @@ class Database:
         Raises: TemporarilyUnavailable (``database_unavailable``; at once while it is away), or a
         constraint's own error.
         """
+        async with self.connection(limit_s) as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
+
+    @asynccontextmanager
+    async def connection(self, limit_s: float = CALL_LIMIT_S) -> AsyncIterator[asyncpg.Connection]:
+        """A connection whose statements commit by themselves.
+
+        Raises: as ``transaction``.
+        """
         self._refuse_while_away()
         try:
             async with self._lease(limit_s) as connection:
-                transaction = connection.transaction()
-                await transaction.start()
-                try:
-                    yield connection
-                except asyncio.CancelledError:
-                    raise
-                except BaseException:
-                    await transaction.rollback()
-                    raise
-                await transaction.commit()
+                yield connection
         except TemporarilyUnavailable as error:
             self._note(error)
             raise
@@ -89,13 +98,14 @@ class Database:
     ) -> _T:
         """What ``work`` returned on a connection whose statements commit by themselves.
 
-        When the connection is lost it is done again on another one, so twice must be once.
+        When the connection is lost it is done again on another one, so twice must be once; a
+        server that was started again has closed them all.
 
         Raises: as ``transaction``.
         """
         self._refuse_while_away()
         begun = asyncio.get_running_loop().time()
-        for again in (True, False):
+        for again in range(self._max_size, -1, -1):
             try:
                 async with self._lease(limit_s) as connection:
                     return await work(connection)
@@ -104,7 +114,7 @@ class Database:
                     continue
                 self._note(error)
                 raise
-        raise AssertionError("the second attempt returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     @asynccontextmanager
     async def _lease(self, limit_s: float) -> AsyncIterator[asyncpg.Connection]:

@@ -116,8 +116,9 @@ with g as materialized (
 ), moved as (
     insert into presence as p (issuer, rider_id, slot, network, at, stop, direction, reader,
         destination, online)
-    select distinct on (g.issuer, g.rider_id, g.slot, g.network) g.issuer, g.rider_id, g.slot, g.network,
-        g.at, g.stop, g.direction, g.reader, r.destination, false
+    select distinct on (g.issuer, g.rider_id, g.slot, g.network)
+        g.issuer, g.rider_id, g.slot, g.network, g.at, g.stop, g.direction, g.reader,
+        r.destination, false
     from g join reader r on r.id = g.reader
     where moves order by g.issuer, g.rider_id, g.slot, g.network, g.at desc
     on conflict (issuer, rider_id, slot, network) do update
