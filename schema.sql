@@ -373,6 +373,7 @@ create table tap (
     primary key (tapped_day, reader, sequence)
 ) partition by range (tapped_day);
 create index tap_rider on tap (issuer, rider_id, at) where decision = 'accepted';
+create index tap_refused on tap (issuer, rider_id, at) where decision = 'refused';
 
 -- One row a ride code that opened: the replay protection. Partitioned by not_before, which is
 -- inside the signed bytes, so that a code always meets its own earlier use.

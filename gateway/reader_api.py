@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from gateway.record_api import told_of
 from gateway.recording import Recording, record_of
 from gateway.scans import Decision, JudgedScan, Outcome, Stored
@@ -15,30 +13,16 @@ from gateway.tap_models import (
     Signal,
     TapAnswer,
     TapRequest,
-    Texts,
 )
+from gateway.texts import ACCEPTED, refusal_text
 from gateway.web import LARGE_BODY, Call, Route
 from transitpay.errors import Conflict, RuleViolation
 from transitpay.postgres import reader_keys, reference
 from transitpay.postgres.reference import ReaderRegistration, Role
-from transitpay.ride_code.reasons import RULES, Language, Reason
 from transitpay.ride_code.rejudgement import TodaysLists
 from transitpay.ride_code.verdict import ReaderRules
 
 _READERS = frozenset({Role.READER})
-_WELCOME = ("請通過", "请通过", "Please pass.")
-_REFUSED = ("請聯絡職員", "请联系工作人员", "See staff.")
-
-
-def _texts(texts: Sequence[str]) -> Texts:
-    by_language = dict(zip(Language, texts, strict=True))
-    return Texts.model_validate({language.value: text for language, text in by_language.items()})
-
-
-#: Reason (None = accepted) -> what the rider reads, made once.
-_TEXTS = {reason.value: _texts(rule.texts) for reason, rule in RULES.items()}
-_ACCEPTED_TEXT = _texts(_WELCOME)
-_OTHER_TEXT = _texts(_REFUSED)
 
 
 def _reader(call: Call) -> ReaderRegistration:
@@ -75,12 +59,12 @@ def tap_answer(sequence: int, outcome: Outcome) -> TapAnswer:
     """What the reader is told; a gate opens for ``accepted`` and for nothing else."""
     opens = outcome.decision is Decision.ACCEPTED
     signal: Signal = "red"
-    text = _ACCEPTED_TEXT
+    text = ACCEPTED
     # Who is answered already sees the first answer again, and the gate stays as it is.
     if opens or outcome.decision is Decision.ALREADY_ANSWERED:
         signal = "amber" if outcome.flags else "green"
     else:
-        text = _TEXTS.get(outcome.reason or "", _OTHER_TEXT)
+        text = refusal_text(outcome.reason)
     assert outcome.decision is not None
     return TapAnswer.model_construct(
         sequence=sequence,
@@ -189,4 +173,3 @@ ROUTES = (
         answer=ReaderConfig,
     ),
 )  # fmt: skip
-assert set(_TEXTS) == {reason.value for reason in Reason}

@@ -8,10 +8,15 @@ import asyncpg
 
 from gateway.paging import next_cursor, page, read_cursor
 from gateway.problems import not_found
+from gateway.texts import refusal_text
 from gateway.wallet_models import (
+    DenialAnswer,
     DestinationRequest,
     EnrolRequest,
     PageQuery,
+    Refusal,
+    RefusalsAnswer,
+    RefusalsQuery,
     Ride,
     RiderAnswer,
     RidesAnswer,
@@ -19,7 +24,7 @@ from gateway.wallet_models import (
 )
 from gateway.web import Call, Route
 from transitpay.destinations import DESTINATIONS, destination_number
-from transitpay.postgres import records, riders
+from transitpay.postgres import denials, records, riders
 from transitpay.postgres.reference import Role
 from transitpay.postgres.riders import Rider
 
@@ -84,6 +89,25 @@ async def rides(call: Call) -> RidesAnswer:
     )
 
 
+async def refusals(call: Call) -> RefusalsAnswer:
+    """The rider's last refused scans with the text of the gate, and a denial that stands."""
+    asked, wallet, rider_id = call.query_as(RefusalsQuery), call.participant, _rider_id(call)
+    async with call.services.database.transaction() as conn:
+        if await riders.rider(conn, wallet, rider_id) is None:
+            raise not_found("rider")
+        rows = await records.refusals(conn, wallet, rider_id, asked.limit)
+        it = await denials.denial(conn, wallet, rider_id)
+    denied = it.owes or it.revoked_serial is not None
+    return RefusalsAnswer(
+        refusals=[Refusal(**row, text=refusal_text(row["reason"])) for row in rows],
+        denial=DenialAnswer(
+            through_serial=it.serial, debt=it.debt_reason, revoked=it.revoked_reason
+        )
+        if denied
+        else None,
+    )
+
+
 def _rider_id(call: Call) -> str:
     return call.request.match_info["rider_id"]
 
@@ -112,5 +136,9 @@ ROUTES = (
     Route(
         "GET", f"{_RIDERS}/rides", rides, "A rider's journeys and charges", _WALLETS,
         query=PageQuery, answer=RidesAnswer, errors=("not_found", "bad_cursor"),
+    ),
+    Route(
+        "GET", f"{_RIDERS}/refusals", refusals, "A rider's last refused scans, for support",
+        _WALLETS, query=RefusalsQuery, answer=RefusalsAnswer, errors=("not_found",),
     ),
 )  # fmt: skip

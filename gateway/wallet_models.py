@@ -1,4 +1,4 @@
-"""What wallets send and get: riders, destinations, rides."""
+"""What wallets send and get: riders, destinations, rides, refusals."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from gateway.fields import Cursor, Incoming, Instant, Outgoing, PageLimit, Word
+from gateway.tap_models import Texts
 
 Destination = Literal["hong-kong", "shenzhen", "guangzhou", "zhongshan", "foshan"]
 AccessToken = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$", repr=False)]
@@ -86,3 +87,38 @@ class RidesAnswer(Outgoing):
 
     rides: list[Ride]
     next_cursor: str | None
+
+
+class RefusalsQuery(Incoming):
+    """How many of the last ones."""
+
+    limit: PageLimit = 20
+
+
+class Refusal(Outgoing):
+    """A scan that opened no gate, and what the rider read there."""
+
+    at: Instant
+    network: str
+    stop: str
+    direction: str
+    reason: str
+    text: Texts
+
+
+class DenialAnswer(Outgoing):
+    """Why codes of the rider are refused everywhere: serials up to ``through_serial``.
+
+    ``debt`` is why no new authorisation is given; ``revoked`` why a phone was revoked.
+    """
+
+    through_serial: int
+    debt: str | None
+    revoked: str | None
+
+
+class RefusalsAnswer(Outgoing):
+    """Newest first; ``denial`` is null for a rider in good standing."""
+
+    refusals: list[Refusal]
+    denial: DenialAnswer | None

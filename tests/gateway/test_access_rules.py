@@ -35,6 +35,7 @@ TABLE = {
     "GET /v1/wallet/issuer-keys": "wallet",
     "POST /v1/riders/{rider_id}/revocations": "wallet",
     "GET /v1/riders/{rider_id}/rides": "wallet",
+    "GET /v1/riders/{rider_id}/refusals": "wallet",
     "POST /v1/operator/refunds": "operator",
     "GET /v1/operator/journeys": "operator",
     "GET /v1/operator/statements": "operator",

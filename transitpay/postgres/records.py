@@ -65,6 +65,20 @@ async def operator_journeys(
     return [dict(row) for row in await conn.fetch(_JOURNEYS, operator, day, at, id_, limit)]
 
 
+_REFUSALS = """
+select at, network, stop, direction, reason
+from tap
+where issuer = $1 and rider_id = $2 and decision = 'refused'
+order by at desc, reader, sequence desc
+limit $3
+"""
+
+
+async def refusals(conn: asyncpg.Connection, issuer: str, rider_id: str, limit: int) -> list[Row]:
+    """The rider's last refused scans, newest first, of codes proved to be the rider's."""
+    return [dict(row) for row in await conn.fetch(_REFUSALS, issuer, rider_id, limit)]
+
+
 _JOURNEY_OPERATOR = """
 select operator from journey where id = $1
 """
