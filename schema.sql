@@ -213,7 +213,7 @@ create table issuer_key (
 create table issuer_key_request (
     key_id int not null primary key check (key_id between 1 and 65535),
     issuer text not null references participant,
-    algorithm text not null check (algorithm in ('ES256', 'Ed25519', 'SM2')),
+    algorithm text not null check (algorithm in ('ES256', 'Ed25519')),
     public_key bytea not null unique,
     destinations int not null,
     modes int not null,

@@ -8,11 +8,9 @@ from typing import Any
 from gateway_world import AT, World
 
 from gateway.app import SERVICES
-from transitpay.postgres import lists
 from transitpay.postgres.reference import Participant
 from transitpay.ride_code.mot import layout
 from transitpay.ride_code.signing import Algorithm
-from transitpay.ride_code.trust_list import IssuerKey
 from transitpay.runtime import access
 from transitpay.sandbox.mot_issuer import SandboxIssuer, SandboxSm2Key, draw
 from transitpay.taps import Direction
@@ -37,11 +35,11 @@ class Card:
         """The root stands in the trust list, and two gates of Shenzhen in the register."""
         conn = await world.db.connect("transitpay_gateway")
         await access.enrol_participant(conn, Participant(ISSUER, "wallet", ISSUER, "CNY"), AT)
-        root = IssuerKey(
-            layout.INTEROPERABLE_ROOTS + 3, Algorithm.SM2, self.issuer.root.public.data, ISSUER,
-            0b10, 0b11, AT - timedelta(1), AT + timedelta(365),
+        await access.enrol_issuer_key(
+            conn, ISSUER, layout.INTEROPERABLE_ROOTS + 3, world.key_folder, AT - timedelta(1),
+            destinations=0b10, modes=0b11, algorithm=Algorithm.SM2,
+            public_key=self.issuer.root.public.data,
         )  # fmt: skip
-        assert await lists.put_issuer_key(conn, root, AT)
         for name, direction in (("szt-in", Direction.ENTRY), ("szt-out", Direction.EXIT)):
             await world.reader(conn, name, "mtr", direction, destination=1, passback_s=0)
 
