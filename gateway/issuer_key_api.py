@@ -33,7 +33,7 @@ class KeyProposalRequest(Incoming):
     """A key with which you sign authorisations, and the rights that it should have.
 
     ``public_key`` is in lower-case hex: 33 bytes (ES256) or 32 (Ed25519); ``proof`` its signature
-    over the message of docs/ride-code.md, 64 bytes.
+    over the message of docs/reference/http-api.md, 64 bytes.
     """
 
     algorithm: Literal["ES256", "Ed25519"]
