@@ -19,6 +19,7 @@ from transitpay.postgres.reference import ReaderRegistration
 from transitpay.postgres.taps import TapRow
 from transitpay.postgres.uploads import RecordRow
 from transitpay.ride_code.reasons import Reason
+from transitpay.ride_code.received import text_of
 from transitpay.ride_code.record import (
     BootRecord,
     DecidedBy,
@@ -98,7 +99,7 @@ class Recording:
     def _scan(self, it: ScanRecord) -> Scan:
         place = it.place
         return Scan(
-            self.reader.id, it.sequence, it.at, it.code.decode("utf-8", "surrogateescape"),
+            self.reader.id, it.sequence, it.at, text_of(it.code),
             it.direction, self.reader.network, place.stop or self.reader.stop, it.uncertainty_s,
             place.route, place.vehicle, it.stage_fare_minor,
         )  # fmt: skip
