@@ -1,17 +1,14 @@
-"""A phone's code crosses the air as an image, and a reader gives each scan its sequence once."""
+"""A phone draws codes without a network, and a code crosses the air as an image."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from transitpay.clock import ManualClock
+from transitpay.clock import day_start
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.money import CNY
 from transitpay.ride_code import layout
@@ -19,8 +16,7 @@ from transitpay.ride_code.keys import generate_issuer_key
 from transitpay.ride_code.signing import device_accepts, load_point, sign_authorisation
 from transitpay.runtime.tariff_folder import load_book
 from transitpay.sandbox import optics
-from transitpay.sandbox.gate import Reader, TapAnswer
-from transitpay.sandbox.lists_mirror import ListsMirror
+from transitpay.sandbox.coverage import plan_coverage
 from transitpay.sandbox.phones import Phone, SignedAuthorisation
 from transitpay.sandbox.places import Places, make_places
 from transitpay.sandbox.riders import Case, all_scans, plan_day
@@ -106,64 +102,16 @@ def test_two_thousand_riders_are_planned_within_a_second(places: Places) -> None
     assert time.monotonic() - started < 1
 
 
-@dataclass
-class FakeWire:
-    """A gateway that answers as it is told."""
-
-    answers: list[tuple[int, Any]]
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    async def post(self, path: str, token: str, body: dict[str, Any]) -> tuple[int, Any]:
-        self.asked.append((path, dict(body)))
-        return self.answers.pop(0) if self.answers else (0, None)
-
-
-def reader(places: Places, wire: FakeWire, *, online: bool, told: list[TapAnswer]) -> Reader:
-    place = places.metro[1][0][1] if online else places.buses[1][0]
-    return Reader(place, "token", wire, ManualClock(NOON), ListsMirror({}), told.append)
-
-
-async def test_a_scan_is_asked_again_under_its_sequence_until_it_is_answered(
-    places: Places,
-) -> None:
-    accepted = {"sequence": 1, "decision": "accepted", "open": True, "reason": None}
-    wire, told = FakeWire([(0, None), (503, {}), (200, accepted)]), list[TapAnswer]()
-    gate = reader(places, wire, online=True, told=told)
-    seen = await gate.scan("TP1:", NOON)
-    assert seen.opened and seen.acknowledged and gate.waiting == 0
-    assert len(wire.asked) == 3
-    assert wire.asked[0] == wire.asked[1] == wire.asked[2]
-    assert [(it.sequence, it.decision) for it in told] == [(1, "accepted")]
-
-
-async def test_what_is_not_acknowledged_is_kept_and_uploaded_later(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("transitpay.sandbox.gate.ONLINE_LIMIT_S", 0.05)
-    result = {"sequence": 1, "at": NOON.isoformat(), "stored": "new"}
-    told = list[TapAnswer]()
-    wire = FakeWire([])
-    gate = reader(places, wire, online=True, told=told)
-    seen = await gate.scan("TP1:", NOON)
-    assert not seen.opened and not seen.acknowledged
-    assert gate.waiting == 1 and not told
-    assert not await gate.upload()
-    wire.answers = [(200, {"results": [result | {"decision": "refused", "reason": "unreadable"}]})]
-    assert await gate.upload()
-    path, body = wire.asked[-1]
-    assert path == "/v1/taps/batch"
-    assert body["records"][0]["opened"] is False
-    assert [it.decision for it in told] == ["refused"]
-
-
-async def test_a_reader_never_reports_past_a_scan_that_is_planned_or_unsent(
-    places: Places,
-) -> None:
-    gate = reader(places, FakeWire([]), online=False, told=[])
-    assert gate.through_at() == NOON
-    gate.expect(NOON - timedelta(minutes=5), 7)
-    assert gate.through_at() < NOON - timedelta(minutes=5)
-    await gate.scan("TP1:", NOON - timedelta(minutes=5))
-    gate.over(7)
-    assert gate.through_at() < NOON - timedelta(minutes=5)
-    await asyncio.sleep(0)
+def test_buses_reach_the_network_at_termini_and_some_gates_lose_it(places: Places) -> None:
+    planned = plan_coverage(places.readers, 1, DAY)
+    assert planned == plan_coverage(places.readers, 1, DAY)
+    assert planned != plan_coverage(places.readers, 2, DAY)
+    gates = [planned[it.reader] for it in places.readers if it.online]
+    losing = [it for it in gates if it.gaps]
+    assert 0 < len(losing) < len(gates) / 2
+    night = day_start(DAY) + timedelta(hours=22)
+    for bus in (planned[it.reader] for it in places.readers if not it.online):
+        begin, end = bus.gaps[3]
+        assert bus.reaches(begin - timedelta(seconds=1)) and not bus.reaches(begin)
+        assert not bus.reaches(end - timedelta(seconds=1)) and bus.reaches(end)
+        assert bus.reaches(night)

@@ -16,8 +16,8 @@ from transitpay.clock import LOCAL_ZONE
 from transitpay.errors import MalformedInput
 from transitpay.runtime.config import Settings
 from transitpay.runtime.supervisor import wait_for_signal
-from transitpay.sandbox.day import Diary
 from transitpay.sandbox.demo import DemoOptions, run_demo
+from transitpay.sandbox.diary import Diary
 from transitpay.sandbox.outcome import Outcome
 from transitpay.sandbox.town import Town
 

@@ -12,6 +12,7 @@ def show(totals: Totals, console: Console) -> None:
     """All tables, in the order in which a tap becomes settled money."""
     for table in (
         _taps(totals),
+        _gates(totals),
         _journeys(totals),
         charges(totals),
         _fx(totals),
@@ -30,6 +31,23 @@ def _taps(totals: Totals) -> Table:
             table.add_row(decision, "", str(taps[decision]))
     for reason, number in totals["refusals"].items():
         table.add_row("refused", reason, str(number))
+    return table
+
+
+def _gates(totals: Totals) -> Table:
+    """Who decided, what came late, which lists were taken, and what we differ about."""
+    table = new_table("Gates", "what", "", "scans:")
+    gates = totals["gates"]
+    for who, number in gates["decided_by"].items():
+        table.add_row(
+            "decided by", "the gateway" if who == "gateway" else "the reader", str(number)
+        )
+    longest = f"longest {gates['longest_delivery_minutes']} min"
+    table.add_row("delivered late", longest, str(gates["delivered_late"]))
+    for row in gates["differences"]:
+        table.add_row(row["difference"], f"liable: {row['liable']}", str(row["scans"]))
+    for taken, number in gates["lists_taken"].items():
+        table.add_row("list taken", taken, f"{number} x")
     return table
 
 

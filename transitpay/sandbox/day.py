@@ -7,9 +7,7 @@ business instants, so the same seed gives the same journeys; the clock only says
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import aiohttp
@@ -17,33 +15,22 @@ import aiohttp
 from transitpay.clock import Clock
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.sandbox import optics
-from transitpay.sandbox.gate import HttpWire, Reader, TapAnswer
-from transitpay.sandbox.lists_mirror import ListsMirror
+from transitpay.sandbox.coverage import plan_coverage
+from transitpay.sandbox.diary import Diary
+from transitpay.sandbox.gate import SandboxReader
+from transitpay.sandbox.gate_lists import GateLists
 from transitpay.sandbox.phones import Phone
 from transitpay.sandbox.riders import Case, PlannedRider, PlannedScan
 from transitpay.sandbox.town import Town
+from transitpay.sandbox.wire import HttpWire
 
-_REPORT_EACH_S = 1.0
-_LISTS_EACH_S = 3.0
+_TEND_EACH_S, _A_MOMENT_S = 1.0, 0.01
+#: How many readers start, or speak to the gateway in the background, at once.
+_AT_ONCE = 8
 _FLUSH_LIMIT_S = 30.0
 _FLUSH_POLL_S = 0.2
 #: How old a code is when it is shown: fresh ones 2-20 s, a picture of one ten minutes.
 _STALE_AGE = timedelta(minutes=10)
-
-
-@dataclass(slots=True)
-class Diary:
-    """What happened at the readers: scans made, answers of the gateway, codes drawn."""
-
-    scans: int = 0
-    codes: int = 0
-    latest_lag_s: float = 0.0
-    answers: dict[tuple[str, int], TapAnswer] = field(default_factory=dict)
-    cases: Counter[str] = field(default_factory=Counter)
-
-    def acknowledged(self, answer: TapAnswer) -> None:
-        """The gateway has answered for this scan."""
-        self.answers[(answer.reader, answer.sequence)] = answer
 
 
 class RidingDay:
@@ -63,12 +50,13 @@ class RidingDay:
         self._session = session
         self._on_scan = on_scan
         self._clock: Clock = town.clock
-        self._lists = ListsMirror(town.list_roots)
-        wire = HttpWire(session, town.gateway_url)
+        wire, roots = HttpWire(session, town.gateway_url), town.list_roots
+        coverage = plan_coverage(town.places.readers, town.plan.seed, town.plan.first_day)
         self.readers = {
-            place.reader: Reader(
-                place, town.tokens.readers[place.reader], wire, town.clock, self._lists,
-                self.diary.acknowledged,
+            place.reader: SandboxReader(
+                place, town.tokens.readers[place.reader], wire, town.clock,
+                coverage[place.reader], GateLists(place.reader, roots), self.diary,
+                town.plan.folder / "readers" / place.reader,
             )
             for place in town.places.readers
         }  # fmt: skip
@@ -76,6 +64,18 @@ class RidingDay:
         for number, rider in enumerate(riders):
             for n, scan in enumerate(rider.scans):
                 self.readers[scan.place.reader].expect(scan.at, _ticket(number, n))
+
+    async def open_gates(self) -> None:
+        """Every reader enrols its key, fetches its lists and starts.
+
+        Raises: TemporarilyUnavailable (``reader_not_enrolled``, ``no_reader_lists``).
+        """
+        await _each(reader.start for reader in self.readers.values())
+
+    def close_gates(self) -> None:
+        """Every reader ends in good order."""
+        for reader in self.readers.values():
+            reader.close()
 
     async def run(self) -> Diary:
         """Ride the whole day; returns when every scan is made and acknowledged.
@@ -93,27 +93,23 @@ class RidingDay:
         raise TemporarilyUnavailable("readers_not_empty", f"scans were not taken: {left}")
 
     async def report(self) -> None:
-        """Upload what readers decided alone and say how far they are, until cancelled."""
-        rounds = 0
-        while True:
-            if rounds % round(_LISTS_EACH_S / _REPORT_EACH_S) == 0:
-                await self._fetch_lists()
+        """Deliver records, report and fetch lists, until cancelled."""
+        turns = asyncio.Semaphore(_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
             for reader in self.readers.values():
-                if reader.waiting:
-                    await reader.upload()
-                await reader.heartbeat()
-            rounds += 1
-            await asyncio.sleep(_REPORT_EACH_S)
+                group.create_task(self._keep(reader, turns))
 
-    async def _fetch_lists(self) -> None:
-        token = next(iter(self._town.tokens.readers.values()))
-        try:
-            async with asyncio.timeout(3):
-                await self._lists.fetch(
-                    self._session, self._town.gateway_url, token, self._clock.now()
-                )
-        except (aiohttp.ClientError, TimeoutError):
-            return
+    async def _keep(self, reader: SandboxReader, turns: asyncio.Semaphore) -> None:
+        """Tend a reader each second, and at once when its network comes back."""
+        while True:
+            async with turns:
+                await reader.tend()
+            pause_s = _TEND_EACH_S
+            back_at = reader.coverage.back_at(self._clock.now())
+            if back_at is not None:
+                away_s = (back_at - self._clock.now()).total_seconds() / self._clock.speed
+                pause_s = min(pause_s, max(away_s, 0.0) + _A_MOMENT_S)
+            await asyncio.sleep(pause_s)
 
     async def _live(self, number: int, rider: PlannedRider) -> None:
         phone = self._phones[rider.account]
@@ -150,6 +146,19 @@ class RidingDay:
         self.diary.latest_lag_s = max(self.diary.latest_lag_s, lag_s)
         if lag_s < 0:
             await asyncio.sleep(-lag_s)
+
+
+async def _each(calls: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Make these calls, a few at once."""
+    waiting = iter(calls)
+
+    async def work() -> None:
+        for call in waiting:
+            await call()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_AT_ONCE):
+            group.create_task(work())
 
 
 def _ticket(rider: int, scan: int) -> int:

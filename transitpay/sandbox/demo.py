@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from transitpay.sandbox.day import Diary, RidingDay
+from transitpay.sandbox.day import RidingDay
+from transitpay.sandbox.diary import Diary
 from transitpay.sandbox.enrolment import enrol_all
 from transitpay.sandbox.memory import MemoryWatch
 from transitpay.sandbox.night import run_night
@@ -130,6 +131,7 @@ async def run_demo(
 async def _day_and_night(
     town: Town, day: RidingDay, watcher: Watcher, session: aiohttp.ClientSession
 ) -> Outcome:
+    await day.open_gates()
     reporting = asyncio.create_task(day.report())
     try:
         diary = await day.run()
@@ -140,6 +142,7 @@ async def _day_and_night(
     finally:
         reporting.cancel()
         await asyncio.gather(reporting, return_exceptions=True)
+        day.close_gates()
     if left:
         found.faults.append(f"{left} charges still wait for an answer of their wallet")
     if night.code not in (0, 1):

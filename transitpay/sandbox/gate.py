@@ -1,83 +1,139 @@
-"""Readers of the sandbox: turnstiles that ask the gateway, bus readers that decide alone.
+"""A reader of the sandbox: the SDK, with its store on the disk and the gateway over HTTP.
 
-A sequence number belongs to a scan and is given before anybody is asked. The same request is
-asked again under it until the gateway has answered; a turnstile that waits too long decides alone
-as a bus reader does, and what was not acknowledged is kept and uploaded later. Nothing is lost.
+Business time is fast and a scan is stamped with its planned instant, so the reader is told the
+time before each call; the network takes the machine's time. A turnstile whose network is away,
+or whose gateway does not answer, decides alone as a bus does, and everything is uploaded later.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
-
-import aiohttp
+from functools import partial
+from pathlib import Path
 
 from transitpay.clock import Clock
-from transitpay.ride_code.verdict import Accepted, ReaderRules, judge
-from transitpay.sandbox.lists_mirror import ListsMirror
+from transitpay.errors import TemporarilyUnavailable
+from transitpay.ride_code import record_bytes
+from transitpay.ride_code.config_list import config_values
+from transitpay.ride_code.keys import generate_device_key, public_bytes
+from transitpay.ride_code.reader import (
+    Ask,
+    Beat,
+    Effects,
+    Fetch,
+    Identity,
+    Now,
+    Open,
+    Pace,
+    Reader,
+    ReaderSettings,
+    Send,
+    Show,
+    Write,
+)
+from transitpay.ride_code.record import DecidedBy, ScanRecord
+from transitpay.ride_code.record import Place as ScanPlace
+from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.signing import DevicePrivateKey, prove_reader_key, sign_batch
+from transitpay.runtime.reader_store import Chunk, ReaderStore, StoreKey, open_store
+from transitpay.sandbox.coverage import Coverage
+from transitpay.sandbox.diary import Diary, TapAnswer
+from transitpay.sandbox.gate_lists import GateLists
 from transitpay.sandbox.places import Place
+from transitpay.sandbox.wire import OCTETS, HttpWire
 
-#: How long a turnstile asks before it decides alone, in seconds of the machine.
-ONLINE_LIMIT_S = 6.0
-_ASK_TIMEOUT_S = 4.0
-_RETRY_S = 0.15
-BATCH_LIMIT = 500
+SOFTWARE = "sandbox gate"
+#: How long a turnstile waits for the gateway before it decides alone, in the machine's time.
+_ASK_LIMIT_S = 2.0
+#: The same in business time, as the reader sees it: well within its budget.
+_ANSWER_AFTER = timedelta(milliseconds=100)
+#: Seconds of the machine between two heartbeats, and between two looks for new lists.
+_BEAT_EACH_S, _LISTS_EACH_S = 1.0, 3.0
 _NO_TIME = datetime.max.replace(tzinfo=UTC)
-
-
-class Wire(Protocol):
-    """How a reader reaches the gateway."""
-
-    async def post(self, path: str, token: str, body: dict[str, Any]) -> tuple[int, Any]:
-        """Status and JSON; status 0 where there was no answer."""
-        ...
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the rider sees: ``acknowledged`` says that the gateway has the scan on disk."""
+    """What the rider sees."""
 
     opened: bool
-    decision: str
-    reason: str | None
-    acknowledged: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TapAnswer:
-    """What the gateway said of one scan, for the last check."""
-
-    at: datetime
-    reader: str
-    sequence: int
-    decision: str | None
     reason: str | None
 
 
 @dataclass(slots=True)
-class _Record:
-    body: dict[str, Any]
-    at: datetime
-
-
-@dataclass(slots=True)
-class Reader:
-    """One reader; ``told`` is called once for each scan that the gateway has acknowledged."""
+class SandboxReader:
+    """One reader; ``open`` starts it. ``folder`` is its disk."""
 
     place: Place
     token: str
-    wire: Wire
+    wire: HttpWire
     clock: Clock
-    lists: ListsMirror
-    told: Callable[[TapAnswer], None]
-    sequence: int = 0
+    coverage: Coverage
+    lists: GateLists
+    diary: Diary
+    folder: Path
+    _key: DevicePrivateKey = field(default_factory=generate_device_key)
+    _reader: Reader = field(init=False)
+    _store: ReaderStore = field(init=False)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _expected: list[tuple[datetime, int]] = field(default_factory=list)
     _over: set[int] = field(default_factory=set)
-    _kept: dict[int, _Record] = field(default_factory=dict)
+    _work: list[Send | Beat | Fetch] = field(default_factory=list)
+    _ask: Ask | None = None
+    _opened: bool = False
+    _show: Show | None = None
+
+    # -- the start -----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Enrol the key, fetch the lists, open the store, start the SDK.
+
+        Raises: TemporarilyUnavailable (``reader_not_enrolled``, ``no_reader_lists``).
+        """
+        key = await self._enrol()
+        for kind in ListKind:
+            await self._fetch(kind)
+        config = self.lists.held(ListKind.CONFIG)
+        if config is None:
+            raise TemporarilyUnavailable("no_reader_lists", f"{self.place.reader} got no config")
+        settings = ReaderSettings.of(config_values(config.table))
+        self._store = await asyncio.to_thread(open_store, self.folder, key)
+        signer = partial(sign_batch, key=self._key)
+        identity = Identity(key.reader, key.number, signer, SOFTWARE)
+        self._reader, effects = Reader.started(
+            identity, settings, self.lists.as_held(), self._store.memory(),
+            now_of(self.clock.now()), self._pace(),
+        )  # fmt: skip
+        async with self._lock:
+            await self._do(effects)
+
+    def close(self) -> None:
+        """End in good order."""
+        self._store.close()
+
+    async def _enrol(self) -> StoreKey:
+        point, reader = public_bytes(self._key), self.place.reader
+        request = {
+            "public_key": point.hex(),
+            "proof": prove_reader_key(reader, self._key).hex(),
+            "software": SOFTWARE,
+        }
+        status, told = await self.wire.post("/v1/readers/enrol", self.token, request)
+        if status != 200:
+            raise TemporarilyUnavailable("reader_not_enrolled", f"{reader} was answered {status}")
+        return StoreKey(reader, told["key_number"], point, told["first_position"])
+
+    def _pace(self) -> Pace:
+        second_ms = 1000 * self.clock.speed
+        return Pace(round(_BEAT_EACH_S * second_ms), round(_LISTS_EACH_S * second_ms), 1)
+
+    # -- what is planned here ------------------------------------------------------------------
 
     def expect(self, at: datetime, ticket: int) -> None:
         """A scan is planned here; until it is over, nothing later may be called complete."""
@@ -91,109 +147,154 @@ class Reader:
 
     @property
     def waiting(self) -> int:
-        """Scans that the gateway has not acknowledged."""
-        return len(self._kept)
+        """Records that the gateway has not acknowledged."""
+        return self._store.last_position - self._store.acknowledged
 
-    def through_at(self) -> datetime:
-        """Up to here every scan of this reader has reached the gateway."""
+    def _time(self) -> datetime:
+        """The reader's time between scans: it never passes a scan that is planned and not made."""
         planned = self._expected[0][0] if self._expected else _NO_TIME
-        unsent = min((record.at for record in self._kept.values()), default=_NO_TIME)
-        return min(self.clock.now(), planned - timedelta(seconds=1), unsent - timedelta(seconds=1))
+        return min(self.clock.now(), planned - timedelta(seconds=1))
+
+    # -- scans ---------------------------------------------------------------------------------
 
     async def scan(self, text: str, at: datetime) -> Seen:
         """One scan from the camera to the signal."""
-        self.sequence += 1
-        body: dict[str, Any] = {"sequence": self.sequence, "at": at.isoformat(), "code": text}
-        if self.place.route is not None:
-            body["route"] = self.place.route
-        self._kept[self.sequence] = record = _Record(body, at)
-        if self.place.online:
-            seen = await self._ask(record)
-            if seen is not None:
-                return seen
-        return self._decide_alone(record)
+        async with self._lock:
+            self._ask, self._show, self._opened = None, None, False
+            now = await self._tell_time(at)
+            place = ScanPlace(self.place.stop, self.place.route)
+            await self._do(self._reader.scan(now, text.encode(), place))
+            if self._ask is not None:
+                await self._do(await self._answer(self._ask, at))
+            assert self._show is not None, "every scan is answered"
+            return Seen(self._opened, self._show.reason)
 
-    async def upload(self) -> bool:
-        """Send what is kept, decided alone, as one batch; true = nothing is kept any more."""
-        ready = [(n, r) for n, r in self._kept.items() if "opened" in r.body][:BATCH_LIMIT]
-        if not ready:
-            return not self._kept
-        batch = {
-            "records": [record.body for _, record in ready],
-            "through_at": self.through_at().isoformat(),
-            "last_sequence": self.sequence,
-        }
-        status, answer = await self.wire.post("/v1/taps/batch", self.token, batch)
-        if status != 200:
-            return False
-        for result in answer["results"]:
-            number = int(result["sequence"])
-            kept = self._kept.pop(number, None)
-            if kept is not None:
-                self._tell(kept.at, number, result["decision"], result["reason"])
-        return not self._kept
-
-    async def heartbeat(self) -> bool:
-        """Say how far this reader has reported."""
-        body = {"last_sequence": self.sequence, "through_at": self.through_at().isoformat()}
-        status, _ = await self.wire.post("/v1/readers/heartbeat", self.token, body)
-        return status == 200
-
-    async def _ask(self, record: _Record) -> Seen | None:
-        number = int(record.body["sequence"])
-        try:
-            async with asyncio.timeout(ONLINE_LIMIT_S):
-                while True:
-                    status, answer = await self.wire.post("/v1/taps", self.token, record.body)
-                    if status == 200:
-                        del self._kept[number]
-                        decision, reason = answer["decision"], answer["reason"]
-                        self._tell(record.at, number, decision, reason)
-                        return Seen(bool(answer["open"]), decision, reason, True)
-                    await asyncio.sleep(_RETRY_S)
-        except TimeoutError:
-            return None
-
-    def _decide_alone(self, record: _Record) -> Seen:
-        place = self.place
-        rules = ReaderRules(
-            place.destination,
-            place.mode,
-            place.direction,
-            service_excluded=place.excluded,
-            test_keys_allowed=True,
+    async def _answer(self, ask: Ask, at: datetime) -> Effects:
+        """What the reader makes of the gateway's answer, or of none."""
+        later, sequence = now_of(at + _ANSWER_AFTER), ask.sequence
+        if not self.coverage.reaches(at):
+            return self._reader.unanswered(later, sequence)
+        status, body = await self.wire.call(
+            "POST", "/v1/taps", self.token, ask.body, timeout_s=_ASK_LIMIT_S
         )
-        verdict = judge(
-            str(record.body["code"]), self.lists.trust, self.lists.deny, rules, record.at,
-            cache=self.lists.cache,
-        )  # fmt: skip
-        opened = isinstance(verdict, Accepted)
-        record.body["opened"] = opened
-        if isinstance(verdict, Accepted):
-            return Seen(True, "accepted", None, False)
-        record.body["reader_reason"] = str(verdict.reason)
-        return Seen(False, "refused", str(verdict.reason), False)
+        if status == 0:
+            return self._reader.unanswered(later, sequence)
+        if status == 200:
+            decision = json.loads(body)["decision"]
+            self.diary.acknowledged(TapAnswer(at, self.place.reader, sequence, decision))
+        return self._reader.answered(later, sequence, status, body)
 
-    def _tell(self, at: datetime, number: int, decision: str | None, reason: str | None) -> None:
-        self.told(TapAnswer(at, self.place.reader, number, decision, reason))
+    # -- in the background ---------------------------------------------------------------------
+
+    async def tend(self) -> None:
+        """Deliver, report and fetch what is due, as far as the network reaches."""
+        async with self._lock:
+            at = self._time()
+            await self._do(self._reader.tend(await self._tell_time(at)))
+            work, self._work = self._work, []
+        reached = self.coverage.reaches(self.clock.now())
+        for effect in work:
+            match effect:
+                case Send():
+                    await self._send(effect, reached)
+                case Beat() if reached:
+                    # Its answer would set the clock, and ours is told the planned instants.
+                    await self.wire.call(
+                        "POST", "/v1/readers/heartbeat", self.token, _report(effect.body)
+                    )
+                case Fetch() if reached:
+                    await self._fetch(ListKind(effect.name.value))
+                    await self._hold()
+                case _:
+                    pass
+
+    async def _send(self, effect: Send, reached: bool) -> None:
+        async with self._lock:
+            chunk = self._store.chunk(effect.first_position, effect.limit)
+            if not reached or chunk is None:
+                through = None if chunk is not None else self._store.acknowledged
+                await self._do(self._reader.sent(now_of(self._time()), through))
+                return
+            now = await self._tell_time(self._time())
+            body = self._reader.seal(now, chunk.first_position, chunk.before, chunk.records)
+        status, answer = await self.wire.call(
+            "POST", "/v1/readers/records", self.token, body, OCTETS
+        )
+        async with self._lock:
+            through = None
+            if status == 200:
+                through = self._acknowledge(chunk, answer)
+                await asyncio.to_thread(self._store.acknowledge, through)
+            await self._do(self._reader.sent(now_of(self._time()), through))
+
+    def _acknowledge(self, chunk: Chunk, answer: bytes) -> int:
+        """Note what the gateway has; returns up to which position it has everything."""
+        told = json.loads(answer)
+        other = {row["sequence"]: row["decision"] for row in told["differences"]}
+        other |= {row["sequence"]: None for row in told["apart"]}
+        self.diary.batches += 1
+        now = self.clock.now()
+        for record in map(record_bytes.parse, chunk.records):
+            if not isinstance(record, ScanRecord):
+                continue
+            decision = other.get(record.sequence, str(record.decision))
+            self.diary.acknowledged(
+                TapAnswer(record.at, self.place.reader, record.sequence, decision)
+            )
+            if record.decided_by is DecidedBy.READER:
+                self.diary.delivered(now - record.at)
+        return int(told["acknowledged_through"])
+
+    async def _fetch(self, kind: ListKind) -> None:
+        held = self.lists.held(kind)
+        query = "" if held is None else f"?have={held.head.version}"
+        status, body = await self.wire.call("GET", f"/v1/lists/{kind}{query}", self.token)
+        if status == 200 and (form := self.lists.take(kind, body, self.clock.now())) is not None:
+            self.diary.lists[f"{kind} {form}"] += 1
+
+    async def _hold(self) -> None:
+        async with self._lock:
+            self._reader.hold(self.lists.as_held())
+            config = self.lists.held(ListKind.CONFIG)
+            if config is not None:
+                settings = ReaderSettings.of(config_values(config.table))
+                await self._do(self._reader.configure(settings))
+
+    # -- effects -------------------------------------------------------------------------------
+
+    async def _tell_time(self, at: datetime) -> Now:
+        """The station's time source; the lock is held."""
+        now = now_of(at)
+        await self._do(self._reader.synced(now, at, 0))
+        return now
+
+    async def _do(self, effects: Effects) -> None:
+        """Carry out effects in order; the lock is held."""
+        for effect in effects:
+            match effect:
+                case Write():
+                    await asyncio.to_thread(self._store.append, effect.position, effect.data)
+                    record = record_bytes.parse(effect.data)
+                    if isinstance(record, ScanRecord):
+                        self.diary.decided[record.decided_by] += 1
+                case Open():
+                    self._opened = True
+                case Show():
+                    self._show = effect
+                case Ask():
+                    self._ask = effect
+                case Send() | Beat() | Fetch():
+                    self._work.append(effect)
+                case _:
+                    pass
 
 
-@dataclass(slots=True)
-class HttpWire:
-    """The gateway over HTTP, at one of several addresses in turn."""
+def now_of(at: datetime) -> Now:
+    """The two clocks of a reader whose business time is ``at``."""
+    return Now(at, (at - _EPOCH) // _MILLISECOND)
 
-    session: aiohttp.ClientSession
-    url: str
 
-    async def post(self, path: str, token: str, body: dict[str, Any]) -> tuple[int, Any]:
-        """Status and JSON; status 0 where there was no answer."""
-        try:
-            async with self.session.post(
-                self.url + path,
-                json=body,
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=aiohttp.ClientTimeout(total=_ASK_TIMEOUT_S),
-            ) as answer:
-                return answer.status, await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            return 0, None
+def _report(body: bytes) -> bytes:
+    """What the gateway takes of a heartbeat."""
+    told = json.loads(body)
+    return json.dumps({name: told[name] for name in ("last_sequence", "through_at")}).encode()

@@ -34,7 +34,7 @@ _AIRPORT_EXPRESS_STOP = "44"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One reader: where it stands, what it means, and whether it asks the gateway (online)."""
+    """One reader: where it stands, what it means; ``online`` = it has a line of its own."""
 
     reader: str
     operator: str

@@ -20,12 +20,12 @@ import aiohttp
 
 from transitpay.destinations import DESTINATIONS
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.sandbox.gate import BATCH_LIMIT, HttpWire
 from transitpay.sandbox.places import SHENZHEN
 from transitpay.sandbox.replay.codes import Phones
 from transitpay.sandbox.replay.plan import PlannedScan, ReplayPlan
 from transitpay.sandbox.szt_taps import TapKind
 from transitpay.sandbox.town import Town
+from transitpay.sandbox.wire import HttpWire
 
 _ENROL_AT_ONCE = 24
 _UPLOADS_AT_ONCE = 4
@@ -35,6 +35,8 @@ _PASS, _BREATH = 8000, 25
 _PASS_EACH_S, _SCANS_A_SECOND_MORE = 1.0, 15_000
 _REPORT_EACH_S, _REPORT_RARELY_S = 1.0, 10.0
 _RETRY_S = 0.3
+#: The most records of one upload.
+BATCH_LIMIT = 500
 #: Seconds of the machine that one call may be answered "not now".
 _CALL_LIMIT_S = 60.0
 
