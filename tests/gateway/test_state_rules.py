@@ -231,3 +231,26 @@ async def test_a_rider_who_moves_while_two_gateways_think_is_read_again(world: W
         )
         assert sorted(a["reason"] or "" for a in answers) == ["", *["passback"] * 7]
     assert await world.value("select count(*) from code_use") == 6
+
+
+async def test_case_28_sixteen_megabytes_in_chunks_are_refused_before_they_are_read(
+    world: World,
+) -> None:
+    client = await world.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(
+        b"POST /v1/taps HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\nAuthorization: "
+        + world.auth("mtr-in-1")["Authorization"].encode()
+        + b"\r\n\r\n"
+    )
+    line = asyncio.create_task(reader.readline())
+    chunk, sent = b"1000\r\n" + b" " * 4096 + b"\r\n", 0
+    while not line.done() and sent < 16_000_000:
+        writer.write(chunk)
+        sent += 4096
+        await asyncio.sleep(0.005)
+    assert (await line).split()[1] == b"413"
+    assert sent < 200_000
+    writer.close()
+    assert await world.value("select count(*) from tap") == 0
