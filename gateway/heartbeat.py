@@ -9,17 +9,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gateway.database import Database
 from gateway.fields import Incoming, Instant, Outgoing, Sequence64, Word
 from gateway.judging import CLOCK_TOLERANCE
+from gateway.lists_api import settings_of
 from gateway.web import Call, Route
 from transitpay.clock import Clock
 from transitpay.postgres import reader_alarms, reader_states
 from transitpay.postgres.reader_alarms import Alarm, AlarmKind
 from transitpay.postgres.reader_states import Report
 from transitpay.postgres.reference import Role
+from transitpay.ride_code.signed_list import ListKind
 from transitpay.ride_code.verdict import UNCERTAINTY_CAP_S
 
 _READERS = frozenset({Role.READER})
@@ -27,6 +29,9 @@ _READERS = frozenset({Role.READER})
 SILENT_AFTER = timedelta(minutes=10)
 #: The subject of the alarm that a heartbeat raises and ends.
 _AT_HEARTBEAT = "heartbeat"
+#: Whoever stole a list key may have given a reader any version; its heartbeats are heard all the
+#: same, and the highest number of the database stands for what is above it.
+_Version = Annotated[int, Field(ge=0, le=2**64 - 1), AfterValidator(lambda v: min(v, 2**63 - 1))]
 _Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -40,15 +45,15 @@ class HeartbeatRequest(Incoming):
     last_position: Sequence64 | None = None
     store_held: _Count | None = None
     store_capacity: _Count | None = None
-    trust_version: Sequence64 | None = None
-    deny_version: Sequence64 | None = None
-    config_version: Sequence64 | None = None
+    trust_version: _Version | None = None
+    deny_version: _Version | None = None
+    config_version: _Version | None = None
     software: Word | None = None
 
 
 class HeartbeatAnswer(Outgoing):
-    """The versions of the lists: fetch one of which you hold another. Records up to
-    ``acknowledged_through`` may be deleted."""
+    """The versions of the signed lists, 0 = none: fetch one of which you hold another. Records up
+    to ``acknowledged_through`` may be deleted."""
 
     trust_version: int
     deny_version: int
@@ -74,12 +79,14 @@ async def heartbeat(call: Call) -> HeartbeatAnswer:
             await reader_alarms.raise_alarms(conn, [alarm], now)
         elif report.clock_error_ms is not None:
             await reader_alarms.end_alarm(conn, reader, AlarmKind.CLOCK_FAULT, _AT_HEARTBEAT, now)
-        acknowledged, config = await reader_states.acknowledged_and_config(conn, reader)
-    lists = services.lists
+        acknowledged = await reader_states.acknowledged_through(conn, reader)
+    registered, lists = call.caller.reader, services.lists
+    assert registered is not None, "readers are registered, or they are not let in"
+    settings = settings_of(services, registered)
     return HeartbeatAnswer(
-        trust_version=lists.trust.version,
-        deny_version=lists.deny.version,
-        config_version=config,
+        trust_version=lists.signed_version(ListKind.TRUST),
+        deny_version=lists.signed_version(ListKind.DENY),
+        config_version=await services.list_server.config_version(reader, settings),
         acknowledged_through=acknowledged,
         server_time=services.clock.now(),
     )

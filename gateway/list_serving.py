@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from gateway.database import Database
 from gateway.lists import ListCache
-from gateway.problems import list_key_missing
+from gateway.problems import LIST_KEY_MISSING, list_key_missing
 from gateway.publishing import Publisher
 from transitpay.clock import Clock
+from transitpay.errors import MalformedInput, TemporarilyUnavailable
 from transitpay.postgres import deny_table, published_lists
 from transitpay.ride_code.record_table import Bytes, changes_between, changes_over
 from transitpay.ride_code.signed_list import Delta, ListHead, ListKind, SignedList
@@ -68,6 +69,20 @@ class ListServer:
         fit a record.
         """
         return await self._shortest(await self._config(reader, values), reader, have)
+
+    async def config_version(self, reader: str, values: dict[str, str]) -> int:
+        """The version of a reader's config; 0 = it cannot be signed.
+
+        Raises: TemporarilyUnavailable if the database is away.
+        """
+        try:
+            return (await self._config(reader, values)).head.version
+        except MalformedInput:
+            return 0
+        except TemporarilyUnavailable as error:
+            if error.code == LIST_KEY_MISSING:
+                return 0
+            raise
 
     async def _config(self, reader: str, values: dict[str, str]) -> SignedList:
         now = self._clock.now()

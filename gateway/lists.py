@@ -77,6 +77,11 @@ class ListCache:
             return found
         raise list_key_missing() if self.has_list_key is False else starting()
 
+    def signed_version(self, kind: ListKind) -> int:
+        """The version of the signed trust or deny list; 0 = nobody has signed one."""
+        found = self._published.get(kind)
+        return 0 if found is None else found.head.version
+
     async def refresh(self) -> None:
         """Apply deny requests, have due lists signed, then fetch what moved.
 

@@ -13,8 +13,9 @@ from pydantic import Field
 from gateway.fields import Incoming
 from gateway.list_serving import ServedList
 from gateway.reader_config import config_values_of
+from gateway.services import Services
 from gateway.web import Call, Route
-from transitpay.postgres.reference import Role
+from transitpay.postgres.reference import ReaderRegistration, Role
 from transitpay.ride_code.signed_list import ListKind
 from transitpay.runtime.config import SANDBOX
 
@@ -37,23 +38,23 @@ async def signed_list(call: Call) -> web.StreamResponse:
     kind = ListKind(call.request.match_info["list"])
     served = call.services.list_server
     if kind is ListKind.CONFIG:
-        found = await _config(call, have)
+        reader = call.caller.reader
+        assert reader is not None, "readers are registered, or they are not let in"
+        found = await served.config(reader.id, settings_of(call.services, reader), have)
     else:
         found = await served.shared(kind, have)
     return await _sent(call.request, found)
 
 
-async def _config(call: Call, have: int | None) -> ServedList:
-    reader, services = call.caller.reader, call.services
-    assert reader is not None, "readers are registered, or they are not let in"
+def settings_of(services: Services, reader: ReaderRegistration) -> dict[str, str]:
+    """What the config of a reader says now."""
     now, places = services.clock.now(), services.places.current
-    values = config_values_of(
+    return config_values_of(
         reader,
         test_keys_allowed=services.settings.env == SANDBOX,
         highest_fares=places.highest_fares(reader.network, reader.stop, reader.direction, now),
         gates=places.open_gates(reader.network, reader.stop, now),
     )
-    return await services.list_server.config(reader.id, values, have)
 
 
 async def _sent(request: web.Request, found: ServedList) -> web.StreamResponse:

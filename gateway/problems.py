@@ -69,6 +69,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "list_key_missing": (503, "No list key is on this machine, so no list is signed; taps go on."),
     "no_partner_key": (503, "Our own partner key is not on this machine."),
 }
+LIST_KEY_MISSING = "list_key_missing"
 #: One line for people per status.
 TITLES: Mapping[int, str] = {
     400: "Malformed request",
@@ -149,4 +150,4 @@ def starting() -> TransitPayError:
 
 def list_key_missing() -> TransitPayError:
     """Nobody has signed the list, and we have no list key to do it."""
-    return TemporarilyUnavailable("list_key_missing", "no list key is here to sign the list with")
+    return TemporarilyUnavailable(LIST_KEY_MISSING, "no list key is here to sign the list with")

@@ -168,7 +168,7 @@ async def test_a_heartbeat_reports_and_never_goes_back_or_ahead(world: World) ->
         async with client.post("/v1/readers/heartbeat", json=body, headers=headers) as answer:
             assert answer.status == 200
             found = await answer.json()
-    assert (found["trust_version"], found["deny_version"]) == (3, 1)
+    assert [found[f"{name}_version"] for name in ("trust", "deny", "config")] == [3, 1, 1]
     [status] = await world.rows("select last_sequence, through_at from reader_status")
     assert tuple(status) == (5, AT)
 

@@ -49,7 +49,7 @@ async def test_a_heartbeat_tells_how_the_reader_is_and_hears_what_is_new(world: 
     reader.scan(world.phone().draw(AT))
     await reader.upload(client)
     found = await beat(world, client, at=(AT + timedelta(milliseconds=1500)).isoformat())
-    assert (found["acknowledged_through"], found["config_version"]) == (1, 0)
+    assert (found["acknowledged_through"], found["config_version"]) == (1, 1)
     assert (found["trust_version"], found["deny_version"]) == (3, 1)
     listed = await get(world, client, "/v1/operator/readers")
     [state] = [it for it in listed["readers"] if it["reader"] == "mtr-in-1"]

@@ -206,6 +206,7 @@ async def test_without_a_list_key_taps_go_on_and_lists_say_why_not(world: World)
             assert answer.status == 503 and (await answer.json())["code"] == "list_key_missing"
     async with client.get("/healthz") as answer:
         assert answer.status == 200 and (await answer.json())["lists"] == "list_key_missing"
+    assert await told_config(world, client) == 0
     phone = world.phone(serial=0)
     assert (await world.tap(client, READER, world.scan(READER, phone.draw(AT))))["open"]
     await ask_settlement(world, "deny", phone.authorisation.rider_id)
@@ -304,6 +305,32 @@ async def test_a_change_of_the_trust_list_reaches_a_reader_as_a_delta(world: Wor
     assert found == await lists.trust_list(conn)
 
 
+async def test_open_gates_reach_a_reader_by_its_next_heartbeat(world: World) -> None:
+    client = await world.start()
+    gate = Gate(world, client)
+    await gate.ask(CONFIG)
+    assert "gates" not in gate.config() and await told_config(world, client) == 1
+    body = {
+        "request_id": "fire-1", "network": "mtr", "stop": "HUH", "mode": "emergency",
+        "valid_from": AT.isoformat(), "reason": "smoke",
+    }  # fmt: skip
+    headers = world.auth("operator:mtr")
+    async with client.post("/v1/operator/station-modes", json=body, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+    await client.app[SERVICES].places.refresh()  # type: ignore[union-attr]  # it has an app
+    assert await told_config(world, client) == 2
+    assert await gate.ask(CONFIG) == "taken" and gate.config()["gates"] == "emergency"
+
+
+async def told_config(world: World, client: Any) -> int:
+    """The version of the config that a heartbeat tells of."""
+    body = {"last_sequence": 0, "through_at": AT.isoformat()}
+    headers = world.auth(READER)
+    async with client.post("/v1/readers/heartbeat", json=body, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        return int((await answer.json())["config_version"])
+
+
 @pytest.mark.parametrize("have", ["-1", "x", str(2**64), ""])
 async def test_a_version_that_is_none_is_malformed(world: World, have: str) -> None:
     client = await world.start()
@@ -326,6 +353,7 @@ async def test_a_reader_s_settings_must_fit_their_records(world: World) -> None:
 @pytest.mark.heavy
 async def test_ten_new_denials_beside_a_million_are_a_delta_of_ten(world: World) -> None:
     conn = await world.db.connect()
+    await conn.execute("set statement_timeout = 0")
     await conn.execute(
         "insert into deny_entry (issuer, rider_id, version, debt_serial)"
         " select $1, substr(md5(n::text), 1, 16), 1, 3 from generate_series(1, 1000000) n",

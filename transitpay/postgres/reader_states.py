@@ -57,16 +57,14 @@ async def put_report(conn: asyncpg.Connection, reader: str, it: Report, seen_at:
     )  # fmt: skip
 
 
-_WANTED = """
-select coalesce((select acknowledged_through from reader_chain where reader = $1), 0),
-    coalesce((select max(version) from published_list where list = 'config' and scope = $1), 0)
+_ACKNOWLEDGED = """
+select coalesce((select acknowledged_through from reader_chain where reader = $1), 0)
 """
 
 
-async def acknowledged_and_config(conn: asyncpg.Connection, reader: str) -> tuple[int, int]:
-    """The position up to which the reader's records are here, and its newest config version."""
-    row = await conn.fetchrow(_WANTED, reader)
-    return row[0], row[1]
+async def acknowledged_through(conn: asyncpg.Connection, reader: str) -> int:
+    """The position up to which the reader's records are here."""
+    return int(await conn.fetchval(_ACKNOWLEDGED, reader))
 
 
 _SILENT = """
