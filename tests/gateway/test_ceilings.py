@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from gateway_world import AT, World
+from test_signed_lists import Gate
 
 from gateway.app import SERVICES
 from transitpay.fares.highest import HighestFare
@@ -15,10 +16,11 @@ from transitpay.fx.rate import PublishedRate
 from transitpay.money import CNY, HKD, Money
 from transitpay.postgres import rates, stop_fares
 from transitpay.ride_code.deny_list import DenyList
+from transitpay.ride_code.reader.settings import ReaderSettings
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.trust_list import TrustList
-from transitpay.ride_code.verdict import Accepted, ReaderRules, Rejected, judge
-from transitpay.taps import Direction
+from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.trust_records import trust_list_of
+from transitpay.ride_code.verdict import Accepted, Rejected, judge
 
 SINCE = date(2026, 1, 1)
 
@@ -58,11 +60,12 @@ async def test_case_33_a_ceiling_below_the_possible_fare_is_refused_online_and_o
     phone = world.phone(ceiling_major=50)
     online = await world.tap(client, "mtr-in-1", world.scan("mtr-in-1", phone.draw(AT)))
     assert (online["open"], online["reason"]) == (opens, None if opens else "ceiling_too_low")
-    services = client.app[SERVICES]
-    fares = services.places.current.highest_fares("mtr", "HUH", Direction.ENTRY, AT)
-    assert fares == (Money(fare_minor, HKD),)
-    rules = ReaderRules(0, 0, Direction.ENTRY, other_highest_fares=fares)
-    trust: TrustList = services.lists.trust
+    gate = Gate(world, client)
+    for kind in ListKind:
+        assert await gate.ask(kind) == "taken"
+    assert gate.config()["highest_fare.HKD"] == str(fare_minor)
+    rules = ReaderSettings.of(gate.config()).rules
+    trust = trust_list_of(1, gate.held[ListKind.TRUST].table)
     offline = judge(phone.draw(AT), trust, DenyList(), rules, AT)
     match offline:
         case Accepted():
@@ -71,6 +74,9 @@ async def test_case_33_a_ceiling_below_the_possible_fare_is_refused_online_and_o
             assert not opens and offline.reason is Reason.CEILING_TOO_LOW
     way_out = await world.tap(client, "mtr-out-1", world.scan("mtr-out-1", phone.draw(AT)))
     assert way_out["open"] is True and "ceiling_too_low" not in way_out["flags"]
+    exit_gate = Gate(world, client, "mtr-out-1")
+    assert await exit_gate.ask(ListKind.CONFIG) == "taken"
+    assert "highest_fare.HKD" not in exit_gate.config()
 
 
 @pytest.mark.parametrize(("ceiling", "opens"), [(50, True), (49, False)])

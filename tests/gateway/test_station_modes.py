@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from gateway_world import AT, World
+from test_signed_lists import Gate
 
 from gateway.app import SERVICES
 from transitpay.fares.builtin import builtin_book
 from transitpay.fares.highest import highest_fares
 from transitpay.postgres import stop_fares
+from transitpay.ride_code.signed_list import ListKind
 
 PATH = "/v1/operator/station-modes"
 
@@ -219,3 +221,25 @@ async def test_a_record_uploaded_later_is_judged_by_the_modes_of_its_time(world:
         await world.batch(client, "mtr-in-1", [record])
     rows = await world.rows("select mode from tap order by at")
     assert [row["mode"] for row in rows] == ["gates_open", None]
+
+
+@pytest.mark.parametrize(
+    ("mode", "gates"),
+    [("gates_open", "open"), ("emergency", "emergency"), ("fare_waiver", None)],
+)
+async def test_readers_are_told_of_open_gates_in_their_settings(
+    world: World, mode: str, gates: str | None
+) -> None:
+    client = await world.start()
+    gate = Gate(world, client)
+    await gate.ask(ListKind.CONFIG)
+    assert "gates" not in gate.config()
+    await call(world, client, wish(mode=mode))
+    await refresh(client)
+    await gate.ask(ListKind.CONFIG)
+    assert gate.config().get("gates") == gates
+    until = world.clock.advance(timedelta(minutes=1)).isoformat()
+    await call(world, client, wish("m2", mode=mode, valid_until=until, replaces="m1"))
+    await refresh(client)
+    await gate.ask(ListKind.CONFIG)
+    assert "gates" not in gate.config()
