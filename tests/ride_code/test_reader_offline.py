@@ -268,6 +268,18 @@ def test_open_gates_stay_open_and_shown_codes_are_kept_with_their_mode(rig: Rig)
     assert rig.events()[-2:] == ["local_open_begins", "local_open_ends"]
 
 
+def test_through_open_gates_nobody_is_refused_for_passback(scheme: Scheme) -> None:
+    rig = configured(scheme, passback_s="300")
+    assert rig.scan(rig.text(counter=1)) == "open"
+    rig.pass_time(5)
+    assert rig.scan(rig.text(counter=2)) == "passback"
+    rig.do(rig.reader.open_locally(rig.now, True))
+    rig.scan(rig.text(counter=3))
+    assert rig.scans()[-1].decision is Decision.ACCEPTED and rig.shown[-1].signal is Signal.GREEN
+    rig.do(rig.reader.open_locally(rig.now, False))
+    assert rig.scan(rig.text(counter=4)) == "passback"
+
+
 def test_the_operators_mode_comes_with_the_config_and_the_local_one_before_it(
     scheme: Scheme,
 ) -> None:

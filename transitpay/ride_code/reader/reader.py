@@ -337,7 +337,8 @@ class Reader:
         spent = entered = False
         if isinstance(verdict, Accepted):
             spent = self.window.is_spent(verdict.replay_key)
-            entered = self.window.entered_within(
+            # Through open gates people pass as they come.
+            entered = scan.mode is Mode.NORMAL and self.window.entered_within(
                 verdict.rider, scan.clock.at, self.settings.passback_s
             )
         known = LocalState(
