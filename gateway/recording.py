@@ -99,8 +99,8 @@ class Recording:
     def _scan(self, it: ScanRecord) -> Scan:
         place = it.place
         return Scan(
-            self.reader.id, it.sequence, it.at, text_of(it.code),
-            it.direction, self.reader.network, place.stop or self.reader.stop, it.uncertainty_s,
+            self.reader.id, it.sequence, it.at, text_of(it.code), it.direction,
+            self.reader.network, place.stop or self.reader.stop, it.uncertainty_s,
             place.route, place.vehicle, it.stage_fare_minor,
         )  # fmt: skip
 
@@ -157,7 +157,7 @@ def request_of(upload: Upload) -> Mapping[str, object]:
         "sequence": row.key.sequence,
         "at": row.at.isoformat(),
         "uncertainty_s": row.uncertainty_s,
-        "code": row.code.decode("utf-8", "backslashreplace").replace("\x00", "\\x00"),
+        "code": _shown(row.code),
         "direction": row.direction,
         "stop": row.stop,
         "route": row.route,
@@ -168,3 +168,9 @@ def request_of(upload: Upload) -> Mapping[str, object]:
         "decided_by": record.decided_by,
         "position": record.position,
     }
+
+
+def _shown(code: bytes) -> str:
+    """The text of a code for JSON, whatever bytes it is of."""
+    text = text_of(code).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text.replace("\x00", "\\x00")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway_world import AT, World
+from sealing_reader import SealingReader
 
 from gateway.app import SERVICES
 from transitpay.postgres.reference import Participant
@@ -119,3 +120,26 @@ async def test_an_account_in_debt_is_denied_until_it_is_settled(world: World) ->
         answer = await world.tap(client, "szt-in", world.scan("szt-in", card.draw(at), at=at))
         told.append(answer["reason"] or answer["decision"])
     assert told == ["denied", "denied", "accepted"]
+
+
+async def test_a_record_of_a_reader_holds_the_bytes_and_is_the_tap_that_was_asked(
+    world: World,
+) -> None:
+    card = Card()
+    await card.enrol(world)
+    client = await world.start()
+    reader = await SealingReader(world, "szt-in").enrol(client)
+    asked, alone = card.draw(AT), card.draw(AT + timedelta(seconds=1))
+    known = reader.scan(layout.read_text(asked), AT)
+    new = reader.scan(layout.read_text(alone), AT + timedelta(seconds=1))
+    body = world.scan("szt-in", asked, at=AT, sequence=known.sequence)
+    assert (await world.tap(client, "szt-in", {**body, "direction": "entry"}))["open"]
+    found = await reader.upload(client)
+    assert found["differences"] == [] and found["apart"] == []
+    rows = await world.rows("select sequence, tier, decision, issuer from tap order by sequence")
+    assert [tuple(row) for row in rows] == [
+        (known.sequence, "online", "accepted", ISSUER),
+        (new.sequence, "batch", "accepted", ISSUER),
+    ]
+    assert await world.value("select count(*) from clone_alarm") == 0
+    assert await world.value("select count(*) from code_use") == 2

@@ -148,8 +148,29 @@ def _trust_lists() -> dict[str, TrustList]:
     sm2 = replace(first, key_id=65281, algorithm=signing.Algorithm.SM2, public_key=_SM2_GENERATOR)
     return {
         "main": main, "years": TrustList.of(2, [long]), "just-expired": TrustList.of(3, [over]),
-        "sm2": TrustList.of(4, [sm2]),
+        "sm2": TrustList.of(4, [sm2]), "edges": TrustList.of(6, _edges(main)),
+        "everywhere": TrustList.of(5, [replace(first, destinations=0xFFFF, modes=0xFF)]),
     }  # fmt: skip
+
+
+def _edges(main: TrustList) -> list[IssuerKey]:
+    """Keys whose times are those of the vectors, or an overstay of 9000 s away, to a second."""
+    second, limit = timedelta(seconds=1), timedelta(seconds=9000)
+    changes: dict[int, dict[str, object]] = {
+        1: {"not_before": AT}, 2: {"not_after": AT + second}, 3: {"not_after": AT},
+        4: {"not_before": AT + second}, 5: {"not_after": AT - limit},
+        6: {"not_after": AT - limit + second}, 7: {"compromised_at": AT - limit},
+        8: {"compromised_at": AT - limit + second}, 9: {},
+    }  # fmt: skip
+    plain: dict[str, object] = {
+        "issuer": "alipayhk", "destinations": 3, "modes": 3, "not_before": AT - 9 * limit,
+        "not_after": AT + limit, "status": KeyStatus.ACTIVE, "test": False, "compromised_at": None,
+    }  # fmt: skip
+    lost = {"status": KeyStatus.COMPROMISED}
+    return [
+        replace(main.keys[n], **{**plain, **(lost if n >= 7 else {}), **change})  # type: ignore[arg-type] # fields
+        for n, change in changes.items()
+    ]
 
 
 def private_hex(key: IssuerPrivateKey) -> str:

@@ -75,6 +75,21 @@ STRANGE_TRUST = [
     trust(10, _ES256, "alipay hk"),
     trust(11, _ES256, "alipayhk"),
 ]
+_P = 2**255 - 19
+
+
+def _ed(key_id: int, y: int) -> bytes:
+    """An Ed25519 key by its y."""
+    return trust(key_id, y.to_bytes(32, "little"), "alipay", algorithm=2)
+
+
+_Y8 = int.from_bytes(_ORDER_8, "little")
+ED25519_TRUST = [
+    _ed(1, 1), _ed(2, _P - 1), _ed(3, 0), _ed(4, 2**255), _ed(5, _Y8), _ed(6, _P - _Y8),
+    _ed(7, _P + 1), _ed(8, _P + 3), _ed(9, 2), _ed(10, 2**255 - 1), _ed(11, 3), _ed(12, 3 + 2**255),
+    trust(13, _ED + b"\1", "alipay", algorithm=2), trust(14, _ED, "alipay", algorithm=2),
+    _ed(15, 4), _ed(16, 5), _ed(17, _P - 3), _ed(18, _P), _ed(19, 6), _ed(20, 7), _ed(21, 8),
+]  # fmt: skip
 #: The generator of the SM2 curve (GB/T 32918.5), and bytes that are no point of it.
 _SM2 = bytes.fromhex("0232c4ae2c1f1981195f9904466a39c9948fe30bbff2660be1715a4589334c74c7")
 SM2_TRUST = [
@@ -121,6 +136,9 @@ TAKEN = [
              whole("trust", 8, STRANGE_TRUST), asked="trust"),
     ListCase("list-trust-sm2", "taken", "SM2 points alone, and with key ids of roots alone",
              whole("trust", 9, SM2_TRUST), asked="trust"),
+    ListCase("case-22-list-trust-ed25519", "taken",
+             "Ed25519 keys in their only spelling, on the curve, not of small order",
+             whole("trust", 10, ED25519_TRUST), asked="trust"),
     ListCase("list-config-whole", "taken", "a reader's own settings",
              whole("config", 3, CONFIG, scope=READER), asked="config", scope=READER),
     ListCase("list-config-strange-records", "taken", "values that are no text are left out",
@@ -162,6 +180,9 @@ TAKEN = [
     ListCase("example-trust-list", "taken", "the worked example: one key", _EXAMPLE, asked="trust"),
     ListCase("example-trust-delta", "taken", "the worked example: a second key is put",
              delta(7, head("trust", 8, TRUST[:2]), [b"\x01" + TRUST[1]]), _EXAMPLE, "trust"),
+    ListCase("delta-sorted-by-first-byte", "taken", "issuers 1 and 256",
+             delta(41, head("deny", 42, [*RIDERS, deny(256, 0, 1)]),
+                   [b"\1" + RIDERS[0], b"\1" + deny(256, 0, 1)]), HELD),
     ListCase("list-unchanged", "unchanged", "the list that is held", HELD, HELD),
     ListCase("delta-unchanged", "unchanged", "the head that is held, whatever the base",
              delta(3, HELD[:278], []), HELD),
@@ -183,6 +204,15 @@ UNREADABLE = [
         ("list-record-size", "records of 15", _edit(6, b"\0\x0f"), None),
         ("list-key-size", "keys of 9", _edit(8, b"\0\x09"), None),
         ("list-zero-10", "offset 11", _edit(11, 1), None),
+        ("list-zero-10-first", "offset 10", _edit(10, 1), None),
+        ("list-certificate-zero-50-first", "offset 50 of the certificate", _cert(50, 1), None),
+        ("delta-zero-4-first", "offset 4", DELTA[:4] + b"\1" + DELTA[5:], HELD),
+        ("delta-removal-with-one-byte", "the byte after its key",
+         delta(41, _NEXT_HEAD, [b"\2" + RIDERS[0][:10] + b"\1\0\0\0"]), HELD),
+        ("delta-unsorted-first-byte", "keys are compared from their first byte on",
+         delta(41, _NEXT_HEAD, [b"\1" + deny(256, 1, 1), b"\1" + deny(1, 2, 1)]), HELD),
+        ("list-unsorted-first-byte", "keys are compared from their first byte on",
+         _list([deny(256, 1, 1), deny(1, 2, 1)]), None),
         ("list-version-0", "versions begin at 1", _list(version=0), None),
         ("list-use-by", "use by = issued at", _list(issued=NOW, use_by=NOW), None),
         ("list-certificate-magic", "TPC2", _cert(0, b"TPC2"), None),

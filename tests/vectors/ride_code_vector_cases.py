@@ -38,6 +38,7 @@ DEAR = _reader(
     "dear-entry",
     highest_fares=[{"currency": "HKD", "minor": 20001}, {"currency": "CNY", "minor": 20001}],
 )
+_reader("first-class-zhongshan", destination=3, mode=5)
 _reader("dear-exit", direction="exit",
         highest_fares=[{"currency": "HKD", "minor": 20001}])  # fmt: skip
 EXACT = _reader("exact-entry", highest_fares=[{"currency": "HKD", "minor": 20000}])
