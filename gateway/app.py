@@ -148,6 +148,5 @@ def _services(
         events=events,
         metrics=metrics,
         numbers=Numbers.of(metrics),
-        debounce=debounce,
         openapi=openapi.document(ROUTES, metadata.version("transitpay")),
     )

@@ -1,4 +1,4 @@
-"""What readers call: online taps, batches of offline records, heartbeats, configuration."""
+"""What readers call: online taps, and batches of offline records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from gateway.tap_models import (
     BatchAnswer,
     BatchRequest,
     BatchResult,
-    ReaderConfig,
     Signal,
     TapAnswer,
     TapRequest,
@@ -20,7 +19,6 @@ from transitpay.errors import Conflict, RuleViolation
 from transitpay.postgres import reader_keys, reference
 from transitpay.postgres.reference import ReaderRegistration, Role
 from transitpay.ride_code.rejudgement import TodaysLists
-from transitpay.ride_code.verdict import ReaderRules
 
 _READERS = frozenset({Role.READER})
 
@@ -128,28 +126,6 @@ async def _reported(call: Call, last_sequence: int, asked: BatchRequest) -> None
         )
 
 
-async def config(call: Call) -> ReaderConfig:
-    """How this reader is registered."""
-    it, lists = _reader(call), call.services.lists
-    rules = ReaderRules(it.destination, it.mode, it.direction)
-    return ReaderConfig(
-        reader=it.id,
-        operator=it.operator,
-        network=it.network,
-        destination=it.destination,
-        mode=it.mode,
-        stop=it.stop,
-        direction=it.direction,
-        service_excluded=it.service_excluded,
-        passback_s=it.passback_s,
-        max_age_s=rules.max_age_s,
-        max_future_s=rules.max_future_s,
-        debounce_s=int(call.services.debounce.total_seconds()),
-        trust_version=lists.trust.version,
-        deny_version=lists.deny.version,
-    )
-
-
 def _count(call: Call, scan: JudgedScan, outcome: Outcome) -> None:
     call.services.numbers.scans.inc(
         tier=scan.row.tier,
@@ -167,9 +143,5 @@ ROUTES = (
         "POST", "/v1/taps/batch", batch, "Upload what an offline reader did", _READERS,
         body=BatchRequest, answer=BatchAnswer, body_limit=LARGE_BODY,
         errors=("sealed_records_needed",),
-    ),
-    Route(
-        "GET", "/v1/readers/config", config, "How this reader is registered", _READERS,
-        answer=ReaderConfig,
     ),
 )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter as Counted
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from gateway.auth import Authenticator
 from gateway.database import Database
@@ -63,7 +62,6 @@ class Services:
     events: EventLog
     metrics: Metrics
     numbers: Numbers
-    debounce: timedelta
     openapi: dict[str, object] = field(default_factory=dict)
 
     def count_uploads(self, outcomes: Sequence[UploadOutcome]) -> None:

@@ -92,22 +92,3 @@ class BatchAnswer(Outgoing):
     """One result a record, in the order sent."""
 
     results: list[BatchResult]
-
-
-class ReaderConfig(Outgoing):
-    """How a reader is registered, and the limits it applies by itself."""
-
-    reader: str
-    operator: str
-    network: str
-    destination: int
-    mode: int
-    stop: str
-    direction: DirectionText
-    service_excluded: bool
-    passback_s: int
-    max_age_s: int
-    max_future_s: int
-    debounce_s: int
-    trust_version: int
-    deny_version: int

@@ -23,7 +23,6 @@ TABLE = {
     "POST /v1/readers/records": "reader",
     "POST /v1/readers/heartbeat": "reader",
     "GET /v1/lists/{list}": "reader",
-    "GET /v1/readers/config": "reader",
     "POST /v1/riders": "wallet",
     "PUT /v1/riders/{rider_id}/token": "wallet",
     "POST /v1/riders/{rider_id}/destinations": "wallet",
@@ -107,7 +106,7 @@ async def test_a_revoked_token_and_a_decommissioned_reader_are_let_in_no_more(
     )
     client = await world.start()
     for actor, path in (("finance", "/v1/reports/days/2026-10-30"),
-                        ("mtr-in-1", "/v1/readers/config")):  # fmt: skip
+                        ("mtr-in-1", "/v1/lists/trust")):  # fmt: skip
         async with client.get(path, headers=world.auth(actor)) as answer:
             assert answer.status == 401
 

@@ -171,11 +171,3 @@ async def test_a_heartbeat_reports_and_never_goes_back_or_ahead(world: World) ->
     assert [found[f"{name}_version"] for name in ("trust", "deny", "config")] == [3, 1, 1]
     [status] = await world.rows("select last_sequence, through_at from reader_status")
     assert tuple(status) == (5, AT)
-
-
-async def test_a_reader_is_told_its_configuration(world: World) -> None:
-    client = await world.start()
-    headers = world.auth("mtr-in-1")
-    async with client.get("/v1/readers/config", headers=headers) as answer:
-        found = await answer.json()
-    assert (found["reader"], found["direction"], found["debounce_s"]) == ("mtr-in-1", "entry", 2)

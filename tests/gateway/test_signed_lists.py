@@ -14,6 +14,7 @@ from gateway.app import SERVICES
 from gateway.list_keys import ListKeys
 from gateway.publishing import LIFE
 from transitpay.postgres import lists
+from transitpay.postgres.published_lists import KEPT_VERSIONS
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.ride_code import signed_list
 from transitpay.ride_code.config_list import config_values
@@ -303,6 +304,24 @@ async def test_a_change_of_the_trust_list_reaches_a_reader_as_a_delta(world: Wor
     assert len(Delta.parse(gate.came).changes) == 1
     found = trust_list_of(gate.version(TRUST), gate.held[TRUST].table)
     assert found == await lists.trust_list(conn)
+
+
+async def test_old_versions_serve_deltas_for_a_while(world: World) -> None:
+    client = await world.start()
+    first, late = Gate(world, client), Gate(world, client)
+    await first.ask(TRUST)
+    conn = await world.db.connect("transitpay_gateway")
+    known = (await lists.trust_list(conn)).keys[1]
+    for number in range(1, KEPT_VERSIONS + 1):
+        changed = replace(known, not_after=known.not_after + number * SECOND)
+        await lists.put_issuer_key(conn, changed, AT)
+        await refresh(client)
+        if number == 1:
+            await late.ask(TRUST)
+    assert await late.ask(TRUST) == "taken" and late.was_delta
+    assert await first.ask(TRUST) == "taken" and not first.was_delta
+    kept = await world.value("select count(*) from published_list where list = 'trust'")
+    assert kept == KEPT_VERSIONS
 
 
 async def test_open_gates_reach_a_reader_by_its_next_heartbeat(world: World) -> None:
