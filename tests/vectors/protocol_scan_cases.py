@@ -73,6 +73,11 @@ class ScanCase:
 
 
 A, B = code(1), code(1, rider_id="00000000000000bb", serial=7)
+LONG_1, LONG_2 = code(1, 0, code_life_s=600), code(2, 0, code_life_s=600)
+#: Drawn for Shenzhen; the second may not ride on buses.
+SZ_BUS = layout.write_text(make(Recipe(destination=1), {})).encode().hex()
+SZ_METRO = layout.write_text(make(Recipe(destination=1, counter=3), {"modes": 1})).encode().hex()
+TEST_TRUST = whole("trust", 7, [trust(1, keys.public_bytes(ISSUERS[1]), "alipayhk", flags=1)])
 SHORT, CLOSE = settings(passback_s="30"), settings(stale_lists="close")
 EXIT = settings(direction="exit")
 LOW = settings(highest_fare__HKD="2000")
@@ -162,6 +167,36 @@ SCAN_CASES = [
     ScanCase("case-37-scans-clock-set-back", "open replay",
              "our time is set back by 15 s: no used code comes to life",
              [scan(0, A), scan(5000, A, back_ms=15_000)]),
+    ScanCase("scans-default-age", "open code_stale", "60 s and 61 s of codes that live 600 s",
+             [scan(55_999, LONG_1), scan(56_000, LONG_2)]),
+    ScanCase("scans-default-future", "open code_from_future", "20 s and 21 s ahead",
+             [scan(0, code(1, 25)), scan(0, code(2, 26))]),
+    ScanCase("scans-own-age", "open code_stale", "90 s and 91 s by the setting",
+             [scan(85_000, LONG_1), scan(86_000, LONG_2)],
+             settings(max_age_s="90", passback_s="0")),
+    ScanCase("scans-own-future", "open code_from_future", "0 s and 1 s ahead by the setting",
+             [scan(0, code(1, 5)), scan(0, code(2, 6))], settings(max_future_s="0")),
+    ScanCase("scans-default-overstay", "open:authorisation_expired authorisation_expired",
+             "ended 12599 s and 12600 s before it was drawn",
+             [scan(0, code(1, 0, not_before=NOW - 5 - 3600 - 12_599, life_h=1)),
+              scan(0, code(2, 0, not_before=NOW - 5 - 3600 - 12_600, life_h=1))], EXIT),
+    ScanCase("scans-own-overstay", "open:authorisation_expired authorisation_expired",
+             "ended 59 s and 60 s before it was drawn",
+             [scan(0, code(1, 0, not_before=NOW - 5 - 3600 - 59, life_h=1)),
+              scan(0, code(2, 0, not_before=NOW - 5 - 3600 - 60, life_h=1))],
+             settings(direction="exit", overstay_s="60")),
+    ScanCase("case-32-scans-service-excluded", "service_excluded", "by the setting", [scan(0, A)],
+             settings(service_excluded="1")),
+    ScanCase("case-21-scans-test-key", "test_key", "by default", [scan(0, A)], trust=TEST_TRUST),
+    ScanCase("case-21-scans-test-key-allowed", "open", "by the setting", [scan(0, A)],
+             settings(test_keys_allowed="1"), trust=TEST_TRUST),
+    ScanCase("case-32-scans-own-place", "open wrong_destination mode_not_allowed",
+             "destination 1 and mode 1 by the setting",
+             [scan(0, SZ_BUS), scan(0, code(2)), scan(0, SZ_METRO)],
+             settings(destination="1", mode="1", passback_s="0")),
+    ScanCase("case-33-scans-ceiling", "open ceiling_too_low", "200.00 and 199.00 at 200.00",
+             [scan(0, A), scan(0, code(2, ceiling_major=199))],
+             settings(highest_fare__HKD="20000", passback_s="0")),
     ScanCase("case-04-scans-screenshot", "open code_stale", "another's screenshot of 61 s",
              [scan(0, A), scan(56_000, B)]),
 ]  # fmt: skip
