@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,27 @@ async def test_a_compromised_key_is_re_issued_to_the_same_devices_and_they_ride(
     assert (now.not_before, now.life_h) == (was.not_before, was.life_h)
     assert (await enter(world, second, fetched))["open"] is True
     assert phone_of(found[1], tablet.device_key).authorisation.serial == 4
+
+
+async def test_two_runs_and_wallets_at_once_sign_each_device_again_once(world: World) -> None:
+    client = await world.start()
+    riders = [await enrol(world, client, f"a{n}") for n in range(12)]
+    phones = [(await authorise(world, client, r, f"r{n}"))[1] for n, r in enumerate(riders)]
+    await compromise(world, client)
+    await new_key(world, client)
+
+    async def renew(n: int) -> None:
+        device = phones[n].authorisation.device_key.hex()
+        body = {"request_id": f"n{n}", "device_public_key": device}
+        await call(world, client, "POST", f"/v1/riders/{riders[n]}/authorisations", body)
+
+    runs = [again(world, batch=2) for _ in range(3)]
+    await asyncio.gather(*runs, *(renew(n) for n in range(0, 12, 2)))
+    doubles = "select count(*) from authorisation where replaces is not null group by replaces,"
+    assert await world.rows(f"{doubles} rider_id having count(*) > 1") == []
+    for rider in riders:
+        found = (await current(world, client, rider))["authorisations"]
+        assert [it["key_id"] for it in found] == [5]
 
 
 async def test_re_issue_passes_over_debtors_lost_phones_and_what_is_over_or_renewed(

@@ -22,6 +22,8 @@ from settlement.metrics import SettlementMetrics
 from settlement.partners import partner_key_file
 from transitpay.clock import ScaledClock, SystemClock
 from transitpay.errors import TemporarilyUnavailable
+from transitpay.fares.builtin import builtin_book
+from transitpay.fares.highest import highest_fares
 from transitpay.runtime.config import Settings, child_environment
 
 NAME = "shenzhen-tong"
@@ -111,6 +113,20 @@ async def test_it_clears_and_charges_by_itself_and_stops_in_peace(running: Runni
             text = await answer.text()
     assert 'settlement_answers_total{effect="CAPTURED/CAPTURED",wallet="shenzhen-tong"} 5' in text
     assert await running.stop() == 0
+
+
+async def test_it_tells_gateways_the_highest_fares_once(running: Running) -> None:
+    await running.start()
+    stored = "select count(*) from stop_fare"
+    await running.wait_for(stored, len(highest_fares(builtin_book())))
+    version = "select version from list_version where list = 'fares'"
+    assert await running.world.one(version) == 2
+    assert await running.stop() == 0
+    await running.start()
+    await ride(running, 1)
+    await running.wait_for(CAPTURED, 1)
+    assert await running.stop() == 0
+    assert await running.world.one(version) == 2, "the same tariffs are no news"
 
 
 async def test_killed_in_the_middle_of_payments_every_ride_is_debited_once(

@@ -1,4 +1,4 @@
-"""Station modes: what an operator declared for a stop or a network, when, and as known when.
+"""Station modes: what an operator declared for a stop or a network, and when it holds.
 
 A record is never changed. A later record that replaces it corrects or ends it; what was known at
 an instant are the records of before, without those that another of before had replaced.
@@ -54,14 +54,6 @@ class StationMode:
             and self.valid_from <= at
             and (self.valid_until is None or at < self.valid_until)
         )
-
-
-def known_at(records: Iterable[StationMode], as_of: datetime) -> list[StationMode]:
-    """What stood at ``as_of``: recorded by then, and not replaced by then; in order of ids."""
-    then = [it for it in records if it.recorded_at <= as_of]
-    replaced = {(it.operator, it.replaces) for it in then}
-    standing = (it for it in then if (it.operator, it.request_id) not in replaced)
-    return sorted(standing, key=lambda it: it.id)
 
 
 def open_gates(
