@@ -104,6 +104,10 @@ class Rig:
         self.mono += int(s * 1000)
         self.wall += timedelta(milliseconds=int(s * 1000))
 
+    def set_wall(self, by_s: int) -> None:
+        """Somebody sets the machine's wall clock."""
+        self.wall += timedelta(seconds=by_s)
+
     def do(self, effects: Effects) -> None:
         """Carry out effects in order."""
         for effect in effects:
@@ -116,6 +120,9 @@ class Rig:
                     self.disk.append(effect.data)
                 case Open():
                     self.opened.append(effect.sequence)
+                    kept = [s for s in self.scans()[-1:] if s.sequence == effect.sequence]
+                    full = self.reader.journal.level.is_full
+                    assert full if not kept else kept[0].decision is Decision.ACCEPTED
                 case HoldOpen():
                     self.holds.append(effect.open)
                 case Show():

@@ -42,6 +42,7 @@ from transitpay.ride_code.reader import (
 from transitpay.ride_code.record import Passage, Place
 from transitpay.ride_code.signing import sign_batch
 from transitpay.runtime.gateway_link import OCTETS, GatewayLink, Reply
+from transitpay.runtime.observe import EventLog
 from transitpay.runtime.reader_enrolment import enrolled
 from transitpay.runtime.reader_lists import ReaderLists
 from transitpay.runtime.reader_store import CAPACITY, ReaderStore, open_store
@@ -98,7 +99,7 @@ class ReaderDriver:
         self._lock, self._asking = threading.RLock(), ThreadPoolExecutor(4)
         self._background: list[Send | Beat | Fetch] = []
         self._asked: dict[int, Future[Reply]] = {}
-        self._stopped = threading.Event()
+        self._stopped, self._events = threading.Event(), EventLog("reader")
         self._thread = threading.Thread(target=self._tend, name="reader", daemon=True)
         self.reader, effects = Reader.started(
             identity, settings, self._lists.held, self._store.memory(), self.now(), pace
@@ -224,33 +225,43 @@ class ReaderDriver:
             time.sleep(_BACKGROUND_S / 10)
 
     def _tend(self) -> None:
+        """The worker loop: what fails is told and tried again; no rider ever waits for it."""
         while not self._stopped.is_set():
-            with self._lock:
-                self._do(self.reader.tend(self.now()))
-                work, self._background = self._background, []
-            for effect in work:
-                match effect:
-                    case Send():
-                        self._send(effect)
-                    case Beat():
-                        self._beat(effect)
-                    case Fetch():
-                        self._fetch(effect)
+            try:
+                self._tend_once()
+            except Exception as error:  # noqa: BLE001 - the loop lives as long as the reader
+                self._events.error("reader_background_failed", exc=error)
             self._stopped.wait(_BACKGROUND_S)
 
+    def _tend_once(self) -> None:
+        with self._lock:
+            self._do(self.reader.tend(self.now()))
+            work, self._background = self._background, []
+        for effect in work:
+            match effect:
+                case Send():
+                    self._send(effect)
+                case Beat():
+                    self._beat(effect)
+                case Fetch():
+                    self._fetch(effect)
+
     def _send(self, it: Send) -> None:
-        with self._lock:
-            chunk = self._store.chunk(it.first_position, it.limit)
-            if chunk is None:
-                self._do(self.reader.sent(self.now(), self._store.acknowledged))
-                return
-            body = self.reader.seal(self.now(), chunk.first_position, chunk.before, chunk.records)
-        reply = self._link.call("POST", "/v1/readers/records", body, _TIMEOUT_S, OCTETS)
-        through = _acknowledged(reply)
-        with self._lock:
-            if through is not None:
-                self._store.acknowledge(through)
-            self._do(self.reader.sent(self.now(), through))
+        through = None
+        try:
+            with self._lock:
+                chunk = self._store.chunk(it.first_position, it.limit)
+                assert chunk is not None, "only what waits is sent"
+                body = self.reader.seal(
+                    self.now(), chunk.first_position, chunk.before, chunk.records
+                )
+            reply = self._link.call("POST", "/v1/readers/records", body, _TIMEOUT_S, OCTETS)
+            through = _acknowledged(reply)
+        finally:
+            with self._lock:
+                if through is not None:
+                    self._store.acknowledge(through)
+                self._do(self.reader.sent(self.now(), through))
 
     def _beat(self, it: Beat) -> None:
         began = self.now()

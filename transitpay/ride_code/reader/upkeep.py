@@ -67,6 +67,8 @@ class Upkeep:
     def due(self, monotonic_ms: int, lists: HeldLists, report: Report) -> tuple[Effect, ...]:
         """What is to be said now."""
         found: list[Effect] = []
+        if not report.store_held:
+            self.send_at_ms = None  # what was to be sent could not be written after all
         if not self.sending and self.send_at_ms is not None and monotonic_ms >= self.send_at_ms:
             self.sending = True
             found.append(Send(self.acknowledged + 1, MAX_RECORDS))
