@@ -18,9 +18,10 @@ import asyncpg
 from gateway.database import Database
 from gateway.deciding import Decided, StateRules, decide_group
 from gateway.partitions import Partitions
+from gateway.scan_alarms import cloned_device
 from gateway.scans import JudgedScan, Outcome, Stored
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.postgres import tap_groups, taps
+from transitpay.postgres import reader_alarms, tap_groups, taps
 from transitpay.postgres.tap_groups import Asked
 from transitpay.runtime.observe import EventLog
 
@@ -123,7 +124,7 @@ async def store_group(
 async def _write(conn: asyncpg.Connection, decided: Decided, first: JudgedScan) -> None:
     """One statement commits by itself; what is rarely needed as well shares a transaction."""
     at = first.row.received_at
-    if not (decided.settled or decided.reread or decided.alarms):
+    if not (decided.settled or decided.reread or decided.alarms or decided.clones):
         if decided.new:
             await tap_groups.write_group(conn, decided.new, at)
         return
@@ -136,6 +137,9 @@ async def _write(conn: asyncpg.Connection, decided: Decided, first: JudgedScan) 
             await taps.note_riders(conn, decided.reread, at)
         if decided.alarms:
             await taps.raise_clone_alarms(conn, list(decided.alarms), at)
+        if decided.clones:
+            found = [alarm for clone in decided.clones for alarm in cloned_device(*clone)]
+            await reader_alarms.raise_alarms(conn, found, at)
 
 
 def _asked(scan: JudgedScan) -> Asked:

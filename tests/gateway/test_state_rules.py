@@ -219,6 +219,8 @@ async def test_two_phones_of_one_backup_are_told_apart_by_what_they_signed(world
         refused = await at(world, client, reader, other)
         assert (refused["decision"], refused["reason"]) == ("refused", "replay")
         assert refused["flags"] == ["cloned_device"]
+    alarms = await world.rows("select reader from reader_alarm where kind = 'cloned_device'")
+    assert sorted(row["reader"] for row in alarms) == ["kmb-bus-1", "mtr-in-1"]
 
 
 async def test_a_rider_who_moves_while_two_gateways_think_is_read_again(world: World) -> None:
