@@ -16,19 +16,25 @@ from transitpay.ride_code.signed_list import ListCertificate, ListKind
 
 
 class ListKeys:
-    """The keys of a folder, by file."""
+    """The keys of a folder as they were at the last ``look``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._loaded: dict[tuple[Path, int, int], ListSigner | None] = {}
+        self._here: list[ListSigner] = []
+        self.look()
+
+    def look(self) -> None:
+        """See which keys are in the folder now."""
+        files = sorted(self._folder.glob("list-*.cert"))
+        self._here = [it for file in files if (it := self._signer(file)) is not None]
 
     def signer(self, kind: ListKind, at: datetime) -> ListSigner | None:
         """The newest list key here whose certificate lets it sign this kind now."""
         usable = [
             signer
-            for file in sorted(self._folder.glob("list-*.cert"))
-            if (signer := self._signer(file)) is not None
-            and signer.certificate.may_sign(kind)
+            for signer in self._here
+            if signer.certificate.may_sign(kind)
             and signer.certificate.not_before <= at < signer.certificate.not_after
         ]
         return max(usable, key=lambda signer: signer.certificate.key_id, default=None)

@@ -50,6 +50,7 @@ class ListCache:
         self._denials: Denials | None = None
         self._published: dict[ListKind, SignedList] = {}
         self._round = asyncio.Lock()
+        self._trust_fault: str | None = None
         #: Whether this machine has a list key; None before the first look.
         self.has_list_key: bool | None = None
 
@@ -114,8 +115,11 @@ class ListCache:
             async with self._database.transaction() as conn:
                 if await lists.is_our_turn(conn):
                     await self._publisher.trust(conn, self._clock.now())
+            self._trust_fault = None
         except MalformedInput as error:  # one bad key stops no other list
-            self._events.error("trust_list_not_signed", code=error.code, field=error.field)
+            if error.field != self._trust_fault:
+                self._events.error("trust_list_not_signed", code=error.code, field=error.field)
+            self._trust_fault = error.field
 
     async def _fetch(self, conn: asyncpg.Connection) -> None:
         signed = await published_lists.latest_versions(conn)
@@ -142,7 +146,7 @@ class ListCache:
             self._published[kind] = SignedList(found.head, self._deny.table)
 
     def _look_for_keys(self) -> None:
-        has_key = self._publisher.may_publish(self._clock.now())
+        has_key = self._publisher.look_for_keys(self._clock.now())
         if has_key is not self.has_list_key and not has_key:
             self._events.warning("list_key_missing")
         self.has_list_key = has_key

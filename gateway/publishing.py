@@ -53,8 +53,9 @@ class Publisher:
     def __init__(self, keys: ListKeys) -> None:
         self._keys = keys
 
-    def may_publish(self, at: datetime) -> bool:
-        """Whether there is a list key here for all kinds."""
+    def look_for_keys(self, at: datetime) -> bool:
+        """See which keys are here now; whether lists of all kinds can be signed."""
+        self._keys.look()
         return all(self._keys.signer(kind, at) is not None for kind in ListKind)
 
     def is_old(self, one: SignedList, at: datetime) -> bool:

@@ -306,6 +306,22 @@ async def test_a_change_of_the_trust_list_reaches_a_reader_as_a_delta(world: Wor
     assert found == await lists.trust_list(conn)
 
 
+async def test_a_key_that_no_record_can_hold_stops_no_other_list(world: World) -> None:
+    client = await world.start()
+    gate = Gate(world, client)
+    await gate.ask(TRUST)
+    conn = await world.db.connect("transitpay_gateway")
+    known = (await lists.trust_list(conn)).keys[1]
+    await lists.put_issuer_key(conn, replace(known, not_after=AT + timedelta(40_000)), AT)
+    await ask_settlement(world, "deny", "0" * 16)
+    await refresh(client)
+    assert await gate.ask(DENY) == "taken" and len(gate.held[DENY].table) == 1
+    assert await gate.ask(TRUST) == "unchanged", "the list of before is served"
+    phone = world.phone(serial=0, rider_id="0" * 16)
+    body = world.scan(READER, phone.draw(AT))
+    assert (await world.tap(client, READER, body))["reason"] == "denied"
+
+
 async def test_old_versions_serve_deltas_for_a_while(world: World) -> None:
     client = await world.start()
     first, late = Gate(world, client), Gate(world, client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -49,6 +49,18 @@ def test_a_trust_record_needs_the_number_of_its_issuer(scheme: Scheme) -> None:
     with pytest.raises(MalformedInput) as caught:
         trust_records(scheme.trust())
     assert caught.value.field == "issuer_number"
+
+
+def test_a_trust_record_ends_in_2106_at_the_latest(scheme: Scheme) -> None:
+    last = datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC)
+    for end, fits in ((last, True), (last + timedelta(seconds=1), False)):
+        trust = TrustList.of(1, [scheme.record(1, issuer_number=1, not_after=end)])
+        if fits:
+            assert trust_list_of(1, ListKind.TRUST.table(trust_records(trust))) == trust
+            continue
+        with pytest.raises(MalformedInput) as caught:
+            trust_records(trust)
+        assert caught.value.field == "not_after"
 
 
 @pytest.mark.parametrize("number", [0, 65536, -1, True, "7"])

@@ -16,6 +16,7 @@ from transitpay.ride_code.signing import Algorithm
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus, TrustList
 
 _RECORD = struct.Struct(">HBBBBHIIIH33sB32s")
+_LAST = instant(2**32 - 1)
 _TEST_KEY = 1
 _ALGORITHMS = {Algorithm.ES256: 1, Algorithm.ED25519: 2, Algorithm.SM2: 3}
 _STATUSES = {KeyStatus.ACTIVE: 1, KeyStatus.RETIRED: 2, KeyStatus.COMPROMISED: 3}
@@ -27,7 +28,7 @@ def trust_records(trust: TrustList) -> bytes:
     """The records of a trust list, by key id.
 
     Raises: MalformedInput (``bad_field``, ``bad_id``) if an issuer has no number, or no id of at
-    most 32 ASCII characters.
+    most 32 ASCII characters, or a key ends after 2106.
     """
     return b"".join(_record(trust.keys[key_id]) for key_id in sorted(trust.keys))
 
@@ -45,6 +46,8 @@ def trust_list_of(version: int, table: RecordTable) -> TrustList:
 def _record(key: IssuerKey) -> bytes:
     if key.issuer_number is None:
         raise MalformedInput("bad_field", "the issuer has no number", field="issuer_number")
+    if key.not_after > _LAST:
+        raise MalformedInput("bad_field", "is beyond what a record can say", field="not_after")
     since = 0 if key.compromised_at is None else seconds(key.compromised_at)
     return _RECORD.pack(
         key.key_id, _ALGORITHMS[key.algorithm], _STATUSES[key.status],
