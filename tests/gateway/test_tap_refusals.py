@@ -77,8 +77,12 @@ async def test_an_excluded_service_takes_no_code(world: World) -> None:
     assert answer["reason"] == "service_excluded"
 
 
-@pytest.mark.parametrize(("off_s", "opens"), [(20, True), (21, False), (-20, True), (-21, False)])
-async def test_an_online_reader_may_be_twenty_seconds_off(
+@pytest.mark.parametrize(
+    ("off_s", "opens"),
+    [(20, True), (21, False), (-20, True), (-21, False), (300, False), (-300, False),
+     (86_400, False), (-86_400, False)],
+)  # fmt: skip
+async def test_case_37_an_online_reader_may_be_twenty_seconds_off(
     world: World, off_s: int, opens: bool
 ) -> None:
     client = await world.start()

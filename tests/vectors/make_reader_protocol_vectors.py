@@ -71,8 +71,9 @@ def _word(found: dict[str, object]) -> object:
     words = {"already_answered": "again", "accepted": "open"}
     told = []
     for one in decisions:
-        assert one["opens"] == (one["decision"] == "accepted")
+        assert one["decision"] == "accepted" or not one["opens"]
         first = words.get(one["decision"]) or one["reason"]
+        first = "held" if first == "open" and not one["opens"] else first
         told.append(":".join([first, *one["flags"]]))
     return " ".join(told)
 

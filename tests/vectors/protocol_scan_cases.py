@@ -1,6 +1,7 @@
 """Rows of scans at one reader that decides alone; each decision is written by hand.
 
-A word of the expected decisions is a reason, or "open" with its flags; "again" is a second answer.
+A word of the expected decisions is a reason, or "open" with its flags ("held" where the gates stand
+open anyway); "again" is a second answer.
 """
 
 from __future__ import annotations
@@ -130,6 +131,13 @@ SCAN_CASES = [
              [scan(0, A), scan(3000, code(2, 3))], settings(direction="board")),
     ScanCase("scans-single-has-passback", "open passback", "so is a single tap",
              [scan(0, A), scan(3000, code(2, 3))], settings(direction="single")),
+    ScanCase("scans-gates-open", "held held again replay",
+             "no gate moves, and passback is no reason",
+             [scan(0, A), scan(3000, code(2, 3)), scan(4000, code(2, 3)), scan(6000, A)],
+             settings(gates="open")),
+    ScanCase("scans-gates-emergency", "held held denied", "the same; all else is judged as ever",
+             [scan(0, B), scan(3000, code(2, 0, rider_id="00000000000000bb", serial=7)),
+              scan(6000, code(3, 6))], settings(gates="emergency"), DENIED),
     ScanCase("case-34-scans-denied", "denied", "at an entry", [scan(0, A)], deny=DENIED),
     ScanCase("case-34-scans-denied-exit", "open:denied", "who is inside gets out",
              [scan(0, A)], EXIT, DENIED),

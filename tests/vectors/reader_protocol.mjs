@@ -395,9 +395,10 @@ class LoneReader {
 
   scan(code, atMs, clockMs, u) {
     const decided = this.decide(code.toString("latin1"), atMs, clockMs, u);
-    const opens = decided.decision === "accepted";
-    this.scans.push(opens ? decided : null);
-    if (opens) {
+    const accepted = decided.decision === "accepted";
+    const opens = accepted && !this.gatesStandOpen();
+    this.scans.push(accepted ? decided : null);
+    if (accepted) {
       this.spent.add(decided.key);
       this.answered.set(decided.key, clockMs);
       if (!EXITS.includes(this.config.direction)) this.entered.set(decided.rider, decided);
@@ -424,9 +425,13 @@ class LoneReader {
     if (this.spent.has(key)) return refused("replay");
     const last = this.entered.get(rider);
     const near = last && Math.abs(atMs - last.atMs) < 1000 * this.number("passback_s", 300);
-    if (entry && near) return refused("passback");
+    if (entry && near && !this.gatesStandOpen()) return refused("passback");
     if (entry && u > 300 && this.config.clock_fault === "close") return refused("clock_fault");
     return { decision: "accepted", reason: null, flags: inOrder(flags), key, rider, atMs };
+  }
+
+  gatesStandOpen() {
+    return (this.config.gates ?? "normal") !== "normal";
   }
 
   staleCloses(unit, rules) {
