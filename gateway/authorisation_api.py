@@ -21,9 +21,14 @@ from gateway.authorisation_models import (
 from gateway.problems import not_found
 from gateway.web import Call, Route
 from transitpay.destinations import bitmap
-from transitpay.errors import Conflict, MalformedInput, RuleViolation
+from transitpay.errors import (
+    Conflict,
+    MalformedInput,
+    RuleViolation,
+    TemporarilyUnavailable,
+)
 from transitpay.money import currency
-from transitpay.postgres import authorisations, denials, reference, riders
+from transitpay.postgres import authorisations, denials, issuer_keys, reference, riders
 from transitpay.postgres.reference import Role
 from transitpay.ride_code.issuing import (
     IssuedAuthorisation,
@@ -68,6 +73,8 @@ async def authorise(call: Call) -> AuthorisationAnswer:
             return known
         await _refuse_debtors(conn, wallet, rider_id)
         key, private = services.issuer_keys.signing_key(services.lists.trust, wallet, now)
+        if not await issuer_keys.is_active(conn, key.key_id):
+            raise TemporarilyUnavailable("no_issuer_key", "the key was withdrawn just now")
         serial = 1 + await authorisations.highest_serial(conn, wallet, rider_id)
         unit = currency(await reference.participant_currency(conn, wallet))
         given = issue(
@@ -106,6 +113,8 @@ async def report(call: Call) -> AuthorisationAnswer:
         given = signed_elsewhere(
             wallet, rider_id, bitmap(rider.destinations), part, signature, keys, now
         )
+        if not await issuer_keys.is_active(conn, given.content.key_id):
+            raise RuleViolation("key_not_usable", "the key was withdrawn", field="issuer_part")
         await _refuse_debtors(conn, wallet, rider_id)
         if given.serial <= await authorisations.highest_serial(conn, wallet, rider_id):
             raise Conflict(

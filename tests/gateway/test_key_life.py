@@ -166,6 +166,24 @@ async def test_two_runs_and_wallets_at_once_sign_each_device_again_once(world: W
         assert [it["key_id"] for it in found] == [5]
 
 
+async def test_a_key_signs_nothing_after_its_compromise_even_before_the_list_is_here(
+    world: World,
+) -> None:
+    private = await own_key(world, 7)
+    client = await world.start()
+    rider = await enrol(world, client)
+    body, _ = signed(private, 7, rider, AT)
+    conn = await gateway_role(world)
+    for key_id in (1, 7):
+        await issuer_keys.compromise_key(conn, key_id, "admin", AT)
+    path = f"/v1/riders/{rider}/authorisations"
+    problem = await call(world, client, "POST", f"{path}/signed", body, status=422)
+    assert problem["code"] == "key_not_usable"
+    wish = {"request_id": "r", "device_public_key": body["issuer_part"][30:96]}
+    assert (await call(world, client, "POST", path, wish, status=503))["code"] == "no_issuer_key"
+    assert await world.value("select count(*) from authorisation") == 0
+
+
 async def test_re_issue_passes_over_debtors_lost_phones_and_what_is_over_or_renewed(
     world: World,
 ) -> None:

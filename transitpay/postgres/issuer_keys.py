@@ -98,6 +98,19 @@ async def insert_request(conn: asyncpg.Connection, it: KeyRequest) -> None:
     )  # fmt: skip
 
 
+_IS_ACTIVE = """
+select status = 'active' from issuer_key where key_id = $1 for share
+"""
+
+
+async def is_active(conn: asyncpg.Connection, key_id: int) -> bool:
+    """Whether the key may sign now, which stays so until the transaction ends.
+
+    Lists in memory are a second old; a key that was just compromised signs nothing more.
+    """
+    return bool(await conn.fetchval(_IS_ACTIVE, key_id))
+
+
 def _request(row: asyncpg.Record | None) -> KeyRequest | None:
     if row is None:
         return None
