@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from reader_town import EXAMPLES, Example, Proxy, Riders, enrol
 
 from gateway.app import SERVICES, build_app
 from transitpay.clock import SystemClock
+from transitpay.postgres import reader_keys
 from transitpay.runtime.key_files import ensure_sandbox_list_key
 
 
@@ -195,6 +197,32 @@ async def test_a_bus_reader_rides_out_of_reach_and_delivers_at_the_depot(town: T
         ("accepted", f"ST{n}", "1A", "BUS9", 590 - n) for n in range(4)
     ]
     assert [bytes(row["code"]).decode() for row in rows] == [*codes, "Octopus"]
+
+
+async def test_a_reader_that_lost_its_disk_begins_a_new_chain_once_an_admin_allows_it(
+    town: Town,
+) -> None:
+    gate = await town.turnstile()
+    first, second = town.riders.code(), town.riders.code()
+    await opens(gate, first)
+    assert await gate.end() == (0, "delivered")
+    shutil.rmtree(town.home / "gate")
+    refused = await Example.run(
+        "turnstile.py", town.tokens["gate-1"], town.proxy.url, "gate-1",
+        str(town.home / "gate"), str(town.roots),
+    )  # fmt: skip
+    town.runs.append(refused)
+    assert await refused.says() == "" and await refused.child.wait() != 0
+    conn = await town.db.connect("transitpay_gateway")
+    await reader_keys.allow_new_key(conn, "gate-1", True)
+    again = await town.turnstile()
+    assert " green welcome" in await opens(again, second)
+    assert await again.end() == (0, "delivered")
+    rows = await conn.fetch("select number, first_position from reader_key order by number")
+    assert [row["number"] for row in rows] == [1, 2] and rows[1]["first_position"] > 1
+    assert [(bytes(t[0]).decode(), t[1]) for t in await town.taps()] == [
+        (first, "accepted"), (second, "accepted"),
+    ]  # fmt: skip
 
 
 async def test_a_reader_without_its_gateway_at_the_very_first_start_does_not_start(

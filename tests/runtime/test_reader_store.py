@@ -217,9 +217,18 @@ def test_a_new_key_begins_a_new_chain_behind_acknowledged_records(tmp_path: Path
 def test_a_store_that_lost_its_disk_begins_where_the_gateway_says(tmp_path: Path) -> None:
     store = open_store(tmp_path, StoreKey("g1", 2, KEY.public_key, first_position=101))
     assert (store.last_position, store.acknowledged) == (100, 100)
+    assert store.boot == 32769  # no sequence of the first key is used again
     fill(store, 1)
     assert store.chunk(101, 500) is not None
     store.close()
+
+
+def test_a_key_whose_store_is_gone_begins_no_other_one(tmp_path: Path) -> None:
+    with pytest.raises(Conflict) as refused:
+        open_store(tmp_path / "gone", KEY, existing=True)
+    assert refused.value.code == "store_lost"
+    open_store(tmp_path / "gone", KEY).close()
+    open_store(tmp_path / "gone", KEY, existing=True).close()
 
 
 def test_a_store_of_another_reader_is_not_used(tmp_path: Path) -> None:

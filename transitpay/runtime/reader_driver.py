@@ -93,7 +93,10 @@ class ReaderDriver:
         who = enrolled(home, reader, link, software, self.now)
         self._lists = ReaderLists(home / "lists", reader, roots, link)
         settings = self._first_settings()
-        self._store: ReaderStore = open_store(home / "records", who.key, capacity=capacity)
+        self._store: ReaderStore = open_store(
+            home / "records", who.key, capacity=capacity, existing=not who.is_new
+        )
+        who.keep()
         signer = partial(sign_batch, key=load_device_pem(who.pem))
         identity = Identity(reader, who.key.number, signer, software)
         self._lock, self._asking = threading.RLock(), ThreadPoolExecutor(4)

@@ -36,11 +36,23 @@ class HeardTime:
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """The reader's private key (PEM), what the gateway said of it, and the time if it told that
-    just now."""
+    just now: then ``keep`` follows when the store is there."""
 
     pem: bytes
     key: StoreKey
+    file: Path
+    told: bytes = b""
     heard: HeardTime | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the key was enrolled just now."""
+        return self.heard is not None
+
+    def keep(self) -> None:
+        """Remember that the key is enrolled and has its store. Raises: OSError."""
+        if self.is_new:
+            _write(self.file, self.told, 0o644)
 
 
 def enrolled(
@@ -57,7 +69,8 @@ def enrolled(
     point, file = public_bytes(key), home / "enrolment.json"
     if file.exists():
         told = json.loads(file.read_text(encoding="utf-8"))
-        return Enrolment(pem, StoreKey(reader, told["key_number"], point, told["first_position"]))
+        made = StoreKey(reader, told["key_number"], point, told["first_position"])
+        return Enrolment(pem, made, file)
     request = {
         "public_key": point.hex(),
         "proof": prove_reader_key(reader, key).hex(),
@@ -71,11 +84,10 @@ def enrolled(
     told = json.loads(reply.body)
     if reply.status != 200:
         raise Conflict(told.get("code", "not_enrolled"), told.get("detail", "not enrolled"))
-    _write(file, reply.body, 0o644)
     trip_ms = when.monotonic_ms - began.monotonic_ms
     true_at = datetime.fromisoformat(told["server_time"]) + timedelta(milliseconds=trip_ms / 2)
     made = StoreKey(reader, told["key_number"], point, told["first_position"])
-    return Enrolment(pem, made, HeardTime(when, true_at, trip_ms))
+    return Enrolment(pem, made, file, reply.body, HeardTime(when, true_at, trip_ms))
 
 
 def _private_key(file: Path) -> bytes:

@@ -28,6 +28,8 @@ from transitpay.runtime.record_segments import Segment
 #: Unacknowledged records that the store takes: about 25 MB.
 CAPACITY = 50_000
 _SEGMENT_RECORDS = 2_000
+#: Each key has boot numbers of its own, so that a reader that lost its disk uses no sequence again.
+_BOOTS_PER_KEY = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +183,23 @@ def open_store(
     capacity: int = CAPACITY,
     keep: int = WINDOW,
     segment_records: int = _SEGMENT_RECORDS,
+    existing: bool = False,
 ) -> ReaderStore:
     """Open a store, or make one: the torn end is cut, the chain checked, the boot counted.
 
-    Raises: MalformedInput (``store_damaged``), Conflict (``store_in_use``, ``records_of_old_key``,
-    ``store_of_other_key``), OSError.
+    ``existing``: this key had a store here. If it is gone, its positions must not be given out
+    again: a new key has to be enrolled.
+
+    Raises: MalformedInput (``store_damaged``), Conflict (``store_in_use``, ``store_lost``,
+    ``records_of_old_key``, ``store_of_other_key``), OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = _locked(folder)
     try:
         found = _load_all(folder)
         _check_chain(found)
+        if existing and not found:
+            raise Conflict("store_lost", "the records of this key are gone: enrol a new key")
         acknowledged = _number(folder / "acknowledged", 0)
         start = found[0].first_position if found else key.first_position
         acknowledged = max(acknowledged, start - 1)
@@ -199,8 +207,9 @@ def open_store(
         current = next(s for s in found if s.key_number == key.number)
         acknowledged = min(max(acknowledged, current.first_position - 1), found[-1].last_position)
         known = _number(folder / "boot", 0)
-        boot = max(known, _highest_boot(found)) + 1
-        clean = boot == 1 or _number(folder / "boot", 1) == 1
+        boot = max(known, _highest_boot(found), (key.number - 1) * _BOOTS_PER_KEY) + 1
+        is_new = known == 0 and found[-1].last_position < found[0].first_position
+        clean = is_new or _number(folder / "boot", 1) == 1
         _replace(folder / "boot", f"{boot} 0\n")
     except BaseException:
         os.close(lock)
