@@ -167,7 +167,9 @@ class RecordLog:
             await self._write_alone(conn, work, decided)
         elif decided.new:
             try:
-                await uploads.write_new(conn, decided.new, work.received_at)
+                await uploads.write_new(
+                    conn, decided.new, work.reader.destination, work.received_at
+                )
             except asyncpg.UniqueViolationError:
                 raise _Met from None
         await _write_rest(conn, work, decided)
@@ -189,7 +191,7 @@ class RecordLog:
         for new in decided.new:
             try:
                 async with conn.transaction():
-                    await uploads.write_new(conn, [new], work.received_at)
+                    await uploads.write_new(conn, [new], work.reader.destination, work.received_at)
             except asyncpg.UniqueViolationError:
                 raise _Met from None
             except _REFUSED_BY_DATABASE as error:

@@ -17,7 +17,6 @@ from transitpay.journeys.station_modes import Mode as StationMode
 from transitpay.postgres.reader_batches import EventRow
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.postgres.taps import TapRow
-from transitpay.postgres.uploads import RecordRow
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.received import text_of
 from transitpay.ride_code.record import (
@@ -73,14 +72,8 @@ class Recording:
 
         ``own_word`` is a reason of its own making.
         """
-        scan, deed, versions = self._scan(it), self._deed(it), it.versions
+        scan, deed = self._scan(it), Deed(it.decision, it.reason, it.decided_by, it.mode)
         key = TapKey(local_day(it.at), self.reader.id, it.sequence)
-        record = RecordRow(
-            key, it.position if record_hash else None, record_hash, it.at, it.decided_by,
-            it.decision, it.reason or own_word, it.flags, it.mode,
-            (versions.trust, versions.deny, versions.config), it.place.variant, it.place.trip,
-            it.place.stop_index,
-        )  # fmt: skip
         station_mode = self._judging.open_gates(scan)
         if station_mode is not None and deed.mode is Mode.NORMAL:
             deed = Deed(deed.decision, deed.reason, deed.decided_by, Mode.OPEN)
@@ -91,10 +84,8 @@ class Recording:
             it.decision, None, (), station_mode or _STATION_MODES[it.mode],
         )  # fmt: skip
         judged = self._judging.again(scan, self.reader, self._lists)
-        return Upload(
-            row, record, deed, judged, versions,
-            Reason.LIST_STALE in it.flags, self._unfit(key, it.at, it.uncertainty_s),
-        )  # fmt: skip
+        unfit = self._unfit(key, it.at, it.uncertainty_s)
+        return Upload(row, it, record_hash, deed, judged, own_word, unfit)
 
     def _scan(self, it: ScanRecord) -> Scan:
         place = it.place
@@ -103,9 +94,6 @@ class Recording:
             self.reader.network, place.stop or self.reader.stop, it.uncertainty_s,
             place.route, place.vehicle, it.stage_fare_minor,
         )  # fmt: skip
-
-    def _deed(self, it: ScanRecord) -> Deed:
-        return Deed(it.decision, it.reason, it.decided_by, it.mode)
 
     def _unfit(self, key: TapKey, at: datetime, uncertainty_s: int) -> str | None:
         """Why a record alone cannot be a tap; None = it can."""
@@ -164,9 +152,9 @@ def request_of(upload: Upload) -> Mapping[str, object]:
         "vehicle": row.vehicle,
         "stage_fare_minor": row.stage_fare_minor,
         "opened": upload.deed.opened,
-        "reason": record.reason,
+        "reason": record.reason or upload.own_word,
         "decided_by": record.decided_by,
-        "position": record.position,
+        "position": record.position if upload.record_hash else None,
     }
 
 

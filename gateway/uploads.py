@@ -16,9 +16,9 @@ from gateway.scans import READER_REFUSED, Stored
 from transitpay.postgres.known_scans import KnownScans, KnownTap, SpentCode
 from transitpay.postgres.reader_alarms import Alarm
 from transitpay.postgres.taps import TapRow
-from transitpay.postgres.uploads import Displaced, NewUpload, RecordRow, TapChange
+from transitpay.postgres.uploads import Displaced, NewUpload, Recorded, TapChange
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import Decision, ListVersions, Mode, Passage
+from transitpay.ride_code.record import Decision, Mode, Passage, ScanRecord
 from transitpay.ride_code.rejudgement import (
     LIABLE,
     NO_PASSAGE,
@@ -45,11 +45,11 @@ class Upload:
     """A scan of a reader, judged again. ``row`` holds the request; its outcome comes later."""
 
     row: TapRow
-    record: RecordRow
+    record: ScanRecord
+    record_hash: bytes | None
     deed: Deed
     judged: Judged
-    versions: ListVersions
-    said_stale: bool = False
+    own_word: str | None = None
     unfit: str | None = None
 
     @property
@@ -91,7 +91,7 @@ class DecidedUploads:
 
     outcomes: list[UploadOutcome] = field(default_factory=list)
     new: list[NewUpload] = field(default_factory=list)
-    records: list[RecordRow] = field(default_factory=list)
+    records: list[Recorded] = field(default_factory=list)
     changed: dict[TapKey, TapChange] = field(default_factory=dict)
     displaced: dict[TapKey, Displaced] = field(default_factory=dict)
     moved_codes: dict[ReplayKey, SpentCode] = field(default_factory=dict)
@@ -171,16 +171,18 @@ class _Deciding:
         self._words[upload.key] = word
         if word.difference is Difference.AFTER_DECOMMISSIONING:
             self.decided.alarms.append(after_decommissioning(upload.key, upload.row.at))
-        record = replace(
+        recorded = Recorded(
+            upload.key,
             upload.record,
-            passage=upload.deed.passage,
-            difference=word.difference,
-            liable=word.liable,
+            upload.record_hash,
+            upload.own_word,
+            word,
+            upload.deed.passage,
         )
         if stored is None:
-            self._add(upload, word, record)
+            self._add(upload, recorded)
         else:
-            self._learn(upload, stored, word, record)
+            self._learn(upload, stored, recorded)
 
     def outcome(
         self, upload: Upload, firsts: Mapping[TapKey, Upload], met: set[TapKey]
@@ -273,14 +275,18 @@ class _Deciding:
         for reason in upload.judged.against:
             if reason is Reason.DENIED:
                 since = told.denials[accepted.issuer, it.rider_id, it.serial]
-                held = told.deny.get(upload.versions.deny, HeldList())
+                held = told.deny.get(upload.record.versions.deny, HeldList())
             else:
                 since = told.compromises[it.key_id]
-                held = told.trust.get(upload.versions.trust, HeldList())
+                held = told.trust.get(upload.record.versions.trust, HeldList())
             if stored is not None and stored.word.decision is Decision.ACCEPTED:
                 held = HeldList(row.at)  # we decided, with what we knew at that time
             found[reason] = knowledge(
-                held, since, row.at, row.uncertainty_s, said_stale=upload.said_stale
+                held,
+                since,
+                row.at,
+                row.uncertainty_s,
+                said_stale=Reason.LIST_STALE in upload.record.flags,
             )
         return found
 
@@ -297,38 +303,31 @@ class _Deciding:
         return replace(judged, against=tuple(r for r in judged.against if r is not Reason.DENIED))
 
     def _held_other_lists(self, upload: Upload) -> bool:
-        held, told = upload.versions, self._told
+        held, told = upload.record.versions, self._told
         return held.trust != told.trust_version or held.deny != told.deny_version
 
     # -- what is written --------------------------------------------------------------------
 
-    def _add(self, upload: Upload, word: Rejudged, record: RecordRow) -> None:
-        accepted = upload.accepted
-        spends = accepted is not None and _spends(word, upload.deed)
-        row = replace(
-            upload.row,
-            rider=accepted.rider if accepted is not None else None,
-            decision=word.decision,
-            reason=_reason(word, record),
-            flags=word.flags,
-        )
-        code = None
-        if spends and accepted is not None:
-            code = accepted.replay_key
-            self._spend(upload, accepted)
-        opened = word.decision is Decision.ACCEPTED
-        content = accepted.content if accepted is not None and code is not None else b""
-        moved = code in self.decided.moved_codes
+    def _add(self, upload: Upload, recorded: Recorded) -> None:
+        accepted, word = upload.accepted, recorded.word
+        rider, code, content = None, None, b""
+        if accepted is not None:
+            rider = accepted.rider
+            if _spends(word, upload.deed):
+                self._spend(upload, accepted)
+                if accepted.replay_key not in self.decided.moved_codes:
+                    code, content = accepted.replay_key, accepted.content
+        moves = word.decision is Decision.ACCEPTED
         self._new[upload.key] = NewUpload(
-            row, record, None if moved else code, content, moves=opened
+            upload.row, recorded, _reason(word, upload), rider, code, content, moves
         )
 
-    def _learn(self, upload: Upload, stored: KnownTap, word: Rejudged, record: RecordRow) -> None:
+    def _learn(self, upload: Upload, stored: KnownTap, recorded: Recorded) -> None:
         """The scan was asked online: one tap; what the reader did beats what we said."""
-        accepted, was = upload.accepted, stored.word
-        self.decided.records.append(record)
+        accepted, was, word = upload.accepted, stored.word, recorded.word
+        self.decided.records.append(recorded)
         same = word.decision == was.decision
-        reason = was.reason if same and was.reason else _reason(word, record)
+        reason = was.reason if same and was.reason else _reason(word, upload)
         flags = was.flags if same else word.flags
         self.decided.changed[upload.key] = TapChange(
             upload.key, word.decision, reason, flags, upload.deed.opened
@@ -358,10 +357,10 @@ def _spends(word: Rejudged, deed: Deed) -> bool:
     return deed.opened and deed.passage in NO_PASSAGE and word.reason == deed.passage
 
 
-def _reason(word: Rejudged, record: RecordRow) -> str | None:
+def _reason(word: Rejudged, upload: Upload) -> str | None:
     if word.decision is Decision.ACCEPTED:
         return None
-    return word.reason or record.reason or READER_REFUSED
+    return word.reason or upload.own_word or READER_REFUSED
 
 
 def code_days(uploads: Iterable[Upload]) -> set[date]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Direction(StrEnum):
@@ -37,9 +38,11 @@ class RiderRef:
     slot: int = 0
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TapKey:
-    """(local calendar day of the scan, reader id, sequence); sorts in that order."""
+class TapKey(NamedTuple):
+    """(local calendar day of the scan, reader id, sequence); sorts in that order.
+
+    A tuple, because each scan is looked up by it many times.
+    """
 
     day: date
     reader: str

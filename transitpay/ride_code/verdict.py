@@ -12,6 +12,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from transitpay.errors import MalformedInput
 from transitpay.money import Currency, Money
@@ -93,9 +94,11 @@ class ReaderRules:
         return self.direction in EXITS
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayKey:
-    """What makes two codes the same code; all of it from signed bytes, none of it a hash."""
+class ReplayKey(NamedTuple):
+    """What makes two codes the same code; all of it from signed bytes, none of it a hash.
+
+    A tuple, because each scan is looked up by it many times.
+    """
 
     device_key: bytes
     not_before: int
