@@ -1,8 +1,10 @@
 """The memory of a reader while a delta is applied to a large deny list, beside its floor.
 
-Each figure is the highest resident memory (VmHWM) of a process of its own. ``reader`` imports what
-a reader imports, opens its lists, applies the delta and looks riders up; ``floor`` is the bare
-interpreter with cryptography imported. Run: python bench/list_memory.py [--json] [--quick]
+Each figure is the highest resident memory (VmHWM) of a process of its own. ``reader`` imports the
+whole reader of a Linux turnstile, opens its lists, applies the delta and looks riders up; ``floor``
+is the bare interpreter with cryptography imported.
+
+    python bench/list_memory.py [--json] [--quick]
 """
 
 from __future__ import annotations
@@ -37,12 +39,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives import hashes
 """
 READER = """
-import importlib, json, pkgutil, sys, time
+import json, sys, time
 from datetime import datetime
 from pathlib import Path
-import transitpay.ride_code
-for module in pkgutil.walk_packages(transitpay.ride_code.__path__, "transitpay.ride_code."):
-    importlib.import_module(module.name) if module.name.split(".")[2] not in EXTRAS else None
+import transitpay.runtime.reader_driver
 from transitpay.ride_code.deny_list import DenyTable
 from transitpay.ride_code.list_taking import Taken
 from transitpay.ride_code.signed_list import ListKind
@@ -70,8 +70,6 @@ PEAK = """
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:"))
 print(peak.split()[1])
 """
-#: Modules of the package that draw codes for people and check vectors; no reader has them.
-EXTRAS = ("drawing", "golden")
 
 
 def deny_records(entries: int, first: int = 0) -> dict[bytes, bytes]:
@@ -121,7 +119,7 @@ def measure(entries: int) -> dict[str, object]:
         delta, size = prepare(folder, entries, signer)
         began = time.perf_counter()
         public = keys.public_bytes(root).hex()
-        reader = READER.replace("EXTRAS", repr(EXTRAS)) + "print(json.dumps(told))\n"
+        reader = READER + "print(json.dumps(told))\n"
         told, peak, _ = child(reader, str(folder), public, str(delta), AT.isoformat())
         took = time.perf_counter() - began
         floor, _ = child(FLOOR)
