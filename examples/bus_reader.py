@@ -42,6 +42,7 @@ def main(url: str, reader: str, home: str, roots: str, route: str, vehicle: str)
         Gate(show, open=lambda: print("boards", flush=True)),
         software="example bus reader 1",
         terminator=TERMINATOR,
+        defaults={"budget_ms": "0", "store_full": "open_uncharged"},
     )
     try:
         print("ready", flush=True)

@@ -68,7 +68,8 @@ def machine_now(clock: Clock) -> Now:
 
 
 class ReaderDriver:
-    """A running reader. ``home`` is its folder: key, lists and records.
+    """A running reader. ``home`` is its folder: key, lists and records. ``defaults`` are settings
+    for where its config list names none.
 
     Raises: Conflict, MalformedInput, TemporarilyUnavailable (``not_enrolled``, ``no_config``: the
     very first start needs the gateway), OSError.
@@ -87,11 +88,12 @@ class ReaderDriver:
         clock: Clock | None = None,
         capacity: int = CAPACITY,
         pace: Pace | None = None,
+        defaults: Mapping[str, str] | None = None,
     ) -> None:
         self._link, self._gate, self._terminator = link, gate, terminator
         self._clock = clock or SystemClock()
         who = enrolled(home, reader, link, software, self.now)
-        self._lists = ReaderLists(home / "lists", reader, roots, link)
+        self._lists = ReaderLists(home / "lists", reader, roots, link, defaults)
         settings = self._first_settings()
         self._store: ReaderStore = open_store(
             home / "records", who.key, capacity=capacity, existing=not who.is_new

@@ -32,14 +32,21 @@ class Fetched:
 class ReaderLists:
     """The lists of one reader, in files, from one gateway.
 
+    ``defaults`` are settings for where the config list names none.
+
     Raises: MalformedInput (``bad_id``), OSError.
     """
 
     def __init__(
-        self, folder: Path, reader: str, roots: Mapping[int, bytes], link: GatewayLink
+        self,
+        folder: Path,
+        reader: str,
+        roots: Mapping[int, bytes],
+        link: GatewayLink,
+        defaults: Mapping[str, str] | None = None,
     ) -> None:
         self._files = ListFiles(folder, reader, roots)
-        self._link = link
+        self._link, self._defaults = link, dict(defaults or {})
 
     @property
     def held(self) -> HeldLists:
@@ -53,7 +60,9 @@ class ReaderLists:
         Raises: MalformedInput (``bad_reader_config``).
         """
         config = self._files.held(ListKind.CONFIG)
-        return None if config is None else ReaderSettings.of(config_values(config.table))
+        if config is None:
+            return None
+        return ReaderSettings.of({**self._defaults, **config_values(config.table)})
 
     def fetch(self, name: ListName, at: datetime, uncertainty_s: int) -> Fetched:
         """Ask for what is newer than the list held; blocks. ``at`` is the reader's time."""
