@@ -2,7 +2,8 @@
 
 Each figure is the highest resident memory (VmHWM) of a process of its own. ``reader`` imports the
 whole reader of a Linux turnstile, opens its lists, applies the delta and looks riders up; ``floor``
-is the bare interpreter with cryptography imported.
+is the bare interpreter with cryptography imported; ``whole`` is a reader that is sent all of the
+next version instead of the delta.
 
     python bench/list_memory.py [--json] [--quick]
 """
@@ -18,7 +19,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,8 +81,8 @@ def deny_records(entries: int, first: int = 0) -> dict[bytes, bytes]:
     return found
 
 
-def prepare(folder: Path, entries: int, signer: ListSigner) -> tuple[Path, int]:
-    """Write the held list and a delta; the path of the delta, and the bytes of the list."""
+def prepare(folder: Path, entries: int, signer: ListSigner) -> tuple[Path, Path]:
+    """Write the held list and its next version: the paths of a delta and of the whole."""
     old = deny_records(entries)
     new = old | deny_records(CHANGES, entries)
     for key in sorted(old)[:: max(1, entries // CHANGES)]:
@@ -91,14 +91,16 @@ def prepare(folder: Path, entries: int, signer: ListSigner) -> tuple[Path, int]:
         del new[key]
     before, after = (b"".join(table[k] for k in sorted(table)) for table in (old, new))
     use_by = AT + timedelta(days=1)
-    whole = signer.head(ListKind.DENY, 1, before, AT, use_by).encode() + before
-    (folder / "deny.list").write_bytes(whole)
+    held = signer.head(ListKind.DENY, 1, before, AT, use_by).encode() + before
+    (folder / "deny.list").write_bytes(held)
     base = ListKind.DENY.table(before)
     changes = changes_between(base, ListKind.DENY.table(after))
     head = signer.head(ListKind.DENY, 2, after, AT, use_by)
     delta = folder / "delta"
     delta.write_bytes(Delta(1, head, changes_over(changes, base)).encode())
-    return delta, len(whole)
+    whole = folder / "whole"
+    whole.write_bytes(head.encode() + after)
+    return delta, whole
 
 
 def child(program: str, *arguments: str) -> list[str]:
@@ -116,17 +118,18 @@ def measure(entries: int) -> dict[str, object]:
     signer = ListSigner(key, certify(unsigned, root))
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
-        delta, size = prepare(folder, entries, signer)
-        began = time.perf_counter()
+        delta, whole = prepare(folder, entries, signer)
         public = keys.public_bytes(root).hex()
         reader = READER + "print(json.dumps(told))\n"
+        held = (folder / "deny.list").read_bytes()
         told, peak, _ = child(reader, str(folder), public, str(delta), AT.isoformat())
-        took = time.perf_counter() - began
+        (folder / "deny.list").write_bytes(held)
+        _, whole_peak, _ = child(reader, str(folder), public, str(whole), AT.isoformat())
         floor, _ = child(FLOOR)
-        delta_size = delta.stat().st_size
+        list_size, delta_size = len(held), delta.stat().st_size
     return {
-        "entries": entries, "list_bytes": size, "delta_bytes": delta_size,
-        "reader_peak_kb": int(peak), "floor_peak_kb": int(floor), "process_s": round(took, 2),
+        "entries": entries, "list_bytes": list_size, "delta_bytes": delta_size,
+        "reader_peak_kb": int(peak), "whole_peak_kb": int(whole_peak), "floor_peak_kb": int(floor),
         **{name: round(value, 3) for name, value in json.loads(told).items()},
         "python": platform.python_version(), "cpus": os.cpu_count(),
     }  # fmt: skip

@@ -198,4 +198,5 @@ def test_a_reader_needs_64_mb_while_a_delta_meets_a_million_denials() -> None:
 
     found = list_memory.measure(list_memory.ENTRIES)
     assert int(str(found["reader_peak_kb"])) <= 64 * 1024
+    assert int(str(found["whole_peak_kb"])) <= 64 * 1024, "nor where the whole list is sent"
     assert int(str(found["list_bytes"])) <= 16 * 1024 * 1024

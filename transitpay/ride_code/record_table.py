@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from mmap import mmap
 from struct import Struct
 
-#: What a table may lie in. A memory-mapped file is given as a memoryview of it.
-Bytes = bytes | bytearray | memoryview
+#: What a table may lie in.
+Bytes = bytes | bytearray | memoryview | mmap
 
 PUT = 1
 REMOVE = 2

@@ -73,10 +73,15 @@ class ListFiles:
 
     def _load(self, kind: ListKind) -> SignedList | None:
         try:
-            one = SignedList.parse(_mapped(self._path(kind)))
+            mapped = _mapped(self._path(kind))
+            one = SignedList.parse(mapped)
         except (OSError, ValueError, MalformedInput):
             return None
-        return one if is_genuine(one.head, self._wanted[kind]) and one.is_sound() else None
+        if not (is_genuine(one.head, self._wanted[kind]) and one.is_sound()):
+            return None
+        # All of it was read for its digest; few pages of it are read from now on.
+        mapped.madvise(mmap.MADV_DONTNEED)
+        return one
 
     def _replace(self, kind: ListKind, chunks: Iterable[Bytes]) -> None:
         beside = self._path(kind).with_suffix(".new")
@@ -96,10 +101,10 @@ class ListFiles:
         return self._folder / f"{kind}.list"
 
 
-def _mapped(path: Path) -> memoryview:
+def _mapped(path: Path) -> mmap.mmap:
     """The bytes of a file, mapped read-only for as long as anybody holds a view of them.
 
     Raises: OSError, ValueError (an empty file).
     """
     with path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
