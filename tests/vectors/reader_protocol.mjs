@@ -2,13 +2,13 @@
 import { createHash } from "node:crypto";
 import { ORDER_OF_REASONS, es256, judgeFully, p256, soundEd25519 } from "./ride_code.mjs";
 
-const tag = (name) => Buffer.from(`TransitPay/${name}/v1\0`, "ascii");
-const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
+export const tag = (name) => Buffer.from(`TransitPay/${name}/v1\0`, "ascii");
+export const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
 const zero = (b, from, to) => b.subarray(from, to).every((byte) => byte === 0);
 const KINDS = { 1: ["trust", 88, 2], 2: ["deny", 14, 10], 3: ["config", 128, 32] };
 const HEAD = 278;
 
-function idField(text, length) {
+export function idField(text, length) {
   const field = Buffer.alloc(length);
   field.write(text, "ascii");
   return field;
@@ -54,7 +54,7 @@ function sortedPieces(b, at, size, keyAt, keySize) {
   return rising ? pieces : null;
 }
 
-function readWhole(b) {
+export function readWhole(b) {
   const head = readHead(b);
   if (head === null || b.length !== HEAD + head.count * head.recordSize) return null;
   const records = sortedPieces(b, HEAD, head.recordSize, 0, head.keySize);
@@ -85,7 +85,7 @@ function applied(records, changes, keySize) {
 const above = (a, b) =>
   a.listKeyId !== b.listKeyId ? a.listKeyId > b.listKeyId : a.version > b.version;
 
-function takeList(b, kind, scope, held, roots, now, u) {
+export function takeList(b, kind, scope, held, roots, now, u) {
   const refused = (reason) => ({ answer: "refused", reason });
   const isDelta = b.toString("latin1", 0, 4) === "TPD1";
   const it = isDelta ? readDelta(b) : readWhole(b);
@@ -176,15 +176,15 @@ function configRecord(r) {
 
 // --- records ---------------------------------------------------------------------------------
 
-const REASONS = `unreadable unknown_version unknown_key test_key key_compromised key_not_yet_valid
+export const REASONS = `unreadable unknown_version unknown_key test_key key_compromised key_not_yet_valid
   key_expired authorisation_not_yet_valid authorisation_expired code_stale code_from_future
   service_excluded wrong_destination destination_not_allowed mode_not_allowed
   companion_not_allowed bad_issuer_signature bad_device_signature denied quota_exceeded
   ceiling_too_low already_answered replay passback missing_entry clock_fault impossible_travel
   list_stale store_full`.split(/\s+/);
-const DIRECTIONS = ["entry", "exit", "board", "alight", "single"];
+export const DIRECTIONS = ["entry", "exit", "board", "alight", "single"];
 const TIERS = ["reader", "gateway"];
-const DECISIONS = ["accepted", "refused", "already_answered"];
+export const DECISIONS = ["accepted", "refused", "already_answered"];
 const MODES = ["normal", "open", "emergency", "local"];
 const OUTCOMES = ["passed", "not_passed", "timed_out", "forced_open"];
 const EVENTS = `store_nearly_full store_full unrecorded_scans clock_fault_begins clock_fault_ends
@@ -290,7 +290,7 @@ function readRecord(b) {
   return it;
 }
 
-function chain(reader, publicKey, records) {
+export function chain(reader, publicKey, records) {
   let hash = sha256(tag("record"), idField(reader, 32), publicKey);
   return [hash, ...records.map((r) => (hash = sha256(tag("record"), hash, r)))];
 }
@@ -355,7 +355,7 @@ const EXITS = ["exit", "alight"];
 const replayKey = ({ deviceKey, notBefore, serial, counter }) =>
   [deviceKey.toString("hex"), notBefore, serial, counter].join();
 
-class LoneReader {
+export class LoneReader {
   constructor(trust, deny, config) {
     const { records: keys } = believed(trust, trustRecord);
     const numbers = Object.fromEntries(keys.map((key) => [key.issuer_number, key.issuer]));
