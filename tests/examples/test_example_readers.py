@@ -239,6 +239,18 @@ async def test_a_reader_without_its_gateway_at_the_very_first_start_does_not_sta
     assert await run.says() == "" and await asyncio.wait_for(run.child.wait(), 30) != 0
 
 
+async def test_a_reader_takes_no_list_that_does_not_lead_back_to_its_roots(town: Town) -> None:
+    strange = town.home / "strange"
+    ensure_sandbox_list_key(strange, datetime.now(UTC))
+    run = await Example.run(
+        "turnstile.py", town.tokens["gate-1"], town.proxy.url, "gate-1", str(town.home / "g"),
+        str(strange / "keys"),
+    )  # fmt: skip
+    town.runs.append(run)
+    assert await run.says() == "" and await asyncio.wait_for(run.child.wait(), 30) != 0
+    assert list((town.home / "g" / "lists").iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["turnstile.py", "bus_reader.py"])
 def test_an_example_is_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) < 80
