@@ -34,6 +34,7 @@ from typing import cast
 import uvloop
 from aiohttp import web
 
+from gateway.__main__ import keep_what_is_loaded
 from gateway.app import SERVICES, build_app
 from gateway.reader_api import ROUTES as READER_ROUTES
 from gateway.reader_api import tap_answer
@@ -95,6 +96,7 @@ async def serve_floor(port: int) -> None:
         app.router.add_route("POST", path, serve(route, app[SERVICES]))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
+    keep_what_is_loaded()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
     await asyncio.Event().wait()
 

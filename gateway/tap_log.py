@@ -26,7 +26,7 @@ from transitpay.postgres.tap_groups import Asked
 from transitpay.runtime.observe import EventLog
 
 #: A group that takes longer is given up; its scans may be asked again.
-GROUP_LIMIT_S = 1.5
+GROUP_LIMIT_S = 3.0
 #: Somebody else tapped with the same rider, code or sequence at the same time: read again.
 _MET = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _ATTEMPTS = 8

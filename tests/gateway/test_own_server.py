@@ -99,7 +99,7 @@ async def test_a_stopped_database_is_told_at_once_and_the_probe_finds_it_again(
     await asyncio.to_thread(server(world).server.stop)
     bodies = [world.scan("mtr-in-1", world.phone().draw(AT)) for _ in range(6)]
     took = [await refused(world, client, body) for body in bodies]
-    assert took[0] < 2.5 and max(took[1:]) < AT_ONCE_S
+    assert took[0] < 4 and max(took[1:]) < AT_ONCE_S
     await asyncio.sleep(5.2)  # a token is remembered for five seconds
     assert await refused(world, client, bodies[0]) < AT_ONCE_S
     await asyncio.to_thread(server(world).server.start)
@@ -114,7 +114,7 @@ async def test_a_frozen_database_costs_one_short_wait_and_is_one_tap_later(world
     bodies = [world.scan("mtr-in-1", world.phone().draw(AT)) for _ in range(12)]
     with server(world).frozen():
         together = await asyncio.gather(*(refused(world, client, body) for body in bodies[:6]))
-        assert max(together) < 3
+        assert max(together) < 5
         took = [await refused(world, client, body) for body in bodies[6:]]
         assert max(took) < AT_ONCE_S
     await until_back(client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 _F = TypeVar("_F", "Counter", "Gauge", "Histogram")
@@ -132,7 +133,12 @@ class Histogram(_Family):
 
 
 def _key(labels: Mapping[str, str]) -> _Labels:
-    return tuple(sorted(labels.items()))
+    return _in_order(tuple(labels.items()))
+
+
+@lru_cache(maxsize=4096)
+def _in_order(labels: _Labels) -> _Labels:
+    return tuple(sorted(labels))
 
 
 def _written(labels: _Labels) -> str:
