@@ -29,7 +29,7 @@ class Hardware:
         print("gate opens", flush=True)
 
     def hold(self, held: bool) -> None:
-        print("gates stay open" if held else "gates close again", flush=True)
+        print("gates stay open" if held else "gates shut", flush=True)
 
     def show(self, it: Show) -> None:
         number = f"{it.sequence >> 32}-{it.sequence & 0xFFFFFFFF}"

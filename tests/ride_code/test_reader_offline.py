@@ -258,11 +258,11 @@ def test_a_reader_without_lists_opens_for_nobody(rig: Rig) -> None:
 def test_open_gates_stay_open_and_shown_codes_are_kept_with_their_mode(rig: Rig) -> None:
     rig.do(rig.reader.open_locally(rig.now, True))
     rig.do(rig.reader.open_locally(rig.now, True))
-    assert rig.holds == [True]
+    assert rig.holds == [False, True]
     assert rig.scan(rig.text(counter=1)) == "None" and rig.opened == []
     assert rig.shown[-1].signal is Signal.GREEN
     rig.do(rig.reader.open_locally(rig.now, False))
-    assert rig.holds == [True, False]
+    assert rig.holds == [False, True, False]
     assert rig.scan(rig.text(counter=2)) == "open"
     assert [s.mode for s in rig.scans()] == [Mode.LOCAL, Mode.NORMAL]
     assert rig.events()[-2:] == ["local_open_begins", "local_open_ends"]
@@ -278,6 +278,12 @@ def test_through_open_gates_nobody_is_refused_for_passback(scheme: Scheme) -> No
     assert rig.scans()[-1].decision is Decision.ACCEPTED and rig.shown[-1].signal is Signal.GREEN
     rig.do(rig.reader.open_locally(rig.now, False))
     assert rig.scan(rig.text(counter=4)) == "passback"
+
+
+def test_a_start_says_how_the_gates_stand_whatever_they_did_before(rig: Rig) -> None:
+    rig.do(rig.reader.open_locally(rig.now, True))
+    rig.start()
+    assert rig.holds == [False, True, False]
 
 
 def test_the_operators_mode_comes_with_the_config_and_the_local_one_before_it(

@@ -88,7 +88,7 @@ class Reader:
         now: Now,
         pace: Pace | None = None,
     ) -> tuple[Reader, Effects]:
-        """The reader after a start, and the first effects: its boot is a record of its own."""
+        """The reader after a start, and the first effects: how its gates stand, its boot."""
         window, last = memory.recalled(lists.trust)
         waiting = memory.last_position - memory.acknowledged
         clock = OwnClock.after_start(now, last)
@@ -183,8 +183,7 @@ class Reader:
         self.window.outcome(sequence, passage)
         if self.journal.level.is_full:
             return ()
-        clock = self.clock.read(now)
-        position = self.journal.position
+        clock, position = self.clock.read(now), self.journal.position
         record = OutcomeRecord(position, clock.at, clock.uncertainty_s, sequence, passage)
         return self._recorded(now, (self.journal.write(record),))
 
@@ -294,7 +293,8 @@ class Reader:
             self.journal.position, clock.at, clock.uncertainty_s, memory.boot,
             memory.ended_clean, self.identity.software,
         )  # fmt: skip
-        effects: Effects = self._hold()
+        self._held_open = self.mode is not Mode.NORMAL
+        effects: Effects = (HoldOpen(self._held_open),)
         if self.journal.level.has_room_for_event():
             effects += (self.journal.write(boot),)
         return self._recorded(now, effects) + self._notice_doubt(now)
