@@ -31,9 +31,6 @@ def keep_what_is_loaded() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS)
-#: A batch of records makes tens of thousands of values that die by themselves; looking through
-#: them for cycles at Python's own pace costs a tenth of the time. (How often each generation.)
-_CYCLES = (50_000, 20, 20)
 
 
 async def serve(settings: Settings) -> None:
@@ -93,8 +90,6 @@ def main() -> None:
     try:
         settings = Settings.from_environment()
         configure_logging(settings, "gateway")
-        gc.freeze()
-        gc.set_threshold(*_CYCLES)
         _runner()(serve(settings))
     except TransitPayError as error:
         click.echo(f"gateway: {error}", err=True)

@@ -165,7 +165,9 @@ class _Memory:
         return NewTap(row, code, self._uses[code].content, moved_to, place.read_at)
 
 
-def decide(scan: JudgedScan, accepted: Accepted, known: KnownState, use: CodeUse | None) -> Outcome:
+def decide(
+    scan: JudgedScan, accepted: Accepted, known: KnownState, use: CodeUse | None
+) -> Outcome:
     """What becomes of a scan, given what is known and an earlier use of its code.
 
     Who is answered already gets the flags of the first answer, so that both look the same.
