@@ -193,3 +193,18 @@ def test_two_scans_may_wait_at_once_and_each_has_its_own_answer(rig: Rig) -> Non
 
 def test_bytes_that_no_text_can_hold_are_not_asked(rig: Rig) -> None:
     assert rig.scan(b"\xff\xfe") == "unreadable" and rig.asks == []
+
+
+def test_case_46_power_lost_before_the_record_leaves_the_gate_shut_and_the_sequence_unused(
+    rig: Rig,
+) -> None:
+    code = rig.text()
+    rig.scan(code)
+    asked = rig.asks[-1].sequence
+    late = answer(rig)
+    rig.start()  # the gateway's answer is on the way; nothing was recorded
+    assert rig.hear(200, late, asked) == "waiting" and rig.opened == []
+    assert rig.scan(code) == "waiting" and rig.asks[-1].sequence >> 32 == 2
+    told = rig.hear(200, answer(rig, "already_answered", "already_answered"))
+    assert told == "already_answered" and rig.opened == []  # the gateway's first answer stands
+    assert asked not in {scan.sequence for scan in rig.scans()}
