@@ -119,7 +119,9 @@ def decide_uploads(
     it = _Deciding(known, told, debounce, decommissioned_at)
     firsts: dict[TapKey, Upload] = {}
     for upload in uploads:
-        if upload.unfit is None:
+        stored = known.taps.get(upload.key)
+        same = stored is None or stored.request_digest == upload.row.request_digest
+        if upload.unfit is None and same:
             firsts.setdefault(upload.key, upload)
     for upload in sorted(firsts.values(), key=_order):
         it.take(upload)
@@ -163,9 +165,7 @@ class _Deciding:
         if passage is not None:
             upload = replace(upload, deed=replace(upload.deed, passage=passage))
         stored = self._known.taps.get(upload.key)
-        if stored is not None and (
-            stored.request_digest != upload.row.request_digest or stored.has_record
-        ):
+        if stored is not None and stored.has_record:
             return
         word = self._word(upload, stored)
         self._words[upload.key] = word

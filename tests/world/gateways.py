@@ -10,18 +10,23 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from gateway.judging import Judging
 from gateway.places import Places
 from gateway.reader_api import tap_answer
+from gateway.record_api import check_batch, read_batch
+from gateway.recording import Recording
 from gateway.scans import JudgedScan, Outcome, Stored
-from gateway.tap_models import BatchRecord, TapRequest
+from gateway.tap_models import TapRequest
+from gateway.uploads import Told, Upload
+from transitpay.postgres.reader_keys import ReaderKey
 from transitpay.postgres.reference import ReaderRegistration
-from transitpay.ride_code import record_bytes
 from transitpay.ride_code.deny_list import DenyTable
-from transitpay.ride_code.record import Decision, ScanRecord
-from transitpay.ride_code.sealed_batch import parse_batch
+from transitpay.ride_code.record import ScanRecord
+from transitpay.ride_code.record_chain import Acknowledged, Link, extend
+from transitpay.ride_code.rejudgement import HeldList, TodaysLists
+from transitpay.ride_code.sealed_batch import SealedBatch, chain_start
 from transitpay.ride_code.signed_list import ListKind, SignedList
 from transitpay.ride_code.trust_list import TrustList
 from transitpay.ride_code.trust_records import trust_list_of
@@ -39,21 +44,40 @@ class Store:
 
     log: MemoryTapLog
     outages: int = 0
-    #: Reader -> position -> record, as sealed batches brought them.
-    records: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    #: Reader -> the key that it enrolled, and the links of its chain that are here.
+    reader_keys: dict[str, bytes] = field(default_factory=dict)
+    links: dict[str, list[Link]] = field(default_factory=dict)
+    #: Reader -> positions of the records that are here.
+    positions: dict[str, set[int]] = field(default_factory=dict)
+    #: Everything that came, in its order: groups of online scans, and uploads.
+    groups: list[list[JudgedScan]] = field(default_factory=list)
+    uploads: list[tuple[list[Upload], Told]] = field(default_factory=list)
 
     @property
     def up(self) -> bool:
         """Whether it takes transactions."""
         return self.outages == 0
 
+    def append(self, group: list[JudgedScan]) -> list[Outcome]:
+        """Store a group of online scans."""
+        self.groups.append(group)
+        return self.log.append(group)
+
+    def upload(self, reader: str, batch: SealedBatch, uploads: list[Upload], told: Told) -> None:
+        """Store a batch: its scans, and its place in the reader's chain."""
+        head = batch.head
+        link = Link(
+            head.key_number, head.first_position, batch.last_position, head.before, head.after
+        )
+        self.links.setdefault(reader, []).append(link)
+        self.positions.setdefault(reader, set()).update(range(link.first, link.last + 1))
+        self.uploads.append((uploads, told))
+        self.log.upload(uploads, told)
+
     def acknowledged(self, reader: str) -> int:
-        """Every record of the reader up to this position is here."""
-        known = self.records.get(reader, {})
-        position = 0
-        while position + 1 in known:
-            position += 1
-        return position
+        """Every record of the reader up to this position is here, without a gap and chained."""
+        start = Acknowledged(1, 0, chain_start(reader, self.reader_keys[reader]))
+        return extend(start, self.links.get(reader, ())).through
 
 
 @dataclass(slots=True)
@@ -63,6 +87,8 @@ class _KnownPlaces:
     current: Places = field(default_factory=Places)
 
 
+#: Days that can be booked; in a world of a few days all of them.
+_BOOKABLE = (date(2026, 1, 1), date(2026, 12, 31))
 Reply = Callable[[int, bytes], None]
 
 
@@ -85,6 +111,7 @@ class Gateway:
     _lists: dict[ListKind, SignedList] = field(default_factory=dict)
     _trust: TrustList | None = None
     _deny: DenyTable | None = None
+    _todays: TodaysLists | None = None
     _refreshed_at: datetime | None = None
     _waiting: list[tuple[JudgedScan, Callable[[Outcome], None]]] = field(default_factory=list)
 
@@ -111,22 +138,42 @@ class Gateway:
         if not self.store.up:
             reply(None)
             return
-        batch = parse_batch(body)
-        assert batch.head.reader == reader and batch.chain_holds()
-        trust, deny = self._refresh()
-        found = [record_bytes.parse(it) for it in batch.records]
-        scans = [it for it in found if isinstance(it, ScanRecord)]
-        judged = [
-            self.judging.uploaded(
-                _uploaded(it), self.readers[reader], trust, deny, self.scheduler.now
-            )
-            for it in scans
+        batch, found = read_batch(body)
+        key = ReaderKey(1, self.store.reader_keys[reader], 1)
+        hashes = check_batch(batch, reader, [key])
+        self._refresh()
+        assert self._todays is not None
+        recording = Recording(
+            self.readers[reader], self.judging, self._todays, _BOOKABLE, self.scheduler.now
+        )
+        uploads = [
+            recording.upload(it, record_hash)
+            for it, record_hash in zip(found, hashes, strict=True)
+            if isinstance(it, ScanRecord)
         ]
-        self.store.log.append(judged)
-        known = self.store.records.setdefault(reader, {})
-        known.update(zip((it.position for it in found), batch.records, strict=True))
-        self.witness.acknowledged |= {(reader, it.sequence) for it in scans}
+        self.store.upload(reader, batch, uploads, self._told(uploads))
+        self.witness.acknowledged |= {(reader, it.key.sequence) for it in uploads}
         reply(self.store.acknowledged(reader))
+
+    def _told(self, uploads: list[Upload]) -> Told:
+        """Since when the lists say what they say, as the database remembers it."""
+        denials, compromises = {}, {}
+        for upload in (it for it in uploads if it.judged.against and it.accepted):
+            assert upload.accepted is not None
+            issuer, it = upload.accepted.issuer, upload.accepted.code.authorisation
+            since = self.issuers[issuer].denied_at.get((it.rider_id, it.serial))
+            denials[issuer, it.rider_id, it.serial] = since or self.scheduler.now
+            key = self.issuers[issuer].records[it.key_id]
+            compromises[it.key_id] = key.compromised_at or self.scheduler.now
+        issued = [
+            {v.head.version: HeldList(v.head.issued_at, v.head.use_by) for v in versions}
+            for versions in map(self.office.history, (ListKind.TRUST, ListKind.DENY))
+        ]
+        held = self._lists
+        return Told(
+            denials, compromises, *issued, held[ListKind.TRUST].head.version,
+            held[ListKind.DENY].head.version,
+        )  # fmt: skip
 
     def heartbeat(self, reader: str, body: bytes, reply: Reply) -> None:
         """``POST /v1/readers/heartbeat``."""
@@ -165,7 +212,7 @@ class Gateway:
         group, self._waiting = self._waiting, []
         if not self.store.up:
             return
-        outcomes = self.store.log.append([scan for scan, _ in group])
+        outcomes = self.store.append([scan for scan, _ in group])
         for (_, told), outcome in zip(group, outcomes, strict=True):
             told(outcome)
 
@@ -181,16 +228,7 @@ class Gateway:
             if self._lists.get(ListKind.DENY) is not deny:
                 self._deny = deny_table(deny, self.issuers.values())
             self._lists = {ListKind.TRUST: trust, ListKind.DENY: deny}
+            assert self._trust is not None and self._deny is not None
+            self._todays = TodaysLists(self._trust, self._deny)
         assert self._trust is not None and self._deny is not None
         return self._trust, self._deny
-
-
-def _uploaded(it: ScanRecord) -> BatchRecord:
-    """A record as the upload takes it."""
-    return BatchRecord.model_construct(
-        sequence=it.sequence, at=it.at, code=it.code.decode(), direction=it.direction,
-        stop=it.place.stop, route=it.place.route, vehicle=it.place.vehicle,
-        stage_fare_minor=it.stage_fare_minor, uncertainty_s=it.uncertainty_s,
-        opened=it.decision is Decision.ACCEPTED,
-        reader_reason=it.reason.value if it.reason else None,
-    )  # fmt: skip

@@ -38,6 +38,8 @@ class Issuer:
     serials: dict[str, int] = field(default_factory=dict)
     #: Rider id -> the highest serial that is denied.
     denied: dict[str, int] = field(default_factory=dict)
+    #: (rider id, serial) -> since when.
+    denied_at: dict[tuple[str, int], datetime] = field(default_factory=dict)
     _key: RepeatableKey = field(init=False)
     _key_id: int = 0
 
@@ -91,6 +93,8 @@ class Issuer:
     def deny(self, rider: str) -> None:
         """Stop all authorisations that this rider has; the next serial is free again."""
         rider_id = rider_id_of(rider)
+        for serial in range(self.denied.get(rider_id, 0) + 1, self.serials[rider_id] + 1):
+            self.denied_at[rider_id, serial] = _second(self.scheduler.now)
         self.denied[rider_id] = self.serials[rider_id]
 
 

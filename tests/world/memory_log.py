@@ -1,7 +1,7 @@
-"""The tap log in memory: the gateway's own decision over dictionaries instead of tables.
+"""The tap log in memory: the gateway's own decisions over dictionaries instead of tables.
 
-It stands for PostgreSQL at the port ``gateway.tap_log.TapLog`` and keeps its promises: a group is
-one step, a known sequence gets its stored answer, a code is spent once, presence moves forward.
+It stands for PostgreSQL where taps are asked and records uploaded, and keeps its promises: a group
+is one step, a known sequence gets its stored answer, a code is spent once, presence moves forward.
 ``test_memory_log`` holds it to the real one, group by group.
 """
 
@@ -12,22 +12,34 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gateway.deciding import StateRules, decide_group
-from gateway.scans import JudgedScan, Outcome
+from gateway.scans import JudgedScan, Outcome, Tier
+from gateway.uploads import Told, Upload, UploadOutcome, decide_uploads
+from transitpay.postgres.known_scans import KnownScans, KnownTap, SpentCode
 from transitpay.postgres.tap_groups import CodeUse, Known, NewTap, Presence
 from transitpay.postgres.taps import StoredTap, TapRow
+from transitpay.postgres.uploads import NewUpload, Recorded
+from transitpay.ride_code.reasons import Reason
+from transitpay.ride_code.record import Decision, Mode
+from transitpay.ride_code.rejudgement import Rejudged
 from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import RiderRef, TapKey
+
+_REASONS = frozenset(Reason)
 
 
 @dataclass(slots=True)
 class MemoryTapLog:
-    """What the tables hold. A breach, named in ``broken``, is for tests of the invariants."""
+    """What the tables hold."""
 
     debounce: timedelta
+    destination: int = 0
     taps: dict[TapKey, TapRow] = field(default_factory=dict)
     uses: dict[ReplayKey, CodeUse] = field(default_factory=dict)
     places: dict[RiderRef, dict[str, Presence]] = field(default_factory=dict)
     alarms: set[tuple[TapKey, bytes]] = field(default_factory=set)
+    records: dict[TapKey, Recorded] = field(default_factory=dict)
+    reader_alarms: set[tuple[str, str, str]] = field(default_factory=set)
+    set_apart: dict[TapKey, str] = field(default_factory=dict)
 
     def append(self, group: Sequence[JudgedScan]) -> list[Outcome]:
         """Store and decide a group at once; outcomes in the order given."""
@@ -42,6 +54,77 @@ class MemoryTapLog:
             )  # fmt: skip
         self.alarms |= decided.alarms
         return decided.outcomes
+
+    def upload(self, uploads: Sequence[Upload], told: Told) -> list[UploadOutcome]:
+        """Store and decide what a reader did; outcomes in the order given."""
+        decided = decide_uploads(uploads, self._known_scans(uploads), told, self.debounce)
+        for new in decided.new:
+            self._store_upload(new)
+        for record in decided.records:
+            self.records[record.key] = record
+        for change in decided.changed.values():
+            row = self.taps[change.key]
+            opened = row.reader_opened if change.opened is None else change.opened
+            self.taps[change.key] = replace(
+                row, decision=change.decision, reason=change.reason, flags=change.flags,
+                reader_opened=opened,
+            )  # fmt: skip
+        for it in decided.displaced.values():
+            word = it.word
+            self.taps[it.key] = replace(
+                self.taps[it.key], decision=word.decision, reason=word.reason, flags=word.flags
+            )
+            self.records[it.key] = replace(self.records[it.key], word=word)
+        for code, use in decided.moved_codes.items():
+            self.uses[code] = CodeUse(use.tap, use.at, use.content)
+        self.alarms |= decided.clones
+        self.reader_alarms |= {(it.reader, it.kind, it.subject) for it in decided.alarms}
+        self.set_apart |= {upload.key: reason for upload, reason in decided.apart}
+        return decided.outcomes
+
+    def _known_scans(self, uploads: Sequence[Upload]) -> KnownScans:
+        known = KnownScans()
+        for upload in uploads:
+            row = self.taps.get(upload.key)
+            if row is not None:
+                record = self.records.get(upload.key)
+                flags = tuple(Reason(flag) for flag in row.flags if flag in _REASONS)
+                word = Rejudged(Decision(row.decision), row.reason, flags)
+                if record is not None:
+                    differs = record.word
+                    word = replace(word, difference=differs.difference, liable=differs.liable)
+                known.taps[upload.key] = KnownTap(
+                    row.request_digest, word, row.reader_opened, record is not None, _who(row)
+                )
+            if upload.accepted is not None:
+                code = upload.accepted.replay_key
+                if (use := self.uses.get(code)) is not None:
+                    known.uses[code] = self._spent(use)
+        return known
+
+    def _spent(self, use: CodeUse) -> SpentCode:
+        """A use; without settlement no tap is part of a journey."""
+        row, record = self.taps[use.tap], self.records.get(use.tap)
+        return SpentCode(
+            use.tap, use.at, use.content, row.tier == Tier.BATCH,
+            record is None or record.record.mode is Mode.NORMAL, _who(row),
+        )  # fmt: skip
+
+    def _store_upload(self, new: NewUpload) -> None:
+        word = new.recorded.word
+        row = replace(
+            new.row, rider=new.rider, decision=word.decision, reason=new.reason, flags=word.flags
+        )
+        self.taps[row.key], self.records[row.key] = row, new.recorded
+        if new.code is not None:
+            self.uses[new.code] = CodeUse(row.key, row.at, new.content)
+        if new.moves and row.rider is not None:
+            places = self.places.setdefault(row.rider, {})
+            place = places.get(row.network)
+            if place is None or place.at < row.at:
+                places[row.network] = Presence(
+                    row.at, row.stop, row.direction, row.key.reader, self.destination, False
+                )
 
     def _known(self, group: Sequence[JudgedScan]) -> Known:
         """What a reading of the tables would find: flags of a use stand in its tap."""
@@ -72,3 +155,7 @@ class MemoryTapLog:
         if new.place is not None:
             assert row.rider is not None
             self.places.setdefault(row.rider, {})[row.network] = new.place
+
+
+def _who(row: TapRow) -> tuple[str, str] | None:
+    return (row.rider.issuer, row.rider.rider_id) if row.rider else None

@@ -8,15 +8,23 @@ from typing import Any
 
 import pytest
 
+from gateway.database import Database
 from gateway.deciding import StateRules
-from gateway.scans import JudgedScan, Stored, judged_scan
+from gateway.partitions import Partitions
+from gateway.record_log import RecordLog
+from gateway.scans import JudgedScan, Stored, Tier, judged_scan, request_digest
 from gateway.tap_log import store_group
+from gateway.uploads import Told, Upload
 from transitpay.money import HKD
-from transitpay.postgres import taps
-from transitpay.postgres.reference import ReaderRegistration
+from transitpay.postgres import reference, taps
+from transitpay.postgres.reference import Actor, Participant, ReaderRegistration, Role
+from transitpay.postgres.taps import TapRow
 from transitpay.ride_code.layout import Authorisation, RideCode
 from transitpay.ride_code.reasons import Reason
+from transitpay.ride_code.record import DecidedBy, Decision, ListVersions, Place, ScanRecord
+from transitpay.ride_code.rejudgement import Deed, Judged
 from transitpay.ride_code.verdict import Accepted, Rejected, ReplayKey
+from transitpay.runtime.observe import EventLog
 from transitpay.taps import Direction, RiderRef, Scan, TapKey
 
 from .memory_log import MemoryTapLog
@@ -30,12 +38,22 @@ READERS = [
     ReaderRegistration("bus-1", "kmb", "kmb", 0, 1, "B1", Direction.BOARD, passback_s=5),
 ]
 
+DEEDS = [
+    Deed(Decision.ACCEPTED, None),
+    Deed(Decision.ACCEPTED, None),
+    Deed(Decision.ACCEPTED, None, DecidedBy.GATEWAY),
+    Deed(Decision.REFUSED, Reason.PASSBACK),
+    Deed(Decision.REFUSED, Reason.REPLAY),
+    Deed(Decision.ALREADY_ANSWERED, Reason.ALREADY_ANSWERED),
+]
+
 
 class RandomScans:
     """Scans of few riders, codes, readers, sequences and seconds, so that everything collides."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, asked_only: bool = False) -> None:
         self.chance = random.Random(seed)
+        self.opened = [None] if asked_only else [None, None, True, False]
         self.made: list[tuple[Scan, ReaderRegistration, Accepted | Rejected]] = []
 
     def group(self) -> list[JudgedScan]:
@@ -45,7 +63,7 @@ class RandomScans:
         """A new request, or an old one asked again or uploaded."""
         again = self.made and self.chance.random() < 0.35
         scan, reader, verdict = self.chance.choice(self.made) if again else self.new_request()
-        opened = self.chance.choice([None, None, True, False])
+        opened = self.chance.choice(self.opened)
         said = None
         if opened is False:
             said = self.chance.choice([None, Reason.REPLAY, Reason.ALREADY_ANSWERED, Reason.DENIED])
@@ -53,9 +71,39 @@ class RandomScans:
         key = TapKey(scan.at.date(), reader.id, scan.sequence)
         return judged_scan(scan, key, reader, verdict, who, AT, dict, opened, said)
 
-    def new_request(self) -> tuple[Scan, ReaderRegistration, Accepted | Rejected]:
+    def uploads(self) -> list[Upload]:
+        """What one reader uploads: its scans that were asked online, and others; some twice."""
+        reader = self.chance.choice(READERS)
+        number = self.chance.randint(1, 10)
+        mine = [it for it in self.made if it[1] is reader]
+        found = []
+        for _ in range(number):
+            again = mine and self.chance.random() < 0.5
+            found.append(self.chance.choice(mine) if again else self.new_request(reader))
+        return [self.upload(*it) for it in found]
+
+    def upload(
+        self, scan: Scan, reader: ReaderRegistration, verdict: Accepted | Rejected
+    ) -> Upload:
+        # What a reader did with a scan is written once: it follows from the request.
+        did = random.Random(f"{reader.id} {scan.sequence}").choice(DEEDS)
+        key = TapKey(scan.at.date(), reader.id, scan.sequence)
+        row = TapRow(
+            key, scan.at, AT, 0, reader.operator, reader.network, reader.stop, reader.direction,
+            None, None, None, Tier.BATCH, did.opened, request_digest(scan), scan.code.encode(),
+            None, did.decision, None, (),
+        )  # fmt: skip
+        record = ScanRecord(
+            1, scan.at, 0, scan.sequence, reader.direction, did.decided_by, did.decision,
+            did.reason, (), did.mode, ListVersions(), Place(), None, scan.code.encode(),
+        )  # fmt: skip
+        return Upload(row, record, None, did, Judged(verdict))
+
+    def new_request(
+        self, reader: ReaderRegistration | None = None
+    ) -> tuple[Scan, ReaderRegistration, Accepted | Rejected]:
         chance = self.chance
-        reader = chance.choice(READERS)
+        reader = reader or chance.choice(READERS)
         at = AT + timedelta(seconds=chance.choice([0, 1, 2, 3, 4, 6, 200, 299, 300, 301, 900]))
         rider, slot, counter = chance.randrange(3), chance.randrange(2), chance.randrange(1, 9)
         verdict = self.verdict(rider, slot, counter)
@@ -139,3 +187,38 @@ async def test_random_groups_have_the_same_outcomes_in_memory_and_in_postgresql(
         seen |= {outcome.stored for outcome in told}
     assert seen == {Stored.NEW, Stored.KNOWN, Stored.CONFLICT}
     assert rows_of_memory(memory) == await rows_of_postgresql(await db.connect())
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_random_uploads_between_them_have_the_same_outcomes_too(db: Any, seed: int) -> None:
+    owner = await db.connect()
+    for operator in ("mtr", "kmb"):
+        await reference.put_participant(owner, Participant(operator, "operator", operator, "HKD"))
+    for reader in READERS:
+        actor = Actor(reader.id, reader.id, Role.READER, reader.operator)
+        await reference.put_actor(owner, actor)
+        await reference.put_reader(owner, reader)
+    database = Database(db.settings)
+    records = RecordLog(database, Partitions(database), DEBOUNCE, EventLog("test"))
+    conn = await db.connect("transitpay_gateway")
+    await taps.ensure_partitions(conn, AT.date() - timedelta(2), AT.date() + timedelta(2))
+    scans, memory = RandomScans(seed, asked_only=True), MemoryTapLog(DEBOUNCE)
+    seen: set[Stored] = set()
+    for _ in range(20):
+        group = scans.group()
+        assert memory.append(group) == await store_group(conn, group, StateRules(DEBOUNCE))
+        uploads = scans.uploads()
+        reader = next(it for it in READERS if it.id == uploads[0].key.reader)
+        told = await records.store_loose(reader, uploads, Told(), AT)
+        assert memory.upload(uploads, Told()) == told
+        seen |= {outcome.stored for outcome in told}
+    await database.close()
+    assert seen == {Stored.NEW, Stored.KNOWN, Stored.CONFLICT}
+    assert rows_of_memory(memory) == await rows_of_postgresql(owner)
+    stored = await table(
+        owner, "select reader, sequence, difference, liable from tap_record order by 1, 2"
+    )
+    assert stored == sorted(
+        (k.reader, k.sequence, it.word.difference, it.word.liable)
+        for k, it in memory.records.items()
+    )

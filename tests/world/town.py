@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from gateway import uploads
 from transitpay.postgres.reference import ReaderRegistration
+from transitpay.postgres.taps import TapRow
+from transitpay.ride_code import layout
 from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.verdict import ReplayKey, replay_key
 from transitpay.taps import Direction, TapKey
 
 from .clocks import PhoneClock, ReaderClock
@@ -35,6 +39,9 @@ _HABITS = (
     *(Habit.HONEST,) * 3, *(Habit.COMPANIONS,) * 2, *(Habit.SHARER,) * 2, Habit.TWICE,
     Habit.RESTORED, Habit.AWAY, Habit.WRONG_CLOCK, Habit.FORGER,
 )  # fmt: skip
+
+
+Batch = tuple[list[uploads.Upload], uploads.Told]
 
 
 @dataclass(slots=True)
@@ -78,6 +85,44 @@ class Town:
         """The stored scans of a reader."""
         return [key for key in self.store.log.taps if key.reader == reader]
 
+    def row(self, reader: str, sequence: int) -> TapRow | None:
+        """The stored scan of this sequence."""
+        taps = self.store.log.taps
+        return next((taps[k] for k in self.tap_keys(reader) if k.sequence == sequence), None)
+
+    def difference(self, key: TapKey) -> tuple[str, str] | None:
+        """What reader and gateway differ about in a scan, and who is liable."""
+        record = self.store.log.records.get(key)
+        if record is None or record.word.difference is None or record.word.liable is None:
+            return None
+        return record.word.difference, record.word.liable
+
+    def first_arrivals(self) -> list[Batch]:
+        """Every uploaded scan by itself, in the order and as it came first."""
+        found: dict[TapKey, Batch] = {}
+        for scans, told in self.store.uploads:
+            for scan in scans:
+                found.setdefault(scan.key, ([scan], told))
+        return list(found.values())
+
+    def uploaded_again(self, batches: Sequence[Batch]) -> list[tuple[str, ...]]:
+        """What a fresh log holds after the same online answers and these uploads.
+
+        Codes that were asked online are left out: who had an answer keeps what it says.
+        """
+        log = MemoryTapLog(DEBOUNCE)
+        asked = set()
+        for group in self.store.groups:
+            log.append(group)
+            asked |= {_identity(scan.row.code) for scan in group}
+        for scans, told in batches:
+            log.upload(scans, told)
+        return [
+            (key.reader, str(key.sequence), row.decision, str(row.reason), str(row.reader_opened),
+             str(log.records[key].word.difference))
+            for key, row in sorted(log.taps.items()) if _identity(row.code) not in asked
+        ]  # fmt: skip
+
     def summary(self) -> dict[str, int]:
         """What happened, in numbers."""
         opened = self.witness.openings()
@@ -91,6 +136,11 @@ class Town:
             "taps": len(self.store.log.taps),
             "starts": sum(it.life + 1 for it in self.readers.values()) // 2,
         }
+
+
+def _identity(code: bytes) -> ReplayKey:
+    """What makes this code this code; every code of a world can be read."""
+    return replay_key(layout.parse(layout.read_text(code.decode())))
 
 
 def build(seed: int, days: float) -> Town:
@@ -162,6 +212,7 @@ def _put_up(town: Town, it: ReaderRegistration, chance: random.Random) -> None:
         newest = town.office.newest(kind, it.id if kind is ListKind.CONFIG else "")
         reader.install(kind, town.office.body(newest, 0))
     town.readers[it.id] = reader
+    town.store.reader_keys[it.id] = reader.public_key
 
 
 def _people(town: Town, chance: random.Random) -> None:
@@ -264,6 +315,3 @@ def _compromise(town: Town, issuer: Issuer) -> Callable[[], None]:
                 rider.blameless = False
 
     return act
-
-
-Registrations = Mapping[str, ReaderRegistration]
