@@ -12,7 +12,7 @@ import random
 import make_ride_code_vectors as codes
 from code_mutations import ISSUERS as FUZZ_ISSUERS
 from code_mutations import Mutator, good_codes
-from protocol_bytes import LIST_KEYS, READER, READER_KEYS, ROOTS, tag
+from protocol_bytes import LIST_KEYS, READER, READER_KEYS, RETIRED_MS, ROOTS, tag
 from protocol_list_cases import KINDS, LIST_CASES, TAKEN
 from protocol_record_cases import OPENED, RECORD_CASES
 from protocol_scan_cases import EXIT, SCAN_CASES, SHORT, code, other, scan
@@ -234,6 +234,9 @@ def _batch(choice: random.Random, number: int) -> Vector:
             data = _shaken(choice, data, 192, len(data))
         case _:
             signed = _shaken(choice, data[:128], 4, choice.choice((8, 32, 128)))
+            if choice.randrange(4) == 0:  # about the moment when key 1 was replaced
+                sealed_ms = RETIRED_MS + choice.choice((1999, 2000, 2001, 10**6))
+                signed = data[:16] + sealed_ms.to_bytes(8, "big") + data[24:128]
             key = READER_KEYS.get(int.from_bytes(signed[4:6], "big"), READER_KEYS[1])
             data = signed + codes.sign(key, tag("batch") + signed) + data[192:]
     return _vector(f"batch {number} {case.name}", "batch", data, reader=READER)
