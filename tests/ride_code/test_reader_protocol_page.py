@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from transitpay.errors import MalformedInput
 from transitpay.money import CNY, HKD
 from transitpay.ride_code import protocol_vectors, record_bytes, sealed_batch, signing
 from transitpay.ride_code.config_list import VALUE_LENGTH
@@ -147,6 +148,26 @@ def test_the_settings_of_a_config_have_their_defaults() -> None:
     read |= {f"{n}.{unit.code}" for n in ("highest_fare", "stale_ceiling") for unit in (HKD, CNY)}
     assert set(told) == read
     assert f"value ({VALUE_LENGTH}, " in section("Config record, 128 bytes")
+
+
+def test_the_bounds_of_settings_are_the_real_ones() -> None:
+    needed = {"operator": "mtr", "network": "mtr", "stop": "HUH", "direction": "entry",
+              "destination": "0", "mode": "0"}  # fmt: skip
+    met = set()
+    for names, _, meaning in table(section("Config record, 128 bytes"), 3)[2:]:
+        bounds = re.findall(r"(?:^|, )(\d+)-(\d+)", meaning.split(":")[0])
+        every = [name.strip("` ") for name in names.split(", ")]
+        for name, (low, high) in zip(every, bounds * len(every) if len(bounds) == 1 else bounds,
+                                     strict=bool(bounds)):  # fmt: skip
+            met.add(name)
+            for good in (low, high):
+                ReaderSettings.of({**needed, name: good})
+            for bad in (str(int(low) - 1), str(int(high) + 1), "x", "", "\u0661"):
+                with pytest.raises(MalformedInput) as caught:
+                    ReaderSettings.of({**needed, name: bad})
+                assert caught.value.field in (name, name.split(".")[0]), name
+    words = {"operator", "network", "stop", "direction", "stale_lists", "store_full"}
+    assert met == set(told_settings()) - words - {"clock_fault", "languages", "gates"}
 
 
 EXAMPLES = {
