@@ -14,16 +14,13 @@ from datetime import datetime, timedelta
 
 from gateway.scans import (
     CLONED_DEVICE,
-    READER_DIFFERED,
-    READER_REFUSED,
     Decision,
     JudgedScan,
     Outcome,
     Stored,
-    Tier,
 )
 from transitpay.postgres.tap_groups import CodeUse, Known, NewTap, Presence
-from transitpay.postgres.taps import FinalOutcome, StoredTap
+from transitpay.postgres.taps import StoredTap
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.verdict import (
     Accepted,
@@ -55,15 +52,12 @@ class StateRules:
 class Decided:
     """One outcome a scan in the order given, and everything that is to be written.
 
-    ``settled`` are stored taps whose outcome changes, ``reread`` their riders, ``alarms`` other
-    requests under a used sequence with their digests, ``clones`` codes of which another phone drew
-    another one, with the two taps.
+    ``alarms`` are other requests under a used sequence with their digests, ``clones`` codes of
+    which another phone drew another one, with the two taps.
     """
 
     outcomes: list[Outcome]
     new: list[NewTap] = field(default_factory=list)
-    settled: dict[TapKey, FinalOutcome] = field(default_factory=dict)
-    reread: set[tuple[str, str]] = field(default_factory=set)
     alarms: set[tuple[TapKey, bytes]] = field(default_factory=set)
     clones: list[tuple[ReplayKey, TapKey, TapKey]] = field(default_factory=list)
 
@@ -81,7 +75,6 @@ def decide_group(group: Sequence[JudgedScan], known: Known, rules: StateRules) -
             decided.alarms.add((scan.key, scan.row.request_digest))
         elif stored:
             decided.outcomes[n] = _known_outcome(stored)
-            _learn_what_the_reader_did(scan, stored, decided)
         elif first == n:
             decided.outcomes[n] = memory.decide(scan)
         else:
@@ -135,7 +128,7 @@ class _Memory:
         known = _known_state(scan, accepted, place.now, use, self._rules)
         if len(places) > 1:
             known = replace(known, travel=_travel(scan, places.values(), self._rules))
-        outcome = decide(scan, accepted, known, use)
+        outcome = decide(accepted, known, use)
         if outcome.decision is Decision.ACCEPTED:
             self._uses[code] = CodeUse(scan.key, row.at, accepted.content, outcome.flags)
             if place.now is None or place.now.at < row.at:
@@ -165,15 +158,12 @@ class _Memory:
         return NewTap(row, code, self._uses[code].content, moved_to, place.read_at)
 
 
-def decide(
-    scan: JudgedScan, accepted: Accepted, known: KnownState, use: CodeUse | None
-) -> Outcome:
+def decide(accepted: Accepted, known: KnownState, use: CodeUse | None) -> Outcome:
     """What becomes of a scan, given what is known and an earlier use of its code.
 
     Who is answered already gets the flags of the first answer, so that both look the same.
     """
     answer = admit(accepted, known)
-    opened_offline = scan.row.reader_opened is True
     match answer:
         case Admitted(flags=()):
             return _ACCEPTED
@@ -184,14 +174,9 @@ def decide(
             return Outcome(
                 Stored.NEW, Decision.ALREADY_ANSWERED, Reason.ALREADY_ANSWERED, use.flags
             )
-        case Rejected(reason=Reason.PASSBACK) if opened_offline:
-            # The gate is open and somebody rode: the ride counts, and says how it began.
-            flags = (*accepted.flags, Reason.PASSBACK, READER_DIFFERED)
-            return Outcome(Stored.NEW, Decision.ACCEPTED, None, flags)
         case Rejected():
-            told = (READER_DIFFERED,) if opened_offline else ()
             cloned = use is not None and use.content != accepted.content
-            told = (CLONED_DEVICE, *told) if cloned else told
+            told = (CLONED_DEVICE,) if cloned else ()
             return Outcome(Stored.NEW, Decision.REFUSED, answer.reason, told)
 
 
@@ -258,23 +243,5 @@ def _presence(scan: JudgedScan, outcome: Outcome) -> Presence:
 
 
 def _is_online(scan: JudgedScan) -> bool:
-    """Whether we decided, by the stamp of a reader that knows the time."""
-    return scan.row.tier == Tier.ONLINE and scan.row.uncertainty_s <= _CLOCK_RIGHT_S
-
-
-def _learn_what_the_reader_did(scan: JudgedScan, stored: StoredTap, decided: Decided) -> None:
-    """An uploaded record of a scan that was asked online: what the reader did beats our answer.
-
-    The reader may not have had the answer in time. A rider who was not let in has no tap.
-    """
-    opened = scan.row.reader_opened
-    if opened is None or stored.tier != Tier.ONLINE or stored.reader_opened is not None:
-        return
-    decision, reason, flags = stored.decision, stored.reason, stored.flags
-    if opened != (decision == Decision.ACCEPTED):
-        flags = (*flags, READER_DIFFERED)
-    if decision == Decision.ACCEPTED and not opened:
-        decision, reason = Decision.REFUSED, READER_REFUSED
-        if stored.rider is not None:
-            decided.reread.add((stored.rider.issuer, stored.rider.rider_id))
-    decided.settled[scan.key] = FinalOutcome(scan.key, decision, reason, flags, opened)
+    """Whether the reader that asked knows the time."""
+    return scan.row.uncertainty_s <= _CLOCK_RIGHT_S

@@ -15,12 +15,10 @@ from enum import StrEnum
 
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.postgres.taps import TapRow
-from transitpay.ride_code.reasons import RULES, Kind, Reason
+from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.verdict import Accepted, Rejected
 from transitpay.taps import RiderRef, Scan, TapKey
 
-#: The gateway and the reader disagree on this scan.
-READER_DIFFERED = "reader_differed"
 #: Another phone has drawn another code under the same counter.
 CLONED_DEVICE = "cloned_device"
 #: Why a scan is refused when the reader refused it without a reason of its own.
@@ -105,38 +103,24 @@ def judged_scan(
     rider: RiderRef | None,
     received_at: datetime,
     request: Callable[[], Mapping[str, object]],
-    opened: bool | None = None,
-    reader_reason: str | None = None,
     mode: str | None = None,
 ) -> JudgedScan:
-    """The scan as the tap log takes it; ``opened`` None = we decide, the reader waits.
+    """The scan of a reader that waits, as the tap log takes it.
 
     ``mode`` says by which mode the gates of the stop stood open, if they did.
     """
-    decision, reason, flags = _first_outcome(verdict, opened, reader_reason)
+    decision: Decision = Decision.ACCEPTED
+    reason: Reason | None = None
+    flags: tuple[Reason, ...] = ()
+    if isinstance(verdict, Accepted):
+        flags = verdict.flags
+    else:
+        decision, reason = Decision.REFUSED, verdict.reason
     # By position: names would cost a busy gateway a twentieth of its time.
     row = TapRow(
         key, scan.at, received_at, scan.uncertainty_s, reader.operator, scan.network, scan.stop,
         scan.direction, scan.route, scan.vehicle, scan.stage_fare_minor,
-        Tier.ONLINE if opened is None else Tier.BATCH, opened, request_digest(scan),
+        Tier.ONLINE, None, request_digest(scan),
         scan.code.encode(), rider, decision, reason, flags, mode,
     )  # fmt: skip
-    if decision is Decision.ACCEPTED and isinstance(verdict, Accepted):
-        return JudgedScan(row, verdict, reader, request)
-    return JudgedScan(row, None, reader, request)
-
-
-def _first_outcome(
-    verdict: Accepted | Rejected, opened: bool | None, reader_reason: str | None
-) -> tuple[Decision, str | None, tuple[str, ...]]:
-    """What is stored if no other scan speaks against it."""
-    if isinstance(verdict, Rejected):
-        return Decision.REFUSED, verdict.reason, (READER_DIFFERED,) if opened else ()
-    if opened is not False:
-        return Decision.ACCEPTED, None, verdict.flags
-    if reader_reason == Reason.ALREADY_ANSWERED:
-        return Decision.ALREADY_ANSWERED, reader_reason, ()
-    # A reader may know more than bytes and lists: earlier scans of its own.
-    knew = reader_reason in {r for r, rule in RULES.items() if rule.kind is Kind.STATE}
-    flags = () if knew else (READER_DIFFERED,)
-    return Decision.REFUSED, reader_reason or READER_REFUSED, flags
+    return JudgedScan(row, verdict if isinstance(verdict, Accepted) else None, reader, request)

@@ -124,17 +124,13 @@ async def store_group(
 async def _write(conn: asyncpg.Connection, decided: Decided, first: JudgedScan) -> None:
     """One statement commits by itself; what is rarely needed as well shares a transaction."""
     at = first.row.received_at
-    if not (decided.settled or decided.reread or decided.alarms or decided.clones):
+    if not (decided.alarms or decided.clones):
         if decided.new:
             await tap_groups.write_group(conn, decided.new, at)
         return
     async with conn.transaction():
         if decided.new:
             await tap_groups.write_group(conn, decided.new, at)
-        if decided.settled:
-            await taps.settle_outcomes(conn, [o for _, o in sorted(decided.settled.items())])
-        if decided.reread:
-            await taps.note_riders(conn, decided.reread, at)
         if decided.alarms:
             await taps.raise_clone_alarms(conn, list(decided.alarms), at)
         if decided.clones:

@@ -46,12 +46,6 @@ class MemoryTapLog:
         decided = decide_group(group, self._known(group), StateRules(self.debounce))
         for new in decided.new:
             self._store(new)
-        for key, settled in decided.settled.items():
-            row = self.taps[key]
-            self.taps[key] = replace(
-                row, decision=settled.decision, reason=settled.reason, flags=settled.flags,
-                reader_opened=settled.reader_opened,
-            )  # fmt: skip
         self.alarms |= decided.alarms
         return decided.outcomes
 

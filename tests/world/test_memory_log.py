@@ -51,25 +51,20 @@ DEEDS = [
 class RandomScans:
     """Scans of few riders, codes, readers, sequences and seconds, so that everything collides."""
 
-    def __init__(self, seed: int, *, asked_only: bool = False) -> None:
+    def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.opened = [None] if asked_only else [None, None, True, False]
         self.made: list[tuple[Scan, ReaderRegistration, Accepted | Rejected]] = []
 
     def group(self) -> list[JudgedScan]:
         return [self.scan() for _ in range(self.chance.randint(1, 14))]
 
     def scan(self) -> JudgedScan:
-        """A new request, or an old one asked again or uploaded."""
+        """A new request, or an old one asked again."""
         again = self.made and self.chance.random() < 0.35
         scan, reader, verdict = self.chance.choice(self.made) if again else self.new_request()
-        opened = self.chance.choice(self.opened)
-        said = None
-        if opened is False:
-            said = self.chance.choice([None, Reason.REPLAY, Reason.ALREADY_ANSWERED, Reason.DENIED])
         who = verdict.rider if isinstance(verdict, Accepted) else None
         key = TapKey(scan.at.date(), reader.id, scan.sequence)
-        return judged_scan(scan, key, reader, verdict, who, AT, dict, opened, said)
+        return judged_scan(scan, key, reader, verdict, who, AT, dict)
 
     def uploads(self) -> list[Upload]:
         """What one reader uploads: its scans that were asked online, and others; some twice."""
@@ -202,7 +197,7 @@ async def test_random_uploads_between_them_have_the_same_outcomes_too(db: Any, s
     records = RecordLog(database, Partitions(database), DEBOUNCE, EventLog("test"))
     conn = await db.connect("transitpay_gateway")
     await taps.ensure_partitions(conn, AT.date() - timedelta(2), AT.date() + timedelta(2))
-    scans, memory = RandomScans(seed, asked_only=True), MemoryTapLog(DEBOUNCE)
+    scans, memory = RandomScans(seed), MemoryTapLog(DEBOUNCE)
     seen: set[Stored] = set()
     for _ in range(20):
         group = scans.group()

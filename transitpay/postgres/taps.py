@@ -72,39 +72,6 @@ def key_columns(keys: Sequence[TapKey]) -> tuple[list[date], list[str], list[int
     return [k.day for k in keys], [k.reader for k in keys], [k.sequence for k in keys]
 
 
-@dataclass(frozen=True, slots=True)
-class FinalOutcome:
-    """What becomes of a stored scan after all; ``reader_opened`` None leaves it as it is."""
-
-    key: TapKey
-    decision: str
-    reason: str | None
-    flags: tuple[str, ...]
-    reader_opened: bool | None = None
-
-
-_SETTLE = """
-update tap t
-set decision = g.decision, reason = g.reason, flags = string_to_array(g.flags, ','),
-    reader_opened = coalesce(g.reader_opened, t.reader_opened)
-from unnest($1::date[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-    $7::boolean[]) as g (tapped_day, reader, sequence, decision, reason, flags, reader_opened)
-where t.tapped_day = g.tapped_day and t.reader = g.reader and t.sequence = g.sequence
-"""
-
-
-async def settle_outcomes(conn: asyncpg.Connection, outcomes: Sequence[FinalOutcome]) -> None:
-    """Write the outcomes that differ from what was inserted."""
-    await conn.execute(
-        _SETTLE,
-        *key_columns([o.key for o in outcomes]),
-        [o.decision for o in outcomes],
-        [o.reason for o in outcomes],
-        [",".join(o.flags) for o in outcomes],
-        [o.reader_opened for o in outcomes],
-    )
-
-
 _ALARM = """
 insert into clone_alarm (tapped_day, reader, sequence, request_digest, received_at)
 select tapped_day, reader, sequence, request_digest, $5
