@@ -52,7 +52,8 @@ async def plan_batch(
     at = was.acknowledged
     highest = max(was.highest, link.last)
     if link.first > was.highest and extend(at, [link]).through == link.last:
-        return BatchPlan(link, Chain(extend(at, [link]), highest), True, True)
+        told = await reader_batches.open_gaps(conn, reader) if was.lowest_gap else ()
+        return BatchPlan(link, Chain(extend(at, [link]), highest), True, True, told)
     conflicts: list[int] = []
     is_new = True
     if link.first <= was.highest:
@@ -63,8 +64,7 @@ async def plan_batch(
     link = replace(link, agrees=not conflicts)
     links = [*await reader_batches.links_after(conn, reader, at.through), link]
     now = extend(at, links)
-    lowest = await reader_alarms.lowest_gap(conn, reader)
-    floor = at.through if lowest is None else min(at.through, lowest - 1)
+    floor = at.through if was.lowest_gap is None else min(at.through, was.lowest_gap - 1)
     if floor < at.through:
         links = [*await reader_batches.links_after(conn, reader, floor), link]
     return BatchPlan(

@@ -10,6 +10,7 @@ import pytest
 from gateway_world import AT, World
 from sealing_reader import SealingReader
 
+from transitpay.postgres import reader_keys
 from transitpay.ride_code import keys
 from transitpay.ride_code.record import EventKind, Passage
 
@@ -237,3 +238,28 @@ async def test_an_event_of_the_reader_raises_and_ends_its_alarm_in_any_order(wor
         ("clock_fault", "position 1", False, 0),
         ("unrecorded_scans", "position 3", True, 7),
     ]
+
+
+async def test_a_new_key_begins_its_chain_behind_all_that_is_here(world: World) -> None:
+    """A reader lost its store and a record: the gap stays told and holds the new key up no more;
+    what the old key had sealed is still taken, what it seals afterwards is not."""
+    client = await world.start()
+    old = await sealing(world, client)
+    rides(world, old, 3)
+    await old.upload(client, old.sealed(1, 1))
+    assert (await old.upload(client, old.sealed(3, 3)))["acknowledged_through"] == 1
+    late = old.sealed(2, 2)
+    conn = await world.db.connect("transitpay_gateway")
+    await reader_keys.allow_new_key(conn, "mtr-in-1", True)
+    new = SealingReader(world, "mtr-in-1", sequence=2**33)
+    await new.enrol(client)
+    assert (new.key_number, new.first_position) == (2, 4)
+    rides(world, new, 2)
+    found = await new.upload(client)
+    assert (found["acknowledged_through"], found["gaps"]) == (5, [[2, 2]])
+    found = await old.upload(client, late)
+    assert (found["acknowledged_through"], found["gaps"]) == (5, [])
+    rides(world, old, 1)
+    body = old.sealed(4, 4, sealed_at=AT + timedelta(seconds=1))
+    assert (await old.upload(client, body, 409))["code"] == "reader_key_retired"
+    assert await world.value("select count(*) from tap where decision = 'accepted'") == 5

@@ -73,18 +73,6 @@ async def end_alarms(
     await conn.execute(_END, reader, kind, list(standing), at)
 
 
-_LOWEST_GAP = """
-select min((detail ->> 'from')::bigint) from reader_alarm
-where reader = $1 and kind = 'gap' and ended_at is null
-"""
-
-
-async def lowest_gap(conn: asyncpg.Connection, reader: str) -> int | None:
-    """The first position that is known to be missing; None = none is."""
-    found = await conn.fetchval(_LOWEST_GAP, reader)
-    return None if found is None else int(found)
-
-
 _END_BY_EVENT = """
 update reader_alarm a set ended_at = $4
 where a.reader = $1 and a.kind = $2 and a.ended_at is null and a.detail ? 'position'

@@ -17,14 +17,18 @@ from transitpay.ride_code.record_chain import Acknowledged, Link
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """How far a reader's records are here, and the highest position of any."""
+    """How far a reader's records are here, the highest position of any, and the lowest that is
+    known to be missing."""
 
     acknowledged: Acknowledged
     highest: int
+    lowest_gap: int | None = None
 
 
 _LOCK_CHAIN = """
-select key_number, acknowledged_through, acknowledged_hash, highest_position
+select key_number, acknowledged_through, acknowledged_hash, highest_position,
+    (select min((a.detail ->> 'from')::bigint) from reader_alarm a
+     where a.reader = $1 and a.kind = 'gap' and a.ended_at is null)
 from reader_chain where reader = $1 for update
 """
 
@@ -32,7 +36,7 @@ from reader_chain where reader = $1 for update
 async def lock_chain(conn: asyncpg.Connection, reader: str) -> Chain:
     """The reader's chain, locked until the transaction ends; every reader with a key has one."""
     row = await conn.fetchrow(_LOCK_CHAIN, reader)
-    return Chain(Acknowledged(row[0], row[1], row[2]), row[3])
+    return Chain(Acknowledged(row[0], row[1], row[2]), row[3], row[4])
 
 
 _CHAIN = """
