@@ -32,6 +32,7 @@ def gate(world: World, tmp_path: Path) -> Any:
             place, world.tokens[reader], wire, world.clock, coverage,
             GateLists(reader, world.list_roots), Diary(), tmp_path / reader,
         )  # fmt: skip
+        await made.enrol()
         await made.start()
         return made
 

@@ -74,6 +74,10 @@ def test_a_day_without_plants_ends_balanced_and_without_a_break(tmp_path: Path) 
     assert {"code_stale", "replay", "bad_device_signature", "wrong_destination"} <= set(
         totals["refusals"]
     )
+    gates = totals["gates"]
+    assert gates["decided_by"]["gateway"] > gates["decided_by"]["reader"] > 0
+    assert gates["delivered_late"] > 0 and gates["batches"] > 0
+    assert gates["lists_taken"]["trust whole"] > 0
     assert sum(totals["wallet_debits"].values()) > 0
     assert pids(tmp_path / "demo") == {}, "everything is ended"
 

@@ -33,6 +33,26 @@ _FLUSH_POLL_S = 0.2
 _STALE_AGE = timedelta(minutes=10)
 
 
+async def put_up_readers(town: Town, diary: Diary) -> Mapping[str, SandboxReader]:
+    """The readers of a town, by id, their keys enrolled and their first lists fetched.
+
+    Raises: TemporarilyUnavailable (``reader_not_enrolled``, ``no_reader_lists``).
+    """
+    places, roots = town.places.readers, town.list_roots
+    coverage = plan_coverage(places, town.plan.seed, town.plan.first_day)
+    async with aiohttp.ClientSession() as session:
+        wire = HttpWire(session, town.gateway_url)
+        readers = {
+            it.reader: SandboxReader(
+                it, town.tokens.readers[it.reader], wire, town.clock, coverage[it.reader],
+                GateLists(it.reader, roots), diary, town.plan.folder / "readers" / it.reader,
+            )
+            for it in places
+        }  # fmt: skip
+        await _each(reader.enrol for reader in readers.values())
+    return readers
+
+
 class RidingDay:
     """The riders of a town on one day."""
 
@@ -41,35 +61,28 @@ class RidingDay:
         town: Town,
         riders: Sequence[PlannedRider],
         phones: Mapping[str, Phone],
+        readers: Mapping[str, SandboxReader],
+        diary: Diary,
         session: aiohttp.ClientSession,
         on_scan: Callable[[Diary], None],
     ) -> None:
-        self.diary = Diary()
+        self.diary = diary
         self._town = town
         self._riders = riders
         self._session = session
         self._on_scan = on_scan
         self._clock: Clock = town.clock
-        wire, roots = HttpWire(session, town.gateway_url), town.list_roots
-        coverage = plan_coverage(town.places.readers, town.plan.seed, town.plan.first_day)
-        self.readers = {
-            place.reader: SandboxReader(
-                place, town.tokens.readers[place.reader], wire, town.clock,
-                coverage[place.reader], GateLists(place.reader, roots), self.diary,
-                town.plan.folder / "readers" / place.reader,
-            )
-            for place in town.places.readers
-        }  # fmt: skip
+        self.readers = readers
+        wire = HttpWire(session, town.gateway_url)
+        for reader in readers.values():
+            reader.wire, reader.clock = wire, town.clock
         self._phones = phones
         for number, rider in enumerate(riders):
             for n, scan in enumerate(rider.scans):
                 self.readers[scan.place.reader].expect(scan.at, _ticket(number, n))
 
     async def open_gates(self) -> None:
-        """Every reader enrols its key, fetches its lists and starts.
-
-        Raises: TemporarilyUnavailable (``reader_not_enrolled``, ``no_reader_lists``).
-        """
+        """Every reader starts."""
         await _each(reader.start for reader in self.readers.values())
 
     def close_gates(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from transitpay.sandbox.day import RidingDay
+from transitpay.sandbox.day import RidingDay, put_up_readers
 from transitpay.sandbox.diary import Diary
 from transitpay.sandbox.enrolment import enrol_all
+from transitpay.sandbox.gate import SandboxReader
 from transitpay.sandbox.memory import MemoryWatch
 from transitpay.sandbox.night import run_night
 from transitpay.sandbox.outcome import Outcome, charges_settled, outcome
@@ -78,22 +79,15 @@ async def run_demo(
     """
     loop = asyncio.get_running_loop()
     started_s = loop.time()
-    plan = TownPlan(
-        folder=options.folder,
-        data=options.data,
-        seed=options.seed,
-        speed=speed_for(options.riders),
-        lead_s=_LEAD_S,
-        first_day=DAY,
-        gateway_port=options.port,
-        gateways=options.gateways,
-        plants=options.plants,
-    )
+    plan = _plan(options)
     riders: tuple[PlannedRider, ...] = ()
     phones: dict[str, Phone] = {}
+    readers: Mapping[str, SandboxReader] = {}
+    diary = Diary()
 
     async def evening(town: Town) -> None:
-        nonlocal riders, phones
+        nonlocal riders, phones, readers
+        readers = await put_up_readers(town, diary)
         riders = plan_day(options.riders, options.seed, town.places, DAY)
         count = itertools.count(1)
         phones = await enrol_all(
@@ -110,8 +104,9 @@ async def run_demo(
         try:
             watcher.planned(sum(1 for _ in all_scans(riders)))
             day = RidingDay(
-                town, riders, phones, session, lambda diary: watcher.progress(diary, town)
-            )
+                town, riders, phones, readers, diary, session,
+                lambda diary: watcher.progress(diary, town),
+            )  # fmt: skip
             result = await _day_and_night(town, day, watcher, session)
         finally:
             sampling.cancel()
@@ -126,6 +121,21 @@ async def run_demo(
         }
         await after(town, result)
     return result
+
+
+def _plan(options: DemoOptions) -> TownPlan:
+    """What is started for these options."""
+    return TownPlan(
+        folder=options.folder,
+        data=options.data,
+        seed=options.seed,
+        speed=speed_for(options.riders),
+        lead_s=_LEAD_S,
+        first_day=DAY,
+        gateway_port=options.port,
+        gateways=options.gateways,
+        plants=options.plants,
+    )
 
 
 async def _day_and_night(

@@ -68,7 +68,7 @@ class Seen:
 
 @dataclass(slots=True)
 class SandboxReader:
-    """One reader; ``open`` starts it. ``folder`` is its disk."""
+    """One reader, of which ``enrol`` and ``start`` come first. ``folder`` is its disk."""
 
     place: Place
     token: str
@@ -79,6 +79,7 @@ class SandboxReader:
     diary: Diary
     folder: Path
     _key: DevicePrivateKey = field(default_factory=generate_device_key)
+    _enrolled: StoreKey | None = None
     _reader: Reader = field(init=False)
     _store: ReaderStore = field(init=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -91,27 +92,34 @@ class SandboxReader:
 
     # -- the start -----------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Enrol the key, fetch the lists, open the store, start the SDK.
+    async def enrol(self) -> None:
+        """Enrol the key and fetch the lists.
 
         Raises: TemporarilyUnavailable (``reader_not_enrolled``, ``no_reader_lists``).
         """
-        key = await self._enrol()
+        self._enrolled = await self._enrol()
         for kind in ListKind:
             await self._fetch(kind)
-        config = self.lists.held(ListKind.CONFIG)
-        if config is None:
+        if self.lists.held(ListKind.CONFIG) is None:
             raise TemporarilyUnavailable("no_reader_lists", f"{self.place.reader} got no config")
-        settings = ReaderSettings.of(config_values(config.table))
-        self._store = await asyncio.to_thread(open_store, self.folder, key)
+
+    async def start(self) -> None:
+        """Open the store and start the SDK, after ``enrol``."""
+        assert self._enrolled is not None, "enrol comes first"
+        self._store = await asyncio.to_thread(open_store, self.folder, self._enrolled)
         signer = partial(sign_batch, key=self._key)
-        identity = Identity(key.reader, key.number, signer, SOFTWARE)
+        identity = Identity(self._enrolled.reader, self._enrolled.number, signer, SOFTWARE)
         self._reader, effects = Reader.started(
-            identity, settings, self.lists.as_held(), self._store.memory(),
+            identity, self._settings(), self.lists.as_held(), self._store.memory(),
             now_of(self.clock.now()), self._pace(),
         )  # fmt: skip
         async with self._lock:
             await self._do(effects)
+
+    def _settings(self) -> ReaderSettings:
+        config = self.lists.held(ListKind.CONFIG)
+        assert config is not None, "enrol comes first"
+        return ReaderSettings.of(config_values(config.table))
 
     def close(self) -> None:
         """End in good order."""
@@ -199,9 +207,7 @@ class SandboxReader:
                     await self._send(effect, reached)
                 case Beat() if reached:
                     # Its answer would set the clock, and ours is told the planned instants.
-                    await self.wire.call(
-                        "POST", "/v1/readers/heartbeat", self.token, _report(effect.body)
-                    )
+                    await self.wire.call("POST", "/v1/readers/heartbeat", self.token, effect.body)
                 case Fetch() if reached:
                     await self._fetch(ListKind(effect.name.value))
                     await self._hold()
@@ -255,10 +261,7 @@ class SandboxReader:
     async def _hold(self) -> None:
         async with self._lock:
             self._reader.hold(self.lists.as_held())
-            config = self.lists.held(ListKind.CONFIG)
-            if config is not None:
-                settings = ReaderSettings.of(config_values(config.table))
-                await self._do(self._reader.configure(settings))
+            await self._do(self._reader.configure(self._settings()))
 
     # -- effects -------------------------------------------------------------------------------
 
@@ -292,9 +295,3 @@ class SandboxReader:
 def now_of(at: datetime) -> Now:
     """The two clocks of a reader whose business time is ``at``."""
     return Now(at, (at - _EPOCH) // _MILLISECOND)
-
-
-def _report(body: bytes) -> bytes:
-    """What the gateway takes of a heartbeat."""
-    told = json.loads(body)
-    return json.dumps({name: told[name] for name in ("last_sequence", "through_at")}).encode()
