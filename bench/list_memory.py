@@ -23,9 +23,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from transitpay.ride_code import keys
-from transitpay.ride_code.list_signing import ListSigner, certify, kinds_bitmap
-from transitpay.ride_code.record_table import changes_between, changes_over
-from transitpay.ride_code.signed_list import Delta, ListCertificate, ListKind
+from transitpay.ride_code.lists.list_signing import ListSigner, certify, kinds_bitmap
+from transitpay.ride_code.lists.record_table import changes_between, changes_over
+from transitpay.ride_code.lists.signed_list import Delta, ListCertificate, ListKind
 
 AT = datetime(2026, 7, 1, tzinfo=UTC)
 ENTRIES = 1_000_000
@@ -44,8 +44,8 @@ from datetime import datetime
 from pathlib import Path
 import transitpay.runtime.reader_driver
 from transitpay.ride_code.deny_list import DenyTable
-from transitpay.ride_code.list_taking import Taken
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.lists.list_taking import Taken
+from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.runtime.list_files import ListFiles
 
 folder, root, delta, at = Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), sys.argv[3], sys.argv[4]

@@ -36,11 +36,11 @@ from aiohttp import web
 
 from gateway.__main__ import keep_what_is_loaded
 from gateway.app import SERVICES, build_app
-from gateway.reader_api import ROUTES as READER_ROUTES
-from gateway.reader_api import tap_answer
-from gateway.scans import Decision, Outcome, Stored
-from gateway.tap_models import TapAnswer, TapRequest
-from gateway.web import Call, Route, serve
+from gateway.http.web import Call, Route, serve
+from gateway.taps.reader_api import ROUTES as READER_ROUTES
+from gateway.taps.reader_api import tap_answer
+from gateway.taps.scans import Decision, Outcome, Stored
+from gateway.taps.tap_models import TapAnswer, TapRequest
 from transitpay.destinations import bitmap
 from transitpay.money import HKD
 from transitpay.postgres import pool, schema

@@ -39,7 +39,7 @@ from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.postgres.reference import Participant, ReaderRegistration
 from transitpay.ride_code import keys, layout, signing
 from transitpay.ride_code.layout import Authorisation, RideCode
-from transitpay.ride_code.record import (
+from transitpay.ride_code.records.record import (
     DecidedBy,
     Decision,
     ListVersions,
@@ -47,8 +47,8 @@ from transitpay.ride_code.record import (
     Place,
     ScanRecord,
 )
-from transitpay.ride_code.record_bytes import encode, whole_ms
-from transitpay.ride_code.sealed_batch import (
+from transitpay.ride_code.records.record_bytes import encode, whole_ms
+from transitpay.ride_code.records.sealed_batch import (
     chain_end,
     chain_start,
     encode_head,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from transitpay.money import HKD, Money
 from transitpay.ride_code.reader import Show
-from transitpay.ride_code.record import Place
+from transitpay.ride_code.records.record import Place
 from transitpay.runtime.gateway_link import GatewayLink
 from transitpay.runtime.key_files import read_roots
 from transitpay.runtime.reader_driver import Gate, ReaderDriver

@@ -12,41 +12,31 @@ from importlib import metadata
 
 from aiohttp import web
 
-from gateway import (
-    authorisation_api,
-    console,
-    health,
-    heartbeat,
-    issuer_key_api,
-    lists_api,
-    notifications,
-    openapi,
-    operator_api,
-    reader_api,
-    reader_keys,
-    reader_reports,
-    record_api,
-    station_mode_api,
-    wallet_api,
-)
+from gateway import health
 from gateway.auth import Authenticator
 from gateway.background import Background
 from gateway.database import Database
-from gateway.deciding import StateRules
-from gateway.intake import Intake
-from gateway.judging import Judging
-from gateway.list_keys import ListKeys
-from gateway.list_serving import ListServer
-from gateway.lists import ListCache
-from gateway.middleware import refusals_as_problems
-from gateway.partitions import Partitions
-from gateway.partner_keys import Partners
-from gateway.places import PlaceCache
-from gateway.publishing import Publisher
-from gateway.record_log import RecordLog
+from gateway.http import openapi
+from gateway.http.middleware import refusals_as_problems
+from gateway.http.web import Route, serve
+from gateway.lists import api as lists_api
+from gateway.lists.cache import ListCache
+from gateway.lists.list_keys import ListKeys
+from gateway.lists.publishing import Publisher
+from gateway.lists.serving import ListServer
+from gateway.operators import console, operator_api, station_mode_api
+from gateway.readers import heartbeat, reader_keys, reader_reports, record_api
+from gateway.readers.record_log import RecordLog
 from gateway.services import Numbers, Services
-from gateway.tap_log import PostgresLog
-from gateway.web import Route, serve
+from gateway.taps import reader_api
+from gateway.taps.deciding import StateRules
+from gateway.taps.intake import Intake
+from gateway.taps.judging import Judging
+from gateway.taps.partitions import Partitions
+from gateway.taps.places import PlaceCache
+from gateway.taps.tap_log import PostgresLog
+from gateway.wallets import authorisation_api, issuer_key_api, notifications, wallet_api
+from gateway.wallets.partner_keys import Partners
 from transitpay.clock import Clock
 from transitpay.runtime.config import SANDBOX, Settings
 from transitpay.runtime.issuer_keys import IssuerKeys

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.database import Database
-from gateway.problems import unauthenticated
+from gateway.http.problems import unauthenticated
 from transitpay.clock import Clock
 from transitpay.postgres import reference
 from transitpay.postgres.reference import Holder, Role

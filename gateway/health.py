@@ -6,8 +6,8 @@ from typing import Literal
 
 from aiohttp import web
 
-from gateway.fields import Outgoing
-from gateway.web import Call, Route
+from gateway.http.fields import Outgoing
+from gateway.http.web import Call, Route
 from transitpay.postgres import lists
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from gateway.auth import Authenticator
 from gateway.database import Database
-from gateway.intake import Intake
-from gateway.judging import Judging
-from gateway.list_serving import ListServer
-from gateway.lists import ListCache
-from gateway.partitions import Partitions
-from gateway.partner_keys import Partners
-from gateway.places import PlaceCache
-from gateway.record_log import RecordLog
-from gateway.uploads import UploadOutcome
+from gateway.lists.cache import ListCache
+from gateway.lists.serving import ListServer
+from gateway.readers.record_log import RecordLog
+from gateway.readers.uploads import UploadOutcome
+from gateway.taps.intake import Intake
+from gateway.taps.judging import Judging
+from gateway.taps.partitions import Partitions
+from gateway.taps.places import PlaceCache
+from gateway.wallets.partner_keys import Partners
 from transitpay.clock import Clock
 from transitpay.runtime.config import Settings
 from transitpay.runtime.issuer_keys import IssuerKeys

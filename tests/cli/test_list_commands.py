@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from gateway.list_keys import ListKeys
+from gateway.lists.list_keys import ListKeys
 from tests.ride_code.list_scheme import deny_bytes
 from transitpay.cli import main
 from transitpay.clock import SystemClock
-from transitpay.ride_code.config_list import config_records
-from transitpay.ride_code.list_signing import ListSigner
-from transitpay.ride_code.record_table import changes_between, changes_over
-from transitpay.ride_code.signed_list import Delta, ListKind
+from transitpay.ride_code.lists.config_list import config_records
+from transitpay.ride_code.lists.list_signing import ListSigner
+from transitpay.ride_code.lists.record_table import changes_between, changes_over
+from transitpay.ride_code.lists.signed_list import Delta, ListKind
 
 Run = Callable[..., tuple[int, str, str]]
 

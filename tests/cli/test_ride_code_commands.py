@@ -14,7 +14,8 @@ import zxingcpp
 from PIL import Image
 
 from transitpay.cli import main
-from transitpay.ride_code import golden, keys
+from transitpay.ride_code import keys
+from transitpay.ride_code.golden import ride_codes as golden
 from transitpay.ride_code.layout import read_text
 
 Run = Callable[..., tuple[int, str, str]]

@@ -10,7 +10,7 @@ from gateway_world import World
 
 from transitpay.ride_code import keys, signing
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import (
+from transitpay.ride_code.records.record import (
     BootRecord,
     DecidedBy,
     Decision,
@@ -24,8 +24,14 @@ from transitpay.ride_code.record import (
     Record,
     ScanRecord,
 )
-from transitpay.ride_code.record_bytes import encode
-from transitpay.ride_code.sealed_batch import chain_next, chain_start, encode_head, head_of, seal
+from transitpay.ride_code.records.record_bytes import encode
+from transitpay.ride_code.records.sealed_batch import (
+    chain_next,
+    chain_start,
+    encode_head,
+    head_of,
+    seal,
+)
 from transitpay.ride_code.signing import DevicePrivateKey
 from transitpay.taps import Direction
 

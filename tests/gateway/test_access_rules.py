@@ -9,7 +9,7 @@ import pytest
 from gateway_world import AT, World
 
 from gateway.app import ROUTES
-from gateway.web import Route
+from gateway.http.web import Route
 from transitpay.postgres import reference
 from transitpay.postgres.reference import Role
 from transitpay.runtime import access

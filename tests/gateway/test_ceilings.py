@@ -16,10 +16,10 @@ from transitpay.fx.rate import PublishedRate
 from transitpay.money import CNY, HKD, Money
 from transitpay.postgres import rates, stop_fares
 from transitpay.ride_code.deny_list import DenyList
+from transitpay.ride_code.lists.signed_list import ListKind
+from transitpay.ride_code.lists.trust_records import trust_list_of
 from transitpay.ride_code.reader.settings import ReaderSettings
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.signed_list import ListKind
-from transitpay.ride_code.trust_records import trust_list_of
 from transitpay.ride_code.verdict import Accepted, Rejected, judge
 
 SINCE = date(2026, 1, 1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from gateway_world import AT, World
 
-from gateway.console import amount, bar
+from gateway.operators.console import amount, bar
 
 
 async def log_in(client: Any, world: World, actor: str) -> int:

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway_world import World
 
 from transitpay.postgres import reader_keys
-from transitpay.ride_code import protocol_vectors, signing
+from transitpay.ride_code import signing
+from transitpay.ride_code.golden import protocol as protocol_vectors
 from transitpay.taps import Direction
 
 SOURCE = json.loads(protocol_vectors.shipped_text())

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.app import ROUTES
-from gateway.problems import ERRORS
-from gateway.tap_models import MAX_BATCH
+from gateway.http.problems import ERRORS
+from gateway.taps.tap_models import MAX_BATCH
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "http-api.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -17,7 +17,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: f"{r.method} {r.path}")
 def test_every_route_stands_on_the_page_with_its_roles(route: object) -> None:
-    from gateway.web import Route
+    from gateway.http.web import Route
 
     assert isinstance(route, Route)
     [line] = [

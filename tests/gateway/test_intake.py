@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.intake import Intake
-from gateway.scans import Decision, Outcome, Stored
+from gateway.taps.intake import Intake
+from gateway.taps.scans import Decision, Outcome, Stored
 from transitpay.errors import RuleViolation, TemporarilyUnavailable
 from transitpay.runtime.observe import EventLog
 

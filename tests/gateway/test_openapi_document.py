@@ -14,8 +14,8 @@ from gateway_world import World
 
 import gateway
 from gateway.app import ROUTES
-from gateway.openapi import document, error_codes
-from gateway.problems import ERRORS, STATUS_OF_FAMILY, TITLES
+from gateway.http.openapi import document, error_codes
+from gateway.http.problems import ERRORS, STATUS_OF_FAMILY, TITLES
 from transitpay import errors
 
 DOCUMENT: Any = document(ROUTES, "test")

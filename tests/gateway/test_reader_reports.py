@@ -10,7 +10,7 @@ from gateway_world import AT, World
 from sealing_reader import SealingReader
 
 from gateway.app import SERVICES
-from gateway.heartbeat import SILENT_AFTER, Silence
+from gateway.readers.heartbeat import SILENT_AFTER, Silence
 
 BEAT = {
     "last_sequence": 4294967301,

@@ -14,7 +14,7 @@ from gateway.app import SERVICES
 from transitpay.postgres import denials, reference
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import Decision, ListVersions, Mode, Passage
+from transitpay.ride_code.records.record import Decision, ListVersions, Mode, Passage
 from transitpay.runtime import issuer_keys
 from transitpay.taps import Direction
 

@@ -10,7 +10,7 @@ import pytest
 from gateway_world import AT, World
 
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.sandbox.coverage import Coverage
 from transitpay.sandbox.diary import Diary
 from transitpay.sandbox.gate import SandboxReader

@@ -12,7 +12,7 @@ from sealing_reader import SealingReader
 
 from transitpay.postgres import reader_keys
 from transitpay.ride_code import keys
-from transitpay.ride_code.record import EventKind, Passage
+from transitpay.ride_code.records.record import EventKind, Passage
 
 MINUTE = timedelta(minutes=1)
 

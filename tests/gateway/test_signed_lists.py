@@ -11,17 +11,17 @@ import pytest
 from gateway_world import AT, WALLET, World
 
 from gateway.app import SERVICES
-from gateway.list_keys import ListKeys
-from gateway.publishing import LIFE
+from gateway.lists.list_keys import ListKeys
+from gateway.lists.publishing import LIFE
 from transitpay.postgres import lists
 from transitpay.postgres.published_lists import KEPT_VERSIONS
 from transitpay.postgres.reference import ReaderRegistration
-from transitpay.ride_code import signed_list
-from transitpay.ride_code.config_list import config_values
 from transitpay.ride_code.deny_list import DenyTable
-from transitpay.ride_code.list_taking import Refused, Taken, Unchanged, Wanted, take
-from transitpay.ride_code.signed_list import Delta, ListKind, SignedList, scope_of
-from transitpay.ride_code.trust_records import trust_list_of
+from transitpay.ride_code.lists import signed_list
+from transitpay.ride_code.lists.config_list import config_values
+from transitpay.ride_code.lists.list_taking import Refused, Taken, Unchanged, Wanted, take
+from transitpay.ride_code.lists.signed_list import Delta, ListKind, SignedList, scope_of
+from transitpay.ride_code.lists.trust_records import trust_list_of
 from transitpay.ride_code.verdict import Accepted, ReaderRules, Rejected, judge
 from transitpay.runtime.key_files import certify_list_key
 from transitpay.taps import Direction

@@ -14,7 +14,7 @@ from gateway.app import SERVICES
 from transitpay.fares.builtin import builtin_book
 from transitpay.fares.highest import highest_fares
 from transitpay.postgres import stop_fares
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.lists.signed_list import ListKind
 
 PATH = "/v1/operator/station-modes"
 

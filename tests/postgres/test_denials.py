@@ -11,8 +11,8 @@ import pytest
 
 from transitpay.postgres import denials, deny_table, lists
 from transitpay.postgres.reference import Participant
-from transitpay.ride_code.record_table import apply, changes_over
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.lists.record_table import apply, changes_over
+from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.runtime import access
 
 AT = datetime(2026, 10, 30, 1, 0, tzinfo=UTC)

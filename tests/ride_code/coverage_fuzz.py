@@ -24,8 +24,8 @@ with atheris.instrument_imports(include=["transitpay.ride_code"]):
     import test_mot_fuzz as mot
     import test_protocol_fuzz as protocol
 
-    from transitpay.ride_code import golden
     from transitpay.ride_code.deny_list import DenyList
+    from transitpay.ride_code.golden import ride_codes as golden
     from transitpay.ride_code.layout import write_text
     from transitpay.ride_code.received import text_of
     from transitpay.ride_code.trust_list import TrustList

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from transitpay.ride_code import keys
-from transitpay.ride_code.list_signing import ListSigner, certify, kinds_bitmap
-from transitpay.ride_code.list_taking import Refused, Taken, Unchanged, Wanted, take
-from transitpay.ride_code.record_table import changes_between, changes_over
-from transitpay.ride_code.signed_list import (
+from transitpay.ride_code.lists.list_signing import ListSigner, certify, kinds_bitmap
+from transitpay.ride_code.lists.list_taking import Refused, Taken, Unchanged, Wanted, take
+from transitpay.ride_code.lists.record_table import changes_between, changes_over
+from transitpay.ride_code.lists.signed_list import (
     Delta,
     ListCertificate,
     ListHead,

@@ -33,8 +33,8 @@ from transitpay.ride_code.reader import (
     Show,
     Write,
 )
-from transitpay.ride_code.record import Decision, EventRecord, Record, ScanRecord
-from transitpay.ride_code.record_bytes import parse
+from transitpay.ride_code.records.record import Decision, EventRecord, Record, ScanRecord
+from transitpay.ride_code.records.record_bytes import parse
 
 CONFIG = {
     "operator": "mtr", "network": "mtr", "stop": "HUH", "direction": "entry",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import (
+from transitpay.ride_code.records.record import (
     BootRecord,
     DecidedBy,
     Decision,

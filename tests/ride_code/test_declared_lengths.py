@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from transitpay.errors import MalformedInput
-from transitpay.ride_code import protocol_vectors, record_bytes
-from transitpay.ride_code.list_taking import Refused, Wanted, take
-from transitpay.ride_code.sealed_batch import parse_batch
-from transitpay.ride_code.signed_list import ListKind, SignedList
+from transitpay.ride_code.golden import protocol as protocol_vectors
+from transitpay.ride_code.lists.list_taking import Refused, Wanted, take
+from transitpay.ride_code.lists.signed_list import ListKind, SignedList
+from transitpay.ride_code.records import record_bytes
+from transitpay.ride_code.records.sealed_batch import parse_batch
 
 FILE = protocol_vectors.read_vectors(protocol_vectors.shipped_text())
 SOURCES = {vector.name: vector.source for vector in FILE.vectors}

@@ -19,7 +19,8 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageFilter
 
-from transitpay.ride_code import drawing, golden
+from transitpay.ride_code import drawing
+from transitpay.ride_code.golden import ride_codes as golden
 from transitpay.ride_code.received import text_of
 
 pytestmark = pytest.mark.heavy

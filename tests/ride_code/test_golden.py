@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from transitpay.errors import MalformedInput
-from transitpay.ride_code import golden
-from transitpay.ride_code.golden import Answer, Vector
+from transitpay.ride_code.golden import ride_codes as golden
+from transitpay.ride_code.golden.ride_codes import Answer, Vector
 from transitpay.ride_code.layout import encode, parse, write_text
 from transitpay.ride_code.reasons import RULES, ExitPolicy, Kind, Reason
 from transitpay.ride_code.signature_cache import SignatureCache

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from ride_code_scheme import AT, Scheme
 
 from transitpay.errors import MalformedInput
-from transitpay.ride_code.config_list import config_records, config_values
 from transitpay.ride_code.deny_list import DenyList, DenyTable, deny_record
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.lists.config_list import config_records, config_values
+from transitpay.ride_code.lists.signed_list import ListKind
+from transitpay.ride_code.lists.trust_records import trust_list_of, trust_records
 from transitpay.ride_code.trust_list import KeyStatus, TrustList
-from transitpay.ride_code.trust_records import trust_list_of, trust_records
 
 RIDERS = st.integers(0, 2**64 - 1).map(lambda n: f"{n:016x}")
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=24)

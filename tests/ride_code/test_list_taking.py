@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from list_scheme import AT, ListScheme, deny_bytes, told
 
 from transitpay.ride_code import keys
-from transitpay.ride_code.list_signing import ListSigner
-from transitpay.ride_code.list_taking import Taken, take
-from transitpay.ride_code.signed_list import HEAD_LENGTH, Delta, ListKind, SignedList
+from transitpay.ride_code.lists.list_signing import ListSigner
+from transitpay.ride_code.lists.list_taking import Taken, take
+from transitpay.ride_code.lists.signed_list import HEAD_LENGTH, Delta, ListKind, SignedList
 
 OLD = deny_bytes({1: 5, 4: 1, 9: 2})
 NEW = deny_bytes({1: 6, 3: 1, 9: 2})

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from transitpay.ride_code import golden
-from transitpay.ride_code.golden import Vector
+from transitpay.ride_code.golden import ride_codes as golden
+from transitpay.ride_code.golden.ride_codes import Vector
 from transitpay.ride_code.mot import layout
 from transitpay.ride_code.mot.curve import ORDER
 from transitpay.ride_code.signature_cache import SignatureCache

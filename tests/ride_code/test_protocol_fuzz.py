@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from transitpay.errors import MalformedInput
-from transitpay.ride_code import protocol_vectors, record_bytes, sealed_batch
-from transitpay.ride_code.config_list import config_values
-from transitpay.ride_code.list_taking import Refused, Taken, Unchanged, Wanted, take
+from transitpay.ride_code.golden import protocol as protocol_vectors
+from transitpay.ride_code.lists.config_list import config_values
+from transitpay.ride_code.lists.list_taking import Refused, Taken, Unchanged, Wanted, take
+from transitpay.ride_code.lists.signed_list import Delta, ListHead, ListKind, SignedList, scope_of
+from transitpay.ride_code.lists.trust_records import trust_list_of
 from transitpay.ride_code.reader import ReaderSettings
-from transitpay.ride_code.signed_list import Delta, ListHead, ListKind, SignedList, scope_of
-from transitpay.ride_code.trust_records import trust_list_of
+from transitpay.ride_code.records import record_bytes, sealed_batch
 
 SEEDS = json.loads((Path(__file__).parent / "fuzz_seeds.json").read_text("utf-8"))["protocol"]
 SOURCE = json.loads(protocol_vectors.shipped_text())

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from transitpay.cli.vectors import vectors as command
 from transitpay.errors import MalformedInput
-from transitpay.ride_code import protocol_vectors
-from transitpay.ride_code.list_taking import ListRefusal
-from transitpay.ride_code.protocol_vectors import ProtocolVector
+from transitpay.ride_code.golden import protocol as protocol_vectors
+from transitpay.ride_code.golden.protocol import ProtocolVector
+from transitpay.ride_code.lists.list_taking import ListRefusal
 from transitpay.ride_code.reasons import NUMBERS
 
 TEXT = protocol_vectors.shipped_text()

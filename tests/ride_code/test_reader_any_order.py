@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from reader_rig import CONFIG, Rig
 from ride_code_scheme import Scheme
 
-from transitpay.ride_code.record import Decision, OutcomeRecord, Passage
+from transitpay.ride_code.records.record import Decision, OutcomeRecord, Passage
 
 SCHEME = Scheme()
 CODES = [SCHEME.code(counter=n, slot=n % 3, age_s=-(n % 15)) for n in range(1, 13)]

@@ -8,8 +8,8 @@ from ride_code_scheme import Scheme
 from transitpay.ride_code import keys, signing
 from transitpay.ride_code.reader import Send
 from transitpay.ride_code.reader.store_level import EVENTS, RESERVE, Level
-from transitpay.ride_code.record import EventRecord
-from transitpay.ride_code.sealed_batch import chain_end, chain_start, parse_batch
+from transitpay.ride_code.records.record import EventRecord
+from transitpay.ride_code.records.sealed_batch import chain_end, chain_start, parse_batch
 
 
 def full(scheme: Scheme, capacity: int, **changes: str) -> Rig:

@@ -13,7 +13,7 @@ from transitpay.ride_code import keys
 from transitpay.ride_code.deny_list import DenyList
 from transitpay.ride_code.layout import write_text
 from transitpay.ride_code.reader import HeldLists, ReaderSettings, Signal, scanned
-from transitpay.ride_code.record import (
+from transitpay.ride_code.records.record import (
     BootRecord,
     DecidedBy,
     Decision,

@@ -10,7 +10,7 @@ from reader_rig import CONFIG, Rig
 from ride_code_scheme import Scheme
 
 from transitpay.ride_code.reader import Signal
-from transitpay.ride_code.record import DecidedBy, Decision
+from transitpay.ride_code.records.record import DecidedBy, Decision
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from transitpay.ride_code.reader import Beat, Fetch, ListName, ReaderSettings, S
 from transitpay.ride_code.reader.breaker import TRANSITIONS, Breaker, State, Word
 from transitpay.ride_code.reader.texts import ACTIONS, CELLS, SHORT, WELCOME_SHORT, cells, show
 from transitpay.ride_code.reasons import RULES, Action, Language, Reason
-from transitpay.ride_code.record import Decision, Mode
+from transitpay.ride_code.records.record import Decision, Mode
 
 MS = timedelta(milliseconds=1)
 NEEDED = ("operator", "network", "stop", "direction", "destination", "mode")

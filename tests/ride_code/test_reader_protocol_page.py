@@ -11,14 +11,16 @@ import pytest
 
 from transitpay.errors import MalformedInput
 from transitpay.money import CNY, HKD
-from transitpay.ride_code import protocol_vectors, record_bytes, sealed_batch, signing
-from transitpay.ride_code.config_list import VALUE_LENGTH
-from transitpay.ride_code.list_taking import ListRefusal
+from transitpay.ride_code import signing
+from transitpay.ride_code.golden import protocol as protocol_vectors
+from transitpay.ride_code.lists.config_list import VALUE_LENGTH
+from transitpay.ride_code.lists.list_taking import ListRefusal
+from transitpay.ride_code.lists.signed_list import CERTIFICATE_LENGTH, HEAD_LENGTH, ListKind
 from transitpay.ride_code.reader import settings
 from transitpay.ride_code.reader.settings import ReaderSettings
 from transitpay.ride_code.reasons import NUMBERS
-from transitpay.ride_code.record import DecidedBy, Decision, EventKind, Mode, Passage
-from transitpay.ride_code.signed_list import CERTIFICATE_LENGTH, HEAD_LENGTH, ListKind
+from transitpay.ride_code.records import record_bytes, sealed_batch
+from transitpay.ride_code.records.record import DecidedBy, Decision, EventKind, Mode, Passage
 from transitpay.taps import Direction
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reader-protocol.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from record_strategies import records, scans
 
 from transitpay.errors import MalformedInput
 from transitpay.ride_code.reasons import NUMBERS, Reason
-from transitpay.ride_code.record import (
+from transitpay.ride_code.records.record import (
     BootRecord,
     DecidedBy,
     Decision,
@@ -26,7 +26,7 @@ from transitpay.ride_code.record import (
     Record,
     ScanRecord,
 )
-from transitpay.ride_code.record_bytes import encode, parse, whole_ms
+from transitpay.ride_code.records.record_bytes import encode, parse, whole_ms
 from transitpay.taps import Direction
 
 AT = datetime(2026, 7, 1, 4, 0, 0, 250_000, tzinfo=UTC)

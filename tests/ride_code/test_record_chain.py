@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from transitpay.ride_code.record_chain import Acknowledged, Link, breaks, extend, gaps
+from transitpay.ride_code.records.record_chain import Acknowledged, Link, breaks, extend, gaps
 
 
 def at(n: int) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transitpay.ride_code.record_table import (
+from transitpay.ride_code.lists.record_table import (
     PUT,
     REMOVE,
     RecordTable,

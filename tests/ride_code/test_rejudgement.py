@@ -10,8 +10,8 @@ import pytest
 from ride_code_scheme import AT, Scheme
 
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import DecidedBy, Decision, Mode, Passage
-from transitpay.ride_code.rejudgement import (
+from transitpay.ride_code.records.record import DecidedBy, Decision, Mode, Passage
+from transitpay.ride_code.records.rejudgement import (
     LIABLE,
     Deed,
     Difference,

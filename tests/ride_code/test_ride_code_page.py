@@ -11,8 +11,9 @@ import pytest
 from ride_code_scheme import Scheme
 
 from transitpay.destinations import DESTINATIONS, MODES
-from transitpay.ride_code import base45, golden, layout, signing
+from transitpay.ride_code import base45, layout, signing
 from transitpay.ride_code.deny_list import DenyList
+from transitpay.ride_code.golden import ride_codes as golden
 from transitpay.ride_code.reasons import RULES, Kind, Language, Reason
 from transitpay.ride_code.trust_list import TrustList
 

@@ -10,9 +10,9 @@ import pytest
 
 from transitpay.errors import MalformedInput
 from transitpay.ride_code import keys, signing
-from transitpay.ride_code.record import EventKind, EventRecord
-from transitpay.ride_code.record_bytes import encode
-from transitpay.ride_code.sealed_batch import (
+from transitpay.ride_code.records.record import EventKind, EventRecord
+from transitpay.ride_code.records.record_bytes import encode
+from transitpay.ride_code.records.sealed_batch import (
     MAX_LENGTH,
     BatchHead,
     chain_end,

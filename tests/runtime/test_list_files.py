@@ -15,8 +15,8 @@ import pytest
 
 from tests.ride_code.list_scheme import AT, ListScheme, deny_bytes
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.ride_code.list_taking import ListRefusal, Refused, Taken, Unchanged
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.lists.list_taking import ListRefusal, Refused, Taken, Unchanged
+from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.runtime.list_files import ListFiles
 
 OLD = {n: 1 for n in range(0, 5000, 2)}
@@ -124,7 +124,7 @@ def test_a_process_killed_while_it_writes_leaves_the_old_list(shop: Shop) -> Non
         "import os, sys\n"
         "from datetime import datetime\n"
         "from pathlib import Path\n"
-        "from transitpay.ride_code.signed_list import ListKind\n"
+        "from transitpay.ride_code.lists.signed_list import ListKind\n"
         "from transitpay.runtime.list_files import ListFiles\n"
         "files = ListFiles(Path(sys.argv[1]), 'gate-1', {1: bytes.fromhex(sys.argv[2])})\n"
         "os.fsync = lambda number: os.kill(os.getpid(), 9)\n"

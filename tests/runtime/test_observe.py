@@ -29,13 +29,13 @@ def lines() -> Iterator[io.StringIO]:
 
 
 def test_an_event_is_one_json_object_with_its_ids(lines: io.StringIO) -> None:
-    EventLog("gateway.intake").info("tap_stored", reader="mtr-001", sequence=7, n=None)
+    EventLog("gateway.taps.intake").info("tap_stored", reader="mtr-001", sequence=7, n=None)
     line = json.loads(lines.getvalue())
     assert line.pop("at").endswith("+00:00")
     assert line == {
         "level": "info",
         "service": "gateway",
-        "part": "gateway.intake",
+        "part": "gateway.taps.intake",
         "event": "tap_stored",
         "reader": "mtr-001",
         "sequence": 7,

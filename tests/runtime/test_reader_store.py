@@ -18,7 +18,7 @@ import pytest
 
 from transitpay.errors import Conflict, MalformedInput, TemporarilyUnavailable
 from transitpay.ride_code import keys
-from transitpay.ride_code.record import (
+from transitpay.ride_code.records.record import (
     BootRecord,
     DecidedBy,
     Decision,
@@ -29,8 +29,8 @@ from transitpay.ride_code.record import (
     Place,
     ScanRecord,
 )
-from transitpay.ride_code.record_bytes import encode, parse
-from transitpay.ride_code.sealed_batch import chain_end, chain_start
+from transitpay.ride_code.records.record_bytes import encode, parse
+from transitpay.ride_code.records.sealed_batch import chain_end, chain_start
 from transitpay.runtime import record_segments
 from transitpay.runtime.reader_store import ReaderStore, StoreKey, open_store
 from transitpay.taps import Direction

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from transitpay.ride_code.deny_list import DenyList
-from transitpay.ride_code.golden import FORMAT, describe, judge_vector, read_vectors
+from transitpay.ride_code.golden.ride_codes import FORMAT, describe, judge_vector, read_vectors
 from transitpay.ride_code.mot import curve, layout
 from transitpay.ride_code.mot.layout import INTEROPERABLE_ROOTS, LOCAL_ROOTS
 from transitpay.ride_code.signing import Algorithm

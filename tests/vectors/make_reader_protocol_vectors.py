@@ -19,7 +19,7 @@ from protocol_record_cases import BATCH_CASES, CHAIN_CASES, RECORD_CASES
 from protocol_scan_cases import SCAN_CASES
 
 from transitpay.ride_code import keys
-from transitpay.ride_code.protocol_vectors import FORMAT, answer, read_vectors
+from transitpay.ride_code.golden.protocol import FORMAT, answer, read_vectors
 
 TARGET = (
     Path(__file__).parents[2] / "transitpay" / "ride_code" / "vectors" / "reader-protocol-v1.json"

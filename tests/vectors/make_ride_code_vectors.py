@@ -24,7 +24,7 @@ from ride_code_vector_cases import READERS
 from transitpay.money import HKD
 from transitpay.ride_code import keys, layout, signing
 from transitpay.ride_code.deny_list import DenyList
-from transitpay.ride_code.golden import FORMAT, describe, judge_vector, read_vectors
+from transitpay.ride_code.golden.ride_codes import FORMAT, describe, judge_vector, read_vectors
 from transitpay.ride_code.layout import Authorisation, RideCode
 from transitpay.ride_code.signing import IssuerPrivateKey
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus, TrustList

@@ -18,7 +18,8 @@ from protocol_record_cases import OPENED, RECORD_CASES
 from protocol_scan_cases import EXIT, SCAN_CASES, SHORT, code, other, scan
 from ride_code_vector_cases import READERS
 
-from transitpay.ride_code import keys, layout, protocol_vectors, signing
+from transitpay.ride_code import keys, layout, signing
+from transitpay.ride_code.golden import protocol as protocol_vectors
 
 Vector = dict[str, object]
 

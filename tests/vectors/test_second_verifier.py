@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from transitpay.cli.vectors import SETS, vectors
-from transitpay.ride_code import golden, protocol_vectors
+from transitpay.ride_code.golden import protocol as protocol_vectors
+from transitpay.ride_code.golden import ride_codes as golden
 
 HERE = Path(__file__).parent
 #: Seeds of the mutations; one with which the two disagreed stays here for good.

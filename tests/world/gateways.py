@@ -12,24 +12,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from gateway.judging import Judging
-from gateway.places import Places
-from gateway.reader_api import tap_answer
-from gateway.record_api import check_batch, read_batch
-from gateway.recording import Recording
-from gateway.scans import JudgedScan, Outcome, Stored
-from gateway.tap_models import TapRequest
-from gateway.uploads import Told, Upload
+from gateway.readers.record_api import check_batch, read_batch
+from gateway.readers.recording import Recording
+from gateway.readers.uploads import Told, Upload
+from gateway.taps.judging import Judging
+from gateway.taps.places import Places
+from gateway.taps.reader_api import tap_answer
+from gateway.taps.scans import JudgedScan, Outcome, Stored
+from gateway.taps.tap_models import TapRequest
 from transitpay.postgres.reader_keys import ReaderKey
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.ride_code.deny_list import DenyTable
-from transitpay.ride_code.record import ScanRecord
-from transitpay.ride_code.record_chain import Acknowledged, Link, extend
-from transitpay.ride_code.rejudgement import HeldList, TodaysLists
-from transitpay.ride_code.sealed_batch import SealedBatch, chain_start
-from transitpay.ride_code.signed_list import ListKind, SignedList
+from transitpay.ride_code.lists.signed_list import ListKind, SignedList
+from transitpay.ride_code.lists.trust_records import trust_list_of
+from transitpay.ride_code.records.record import ScanRecord
+from transitpay.ride_code.records.record_chain import Acknowledged, Link, extend
+from transitpay.ride_code.records.rejudgement import HeldList, TodaysLists
+from transitpay.ride_code.records.sealed_batch import SealedBatch, chain_start
 from transitpay.ride_code.trust_list import TrustList
-from transitpay.ride_code.trust_records import trust_list_of
 
 from .issuers import Issuer
 from .list_office import ListOffice, deny_table

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from transitpay.ride_code import record_bytes
 from transitpay.ride_code.deny_list import deny_key
+from transitpay.ride_code.lists.signed_list import ListKind
+from transitpay.ride_code.lists.trust_records import trust_list_of
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import ScanRecord
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.records import record_bytes
+from transitpay.ride_code.records.record import ScanRecord
 from transitpay.ride_code.trust_list import KeyStatus
-from transitpay.ride_code.trust_records import trust_list_of
 from transitpay.taps import EXITS
 
 from .town import Town

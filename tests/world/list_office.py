@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from transitpay.ride_code import keys
-from transitpay.ride_code.config_list import config_records
 from transitpay.ride_code.deny_list import DenyTable, deny_record
-from transitpay.ride_code.list_signing import ListSigner, certify, kinds_bitmap
-from transitpay.ride_code.record_table import changes_between, changes_over
-from transitpay.ride_code.signed_list import Delta, ListCertificate, ListKind, SignedList, scope_of
+from transitpay.ride_code.lists.config_list import config_records
+from transitpay.ride_code.lists.list_signing import ListSigner, certify, kinds_bitmap
+from transitpay.ride_code.lists.record_table import changes_between, changes_over
+from transitpay.ride_code.lists.signed_list import (
+    Delta,
+    ListCertificate,
+    ListKind,
+    SignedList,
+    scope_of,
+)
+from transitpay.ride_code.lists.trust_records import trust_records
 from transitpay.ride_code.trust_list import TrustList
-from transitpay.ride_code.trust_records import trust_records
 
 from .issuers import Issuer
 from .key_pool import repeatable_key

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from gateway.deciding import StateRules, decide_group
-from gateway.scans import JudgedScan, Outcome, Tier
-from gateway.uploads import Told, Upload, UploadOutcome, decide_uploads
+from gateway.readers.uploads import Told, Upload, UploadOutcome, decide_uploads
+from gateway.taps.deciding import StateRules, decide_group
+from gateway.taps.scans import JudgedScan, Outcome, Tier
 from transitpay.postgres.known_scans import KnownScans, KnownTap, SpentCode
 from transitpay.postgres.tap_groups import CodeUse, Known, NewTap, Presence
 from transitpay.postgres.taps import StoredTap, TapRow
 from transitpay.postgres.uploads import NewUpload, Recorded
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import Decision, Mode
-from transitpay.ride_code.rejudgement import Rejudged
+from transitpay.ride_code.records.record import Decision, Mode
+from transitpay.ride_code.records.rejudgement import Rejudged
 from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import RiderRef, TapKey
 

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from transitpay.ride_code import keys
-from transitpay.ride_code.config_list import config_values
 from transitpay.ride_code.deny_list import DenyTable
-from transitpay.ride_code.list_taking import ListRefusal, Refused, Taken, Wanted, take
+from transitpay.ride_code.lists.config_list import config_values
+from transitpay.ride_code.lists.list_taking import ListRefusal, Refused, Taken, Wanted, take
+from transitpay.ride_code.lists.signed_list import ListKind, SignedList, scope_of
+from transitpay.ride_code.lists.trust_records import trust_list_of
 from transitpay.ride_code.reader import (
     Ask,
     Beat,
@@ -32,10 +34,8 @@ from transitpay.ride_code.reader import (
     Show,
     Write,
 )
-from transitpay.ride_code.sealed_batch import chain_end, chain_start
-from transitpay.ride_code.signed_list import ListKind, SignedList, scope_of
+from transitpay.ride_code.records.sealed_batch import chain_end, chain_start
 from transitpay.ride_code.signing import sign_batch
-from transitpay.ride_code.trust_records import trust_list_of
 
 from .clocks import ReaderClock
 from .disks import Disk
@@ -285,7 +285,7 @@ class ReaderActor:
             self._call(lambda it: it.beaten(self.clock.now, began, status, body))
 
         reply = self._reply(answered)
-        self.link.send(lambda: gateway.heartbeat(self.name, effect.body, reply))
+        self.link.send(lambda: gateway.readers.heartbeat(self.name, effect.body, reply))
 
     def _fetch(self, kind: ListKind, have_version: int) -> None:
         gateway = self._gateway()

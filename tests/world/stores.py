@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 
 from transitpay.ride_code.reader import Memory
-from transitpay.ride_code.record_bytes import parse
+from transitpay.ride_code.records.record_bytes import parse
 
 from .disks import Disk
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from gateway.scans import JudgedScan, Outcome
-from gateway.uploads import Told, Upload, UploadOutcome
+from gateway.readers.uploads import Told, Upload, UploadOutcome
+from gateway.taps.scans import JudgedScan, Outcome
 from transitpay.postgres.known_scans import SpentCode
 from transitpay.postgres.tap_groups import CodeUse
 from transitpay.ride_code.deny_list import DenyTable
+from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.ride_code.reader import reader as sdk
 from transitpay.ride_code.reader.effects import Show, Signal
 from transitpay.ride_code.reader.memory import Memory
 from transitpay.ride_code.reader.window import Window
 from transitpay.ride_code.reasons import RULES, ExitPolicy, Reason
-from transitpay.ride_code.signed_list import ListKind
 from transitpay.ride_code.trust_list import KeyStatus, TrustList
 
 from . import readers

@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 
 from gateway.database import Database
-from gateway.deciding import StateRules
-from gateway.partitions import Partitions
-from gateway.record_log import RecordLog
-from gateway.scans import JudgedScan, Stored, Tier, judged_scan, request_digest
-from gateway.tap_log import store_group
-from gateway.uploads import Told, Upload
+from gateway.readers.record_log import RecordLog
+from gateway.readers.uploads import Told, Upload
+from gateway.taps.deciding import StateRules
+from gateway.taps.partitions import Partitions
+from gateway.taps.scans import JudgedScan, Stored, Tier, judged_scan, request_digest
+from gateway.taps.tap_log import store_group
 from transitpay.money import HKD
 from transitpay.postgres import reference, taps
 from transitpay.postgres.reference import Actor, Participant, ReaderRegistration, Role
 from transitpay.postgres.taps import TapRow
 from transitpay.ride_code.layout import Authorisation, RideCode
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import DecidedBy, Decision, ListVersions, Place, ScanRecord
-from transitpay.ride_code.rejudgement import Deed, Judged
+from transitpay.ride_code.records.record import DecidedBy, Decision, ListVersions, Place, ScanRecord
+from transitpay.ride_code.records.rejudgement import Deed, Judged
 from transitpay.ride_code.verdict import Accepted, Rejected, ReplayKey
 from transitpay.runtime.observe import EventLog
 from transitpay.taps import Direction, RiderRef, Scan, TapKey

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from gateway import uploads
+from gateway.readers import uploads
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.postgres.taps import TapRow
 from transitpay.ride_code import layout
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.ride_code.verdict import ReplayKey, replay_key
 from transitpay.taps import Direction, TapKey
 

@@ -24,7 +24,7 @@ from transitpay.errors import MalformedInput
 from transitpay.money import currency, parse_major
 from transitpay.ride_code import drawing, keys, layout, signing
 from transitpay.ride_code.deny_list import DenyList
-from transitpay.ride_code.golden import describe
+from transitpay.ride_code.golden.ride_codes import describe
 from transitpay.ride_code.layout import Authorisation, RideCode
 from transitpay.ride_code.reasons import RULES, Language, Reason
 from transitpay.ride_code.trust_list import TrustList

@@ -20,7 +20,7 @@ from transitpay.destinations import (
 from transitpay.errors import Conflict
 from transitpay.ride_code import keys as ride_keys
 from transitpay.ride_code.jsonfields import write_instant
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.ride_code.signing import Algorithm
 from transitpay.ride_code.trust_list import IssuerKey, TrustList
 from transitpay.runtime.config import Settings

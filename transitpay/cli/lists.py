@@ -13,12 +13,12 @@ from rich.table import Table
 
 from transitpay.cli.files import read_bytes
 from transitpay.errors import MalformedInput
-from transitpay.ride_code.config_list import config_values
 from transitpay.ride_code.id_field import read_id
 from transitpay.ride_code.jsonfields import write_instant
-from transitpay.ride_code.list_taking import Refused, Taken, Wanted, take
-from transitpay.ride_code.record_table import PUT, RecordTable
-from transitpay.ride_code.signed_list import (
+from transitpay.ride_code.lists.config_list import config_values
+from transitpay.ride_code.lists.list_taking import Refused, Taken, Wanted, take
+from transitpay.ride_code.lists.record_table import PUT, RecordTable
+from transitpay.ride_code.lists.signed_list import (
     CERTIFICATE_LENGTH,
     Delta,
     ListCertificate,
@@ -27,7 +27,7 @@ from transitpay.ride_code.signed_list import (
     SignedList,
     scope_of,
 )
-from transitpay.ride_code.trust_records import trust_list_of
+from transitpay.ride_code.lists.trust_records import trust_list_of
 from transitpay.runtime.config import Settings
 from transitpay.runtime.key_files import read_roots
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from transitpay.cli.files import read_text
-from transitpay.ride_code import golden, protocol_vectors
-from transitpay.ride_code.golden import Difference
+from transitpay.ride_code.golden import protocol as protocol_vectors
+from transitpay.ride_code.golden import ride_codes as golden
+from transitpay.ride_code.golden.ride_codes import Difference
 from transitpay.ride_code.mot.signing import available
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -10,8 +10,8 @@ import asyncpg
 
 from transitpay.postgres.taps import key_columns
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import Decision, Passage
-from transitpay.ride_code.rejudgement import Difference, Liable, Rejudged
+from transitpay.ride_code.records.record import Decision, Passage
+from transitpay.ride_code.records.rejudgement import Difference, Liable, Rejudged
 from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import TapKey
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from transitpay.ride_code.rejudgement import HeldList
+from transitpay.ride_code.records.rejudgement import HeldList
 
 _DENIED_SINCE = """
 select g.issuer, g.rider_id, g.serial, least(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import asyncpg
 
-from transitpay.ride_code.signed_list import ListHead, ListKind
+from transitpay.ride_code.lists.signed_list import ListHead, ListKind
 
 #: So many versions of a small list are kept, for deltas.
 KEPT_VERSIONS = 16

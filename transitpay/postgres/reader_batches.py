@@ -12,7 +12,7 @@ from datetime import datetime
 import asyncpg
 
 from transitpay.postgres.uploads import as_json
-from transitpay.ride_code.record_chain import Acknowledged, Link
+from transitpay.ride_code.records.record_chain import Acknowledged, Link
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ import asyncpg
 
 from transitpay.postgres.known_scans import SpentCode
 from transitpay.postgres.taps import TapRow, key_columns, shard_of
-from transitpay.ride_code.record import Passage, ScanRecord
-from transitpay.ride_code.rejudgement import Rejudged
+from transitpay.ride_code.records.record import Passage, ScanRecord
+from transitpay.ride_code.records.rejudgement import Rejudged
 from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import RiderRef, TapKey
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from transitpay.errors import MalformedInput
 from transitpay.ride_code import jsonfields as fields
 from transitpay.ride_code.layout import rider_bytes
-from transitpay.ride_code.record_table import RecordTable
+from transitpay.ride_code.lists.record_table import RecordTable
 
 
 class Denials(Protocol):

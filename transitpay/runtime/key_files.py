@@ -21,8 +21,8 @@ from transitpay.ride_code.keys import (
     private_pem,
     public_bytes,
 )
-from transitpay.ride_code.list_signing import certify, kinds_bitmap
-from transitpay.ride_code.signed_list import ListCertificate, ListKind
+from transitpay.ride_code.lists.list_signing import certify, kinds_bitmap
+from transitpay.ride_code.lists.signed_list import ListCertificate, ListKind
 
 ROOT_NUMBERS = (1, 2)
 #: A sandbox certifies its list key for so long, from so long ago.

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from transitpay.errors import MalformedInput, TemporarilyUnavailable
-from transitpay.ride_code.list_taking import (
+from transitpay.ride_code.lists.list_taking import (
     Refused,
     Taken,
     Unchanged,
@@ -22,8 +22,8 @@ from transitpay.ride_code.list_taking import (
     is_genuine,
     take,
 )
-from transitpay.ride_code.record_table import Bytes
-from transitpay.ride_code.signed_list import ListKind, SignedList, scope_of
+from transitpay.ride_code.lists.record_table import Bytes
+from transitpay.ride_code.lists.signed_list import ListKind, SignedList, scope_of
 
 #: Runs between the changes of a delta are short; the disk is given this much at once.
 _WRITE_SIZE = 256 * 1024

@@ -39,7 +39,7 @@ from transitpay.ride_code.reader import (
     Write,
     scanned,
 )
-from transitpay.ride_code.record import Passage, Place
+from transitpay.ride_code.records.record import Passage, Place
 from transitpay.ride_code.signing import sign_batch
 from transitpay.runtime.gateway_link import OCTETS, GatewayLink, Reply
 from transitpay.runtime.observe import EventLog

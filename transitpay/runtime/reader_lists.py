@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from transitpay.errors import MalformedInput, TemporarilyUnavailable
-from transitpay.ride_code.config_list import config_values
-from transitpay.ride_code.list_taking import ListRefusal, Refused, Taken
+from transitpay.ride_code.lists.config_list import config_values
+from transitpay.ride_code.lists.list_taking import ListRefusal, Refused, Taken
+from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.ride_code.reader import HeldLists, ListName, ReaderSettings
-from transitpay.ride_code.signed_list import ListKind
 from transitpay.runtime.gateway_link import GatewayLink, Reply
 from transitpay.runtime.list_files import ListFiles
 

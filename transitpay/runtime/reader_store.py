@@ -19,9 +19,9 @@ from pathlib import Path
 from transitpay.errors import Conflict, TemporarilyUnavailable
 from transitpay.ride_code.reader.memory import Memory
 from transitpay.ride_code.reader.window import WINDOW
-from transitpay.ride_code.record import BootRecord
-from transitpay.ride_code.record_bytes import parse
-from transitpay.ride_code.sealed_batch import MAX_LENGTH, RECORDS_OFFSET, chain_start
+from transitpay.ride_code.records.record import BootRecord
+from transitpay.ride_code.records.record_bytes import parse
+from transitpay.ride_code.records.sealed_batch import MAX_LENGTH, RECORDS_OFFSET, chain_start
 from transitpay.runtime import record_segments as segments
 from transitpay.runtime.record_segments import Segment
 

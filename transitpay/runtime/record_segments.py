@@ -15,8 +15,12 @@ from pathlib import Path
 from struct import Struct
 
 from transitpay.errors import MalformedInput
-from transitpay.ride_code.record_bytes import HEADER_LENGTH, MAX_CODE_LENGTH, MAX_TEXT_LENGTH
-from transitpay.ride_code.sealed_batch import chain_next
+from transitpay.ride_code.records.record_bytes import (
+    HEADER_LENGTH,
+    MAX_CODE_LENGTH,
+    MAX_TEXT_LENGTH,
+)
+from transitpay.ride_code.records.sealed_batch import chain_next
 
 _HEADER = Struct(">4sHHQ32s16s")
 _MAGIC = b"TPS1"

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from transitpay.clock import Clock
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.ride_code import record_bytes
-from transitpay.ride_code.config_list import config_values
 from transitpay.ride_code.keys import generate_device_key, public_bytes
+from transitpay.ride_code.lists.config_list import config_values
+from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.ride_code.reader import (
     Ask,
     Beat,
@@ -35,9 +35,9 @@ from transitpay.ride_code.reader import (
     Show,
     Write,
 )
-from transitpay.ride_code.record import DecidedBy, ScanRecord
-from transitpay.ride_code.record import Place as ScanPlace
-from transitpay.ride_code.signed_list import ListKind
+from transitpay.ride_code.records import record_bytes
+from transitpay.ride_code.records.record import DecidedBy, ScanRecord
+from transitpay.ride_code.records.record import Place as ScanPlace
 from transitpay.ride_code.signing import DevicePrivateKey, prove_reader_key, sign_batch
 from transitpay.runtime.reader_store import Chunk, ReaderStore, StoreKey, open_store
 from transitpay.sandbox.coverage import Coverage

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from transitpay.ride_code.list_taking import Taken, Wanted, take
+from transitpay.ride_code.lists.list_taking import Taken, Wanted, take
+from transitpay.ride_code.lists.signed_list import ListKind, SignedList, scope_of
 from transitpay.ride_code.reader import HeldLists
-from transitpay.ride_code.signed_list import ListKind, SignedList, scope_of
 
 
 @dataclass(slots=True)

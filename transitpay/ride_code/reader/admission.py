@@ -16,7 +16,7 @@ from transitpay.ride_code.reader.settings import (
     StoreFull,
 )
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import DecidedBy, Decision
+from transitpay.ride_code.records.record import DecidedBy, Decision
 from transitpay.ride_code.verdict import (
     UNCERTAINTY_CAP_S,
     Accepted,

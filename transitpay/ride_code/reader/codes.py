@@ -7,7 +7,7 @@ from datetime import datetime
 from transitpay.errors import MalformedInput
 from transitpay.ride_code.reader.held_lists import HeldLists
 from transitpay.ride_code.received import read, text_of
-from transitpay.ride_code.record_bytes import MAX_CODE_LENGTH
+from transitpay.ride_code.records.record_bytes import MAX_CODE_LENGTH
 from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.ride_code.trust_list import TrustList
 from transitpay.ride_code.verdict import (

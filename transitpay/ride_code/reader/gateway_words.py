@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.received import text_of
-from transitpay.ride_code.record import Decision, Place
+from transitpay.ride_code.records.record import Decision, Place
 from transitpay.taps import Direction
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from transitpay.ride_code.deny_list import Denials, DenyList, DenyTable
-from transitpay.ride_code.record import ListVersions
-from transitpay.ride_code.signed_list import SignedList
+from transitpay.ride_code.lists.signed_list import SignedList
+from transitpay.ride_code.lists.trust_records import trust_list_of
+from transitpay.ride_code.records.record import ListVersions
 from transitpay.ride_code.trust_list import TrustList
-from transitpay.ride_code.trust_records import trust_list_of
 
 #: The use by of a list that is not there.
 NEVER = datetime.min.replace(tzinfo=UTC)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from transitpay.ride_code.reader.effects import Write
 from transitpay.ride_code.reader.own_clock import Reading
 from transitpay.ride_code.reader.store_level import StoreLevel
-from transitpay.ride_code.record import EventKind, EventRecord, Record
-from transitpay.ride_code.record_bytes import encode
+from transitpay.ride_code.records.record import EventKind, EventRecord, Record
+from transitpay.ride_code.records.record_bytes import encode
 
 
 @dataclass(slots=True)

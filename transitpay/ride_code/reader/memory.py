@@ -8,7 +8,7 @@ from datetime import datetime
 
 from transitpay.ride_code.reader.own_clock import Reading
 from transitpay.ride_code.reader.window import Window
-from transitpay.ride_code.record import Record
+from transitpay.ride_code.records.record import Record
 from transitpay.ride_code.trust_list import TrustList
 
 #: Signs a batch head with the reader's key: 128 bytes -> 64 (``signing.sign_batch``).

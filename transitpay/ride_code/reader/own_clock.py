@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from transitpay.ride_code.reader.effects import Now
-from transitpay.ride_code.record_bytes import MAX_UNCERTAINTY_S, whole_ms
+from transitpay.ride_code.records.record_bytes import MAX_UNCERTAINTY_S, whole_ms
 from transitpay.ride_code.verdict import UNCERTAINTY_CAP_S
 
 #: What a cheap quartz may gain or lose: 8.6 s a day.

@@ -40,7 +40,7 @@ from transitpay.ride_code.reader.texts import show
 from transitpay.ride_code.reader.upkeep import Pace, Report, Upkeep, newer
 from transitpay.ride_code.reader.window import Window
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import (
+from transitpay.ride_code.records.record import (
     BootRecord,
     DecidedBy,
     Decision,
@@ -50,7 +50,7 @@ from transitpay.ride_code.record import (
     Passage,
     Place,
 )
-from transitpay.ride_code.sealed_batch import encode_head, head_of, seal
+from transitpay.ride_code.records.sealed_batch import encode_head, head_of, seal
 from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.ride_code.verdict import UNCERTAINTY_CAP_S, Accepted
 

@@ -9,7 +9,7 @@ from transitpay.ride_code.reader.admission import Decided
 from transitpay.ride_code.reader.effects import Ask
 from transitpay.ride_code.reader.gateway_words import ask_body
 from transitpay.ride_code.reader.own_clock import Reading
-from transitpay.ride_code.record import ListVersions, Mode, Place, ScanRecord
+from transitpay.ride_code.records.record import ListVersions, Mode, Place, ScanRecord
 from transitpay.ride_code.verdict import Accepted, Rejected, ReplayKey
 from transitpay.taps import Direction
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from transitpay.errors import MalformedInput
 from transitpay.money import CNY, HKD, Currency, Money
 from transitpay.ride_code.reasons import Language
-from transitpay.ride_code.record import Mode
+from transitpay.ride_code.records.record import Mode
 from transitpay.ride_code.verdict import ReaderRules
 from transitpay.taps import Direction
 

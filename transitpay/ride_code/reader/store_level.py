@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from transitpay.ride_code.record import EventKind
+from transitpay.ride_code.records.record import EventKind
 
 #: Records kept back for events, so that a full store can still say so.
 RESERVE = 8

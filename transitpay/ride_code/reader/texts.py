@@ -12,7 +12,7 @@ from unicodedata import east_asian_width
 from transitpay.money import Money
 from transitpay.ride_code.reader.effects import Show, Signal, Sound, Text
 from transitpay.ride_code.reasons import RULES, Action, Language, Reason
-from transitpay.ride_code.record import Decision
+from transitpay.ride_code.records.record import Decision
 
 CELLS = 16
 Lines = tuple[str, str, str]

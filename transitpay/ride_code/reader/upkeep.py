@@ -12,8 +12,8 @@ from datetime import datetime
 from transitpay.ride_code.reader.effects import Beat, Effect, Fetch, ListName, Send
 from transitpay.ride_code.reader.gateway_words import BeatAnswer
 from transitpay.ride_code.reader.held_lists import HeldLists
-from transitpay.ride_code.record_bytes import read_ms
-from transitpay.ride_code.sealed_batch import MAX_RECORDS
+from transitpay.ride_code.records.record_bytes import read_ms
+from transitpay.ride_code.records.sealed_batch import MAX_RECORDS
 
 _FIRST_RETRY_MS, _LAST_RETRY_MS = 1_000, 60_000
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from transitpay.ride_code.reader.codes import spent_by
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.record import Decision, OutcomeRecord, Passage, Record, ScanRecord
+from transitpay.ride_code.records.record import Decision, OutcomeRecord, Passage, Record, ScanRecord
 from transitpay.ride_code.trust_list import TrustList
 from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import Direction, RiderRef

@@ -1,0 +1,1 @@
+"""What operators and the house's people call, and the pages they see."""

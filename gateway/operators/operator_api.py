@@ -1,0 +1,148 @@
+"""What operators and the house's people call: refunds, journeys, statement files, day reports."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import asyncpg
+
+from gateway.http.paging import next_cursor, page, read_cursor
+from gateway.http.problems import not_found
+from gateway.http.web import Call, Route
+from gateway.operators.operator_models import (
+    Balance,
+    BreakCount,
+    ChargeSum,
+    DayReport,
+    JourneysAnswer,
+    JourneysQuery,
+    JourneySum,
+    LastClosing,
+    NetPosition,
+    NightStep,
+    OperatorJourney,
+    RefundAnswer,
+    RefundWish,
+    StatementFile,
+    StatementsAnswer,
+    TapCount,
+)
+from transitpay.errors import Conflict
+from transitpay.postgres import inboxes, records
+from transitpay.postgres.inboxes import RefundRequest
+from transitpay.postgres.reference import Role
+
+_OPERATORS = frozenset({Role.OPERATOR})
+#: Who sees the house's books.
+HOUSE = frozenset({Role.FINANCE, Role.AUDITOR, Role.ADMIN})
+
+
+async def ask_refund(call: Call) -> RefundAnswer:
+    """Store an operator's wish to give a journey back; settlement decides and does it.
+
+    Raises: RuleViolation (``not_found``), Conflict (``request_repeated``).
+    """
+    asked, operator = call.body_as(RefundWish), call.participant
+    wish = RefundRequest(
+        asked.request_id,
+        asked.journey_id,
+        asked.reason,
+        call.caller.actor.id,
+        call.services.clock.now(),
+    )
+    async with call.services.database.transaction() as conn:
+        if await records.journey_operator(conn, asked.journey_id) != operator:
+            raise not_found("journey")
+        fresh = await inboxes.insert_refund_request(conn, wish)
+        known = wish if fresh else await inboxes.refund_request(conn, asked.request_id)
+    assert known is not None, "the request stands there, ours or an earlier one"
+    if (known.journey_id, known.reason) != (asked.journey_id, asked.reason):
+        raise Conflict(
+            "request_repeated", "this request id was used for another refund", field="request_id"
+        )
+    return RefundAnswer(request_id=asked.request_id, journey_id=asked.journey_id)
+
+
+async def journeys(call: Call) -> JourneysAnswer:
+    """A page of the operator's journeys of a service day, newest first."""
+    asked = call.query_as(JourneysQuery)
+    after = read_cursor(asked.cursor)
+    async with call.services.database.transaction() as conn:
+        rows = await records.operator_journeys(
+            conn, call.participant, asked.day, after, asked.limit + 1
+        )
+    return JourneysAnswer(
+        journeys=[OperatorJourney.model_validate(row) for row in page(rows, asked.limit)],
+        next_cursor=next_cursor(rows, asked.limit),
+    )
+
+
+async def statements(call: Call) -> StatementsAnswer:
+    """The files written for the operator."""
+    async with call.services.database.transaction() as conn:
+        rows = await records.statements(conn, call.participant)
+    return StatementsAnswer(statements=[StatementFile.model_validate(row) for row in rows])
+
+
+async def day_report(call: Call) -> DayReport:
+    """Everything about one day that the console shows."""
+    day = read_day(call.request.match_info["day"])
+    async with call.services.database.transaction() as conn:
+        return await report_of(conn, day)
+
+
+def read_day(text: str) -> date:
+    """The day of a path. Raises: RuleViolation (``not_found``) if there is no such day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise not_found("day") from None
+
+
+async def report_of(conn: asyncpg.Connection, day: date) -> DayReport:
+    """The report of a day, as far as it has come."""
+    closing = await records.last_closing(conn)
+    balances = [Balance.model_validate(row) for row in await records.balances(conn)]
+    return DayReport(
+        day=day,
+        taps=[TapCount.model_validate(r) for r in await records.taps_by_decision(conn, day)],
+        journeys=[JourneySum.model_validate(r) for r in await records.journey_sums(conn, day)],
+        charges=[ChargeSum.model_validate(r) for r in await records.charge_sums(conn, day)],
+        net_positions=[
+            NetPosition.model_validate(r) for r in await records.net_positions(conn, day)
+        ],
+        breaks=[BreakCount.model_validate(r) for r in await records.breaks(conn, day)],
+        night=[NightStep.model_validate(r) for r in await records.night_steps(conn, day)],
+        balances=balances,
+        ledger_balanced=balanced(balances),
+        last_closing=LastClosing.model_validate(closing) if closing else None,
+    )
+
+
+def balanced(balances: list[Balance]) -> bool:
+    """Whether debits equal credits in every currency."""
+    sums: dict[str, int] = {}
+    for it in balances:
+        sums[it.currency] = sums.get(it.currency, 0) + it.debit_minor - it.credit_minor
+    return not any(sums.values())
+
+
+ROUTES = (
+    Route(
+        "POST", "/v1/operator/refunds", ask_refund, "Ask for a refund", _OPERATORS,
+        body=RefundWish, answer=RefundAnswer, status=202,
+        errors=("not_found", "request_repeated"),
+    ),
+    Route(
+        "GET", "/v1/operator/journeys", journeys, "Journeys of a service day", _OPERATORS,
+        query=JourneysQuery, answer=JourneysAnswer, errors=("bad_cursor",),
+    ),
+    Route(
+        "GET", "/v1/operator/statements", statements, "Statement files", _OPERATORS,
+        answer=StatementsAnswer,
+    ),
+    Route(
+        "GET", "/v1/reports/days/{day}", day_report, "One day on one page", HOUSE,
+        answer=DayReport, errors=("not_found",),
+    ),
+)  # fmt: skip

@@ -1,0 +1,179 @@
+"""What operators and the house's own people send and get: refunds, journeys, files, reports."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import JsonValue
+
+from gateway.http.fields import (
+    Cursor,
+    Day,
+    Id,
+    Incoming,
+    Instant,
+    Outgoing,
+    PageLimit,
+    Sentence,
+    ShortId,
+)
+
+
+class RefundWish(Incoming):
+    """Give a journey's fare back. ``request_id`` is your key: twice is once."""
+
+    request_id: ShortId
+    journey_id: Id
+    reason: Sentence
+
+
+class RefundAnswer(Outgoing):
+    """The wish is stored; what becomes of it stands in the journey's ``refund_state``."""
+
+    request_id: str
+    journey_id: str
+
+
+class JourneysQuery(Incoming):
+    """Which service day (04:00 to 04:00 local) and page."""
+
+    day: Day
+    limit: PageLimit = 50
+    cursor: Cursor | None = None
+
+
+class OperatorJourney(Outgoing):
+    """A journey as its operator sees it: no rider, no wallet."""
+
+    id: str
+    network: str
+    kind: str
+    journey_state: str
+    reason: str | None
+    route: str | None
+    entry_stop: str | None
+    exit_stop: str | None
+    entry_at: Instant | None
+    exit_at: Instant | None
+    priced_at: Instant
+    service_day: date
+    fare_minor: int
+    fare_currency: str
+    fare_lines: JsonValue
+    tariff_version: str
+    refund_state: str | None
+
+
+class JourneysAnswer(Outgoing):
+    """Newest first; ``next_cursor`` is null on the last page."""
+
+    journeys: list[OperatorJourney]
+    next_cursor: str | None
+
+
+class StatementFile(Outgoing):
+    """A file written for you; ``sha256`` is of its bytes."""
+
+    day: date
+    name: str
+    sha256: str
+    size_bytes: int
+    written_at: Instant
+
+
+class StatementsAnswer(Outgoing):
+    """Newest day first."""
+
+    statements: list[StatementFile]
+
+
+class TapCount(Outgoing):
+    """Scans of the local day."""
+
+    operator: str
+    network: str
+    tier: str
+    decision: str
+    reason: str
+    taps: int
+
+
+class JourneySum(Outgoing):
+    """Journeys and fares of the service day."""
+
+    operator: str
+    state: str
+    fare_currency: str
+    journeys: int
+    fare_minor: int
+
+
+class ChargeSum(Outgoing):
+    """Charges for the journeys of the service day."""
+
+    wallet: str
+    state: str
+    currency: str
+    charges: int
+    minor: int
+
+
+class NetPosition(Outgoing):
+    """Positive = the house pays the participant."""
+
+    participant: str
+    currency: str
+    amount_minor: int
+
+
+class BreakCount(Outgoing):
+    """Differences found by the newest reconciliation of the wallet's day."""
+
+    wallet: str
+    kind: str
+    state: str
+    breaks: int
+
+
+class NightStep(Outgoing):
+    """What the night did or waits for."""
+
+    step: str
+    participant: str
+    state: str
+    reason: str
+    updated_at: Instant
+
+
+class Balance(Outgoing):
+    """Debits and credits of an account since the first entry."""
+
+    account: str
+    currency: str
+    debit_minor: int
+    credit_minor: int
+
+
+class LastClosing(Outgoing):
+    """The newest closing of the books."""
+
+    number: int
+    day: date
+    at: Instant
+    entries: int
+    digest: str
+
+
+class DayReport(Outgoing):
+    """One day on one page. ``ledger_balanced``: debits equal credits in every currency."""
+
+    day: date
+    taps: list[TapCount]
+    journeys: list[JourneySum]
+    charges: list[ChargeSum]
+    net_positions: list[NetPosition]
+    breaks: list[BreakCount]
+    night: list[NightStep]
+    balances: list[Balance]
+    ledger_balanced: bool
+    last_closing: LastClosing | None

@@ -1,0 +1,1 @@
+"""Readers themselves: their keys, sealed records, heartbeats, state and alarms."""

@@ -1,0 +1,1 @@
+"""What wallets call: riders, authorisations, issuer keys, payment notifications."""

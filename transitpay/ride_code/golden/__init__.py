@@ -1,0 +1,1 @@
+"""Golden vectors: bytes with the answers that every implementation must give."""
