@@ -157,7 +157,8 @@ async def log_out(call: Call) -> web.Response:
 
 async def style(call: Call) -> web.Response:
     """The one style sheet."""
-    text = (resources.files("gateway.operators") / "templates" / "style.css").read_text(encoding="utf-8")
+    sheet = resources.files("gateway.operators") / "templates" / "style.css"
+    text = sheet.read_text(encoding="utf-8")
     return web.Response(text=text, content_type="text/css", headers=_HEADERS)
 
 
