@@ -188,6 +188,16 @@ create table published_list (
     constraint published_list_scope check ((list = 'config') = (scope <> ''))
 );
 
+-- When each version of the lists that are the same for all readers came out, and how long it was
+-- good; kept for ever: records name versions, weeks later too, and somebody bears the fare (gateway).
+create table list_issue (
+    list text not null check (list in ('trust', 'deny')),
+    version bigint not null check (version > 0),
+    published_at timestamptz not null,
+    use_by timestamptz not null,
+    primary key (list, version)
+);
+
 -- By what number deny records call an issuer; given with its first key or entry, never changed.
 create table issuer_number (
     number int generated always as identity primary key check (number between 1 and 65535),
@@ -999,7 +1009,7 @@ grant select, insert, update on
 grant select, insert, delete on published_list to transitpay_gateway;
 grant select, insert on
     issuer_number, authorisation, code_use, tap_inbox, tap_quarantine, clone_alarm, notification, refund_request,
-    deny_request, deny_request_done, issuer_key_request, station_mode, audit_log
+    deny_request, deny_request_done, issuer_key_request, station_mode, audit_log, list_issue
     to transitpay_gateway;
 grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,

@@ -238,8 +238,8 @@ async def told_of(call: Call, lists: TodaysLists, uploads: list[Upload]) -> Told
         return Told(
             await list_times.denied_since(conn, sorted(denied), at),
             compromised,
-            await list_times.issued(conn, "trust"),
-            await list_times.issued(conn, "deny"),
+            await list_times.issued(conn, "trust", {it.record.versions.trust for it in uploads}),
+            await list_times.issued(conn, "deny", {it.record.versions.deny for it in uploads}),
             trust,
             deny,
         )

@@ -65,8 +65,8 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Since when lists speak of a rider's authorisation or of a key, and when versions of the
-    trust and deny lists were issued and how long they were good."""
+    """Since when lists speak of a rider's authorisation or of a key, and when the versions that
+    records name were issued and how long they were good; others were never published."""
 
     denials: Mapping[tuple[str, str, int], datetime] = field(default_factory=dict)
     compromises: Mapping[int, datetime] = field(default_factory=dict)
@@ -275,10 +275,12 @@ class _Deciding:
         for reason in upload.judged.against:
             if reason is Reason.DENIED:
                 since = told.denials[accepted.issuer, it.rider_id, it.serial]
-                held = told.deny.get(upload.record.versions.deny, HeldList())
+                held = told.deny.get(upload.record.versions.deny)
             else:
                 since = told.compromises[it.key_id]
-                held = told.trust.get(upload.record.versions.trust, HeldList())
+                held = told.trust.get(upload.record.versions.trust)
+            if upload.record_hash is None:
+                held = HeldList()  # a record without a chain cannot name a version
             if stored is not None and stored.word.decision is Decision.ACCEPTED:
                 held = HeldList(row.at)  # we decided, with what we knew at that time
             found[reason] = knowledge(

@@ -12,6 +12,7 @@ from sealing_reader import SealingReader
 
 from gateway.app import SERVICES
 from transitpay.postgres import denials, reference
+from transitpay.postgres.published_lists import KEPT_VERSIONS
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.records.record import Decision, ListVersions, Mode, Passage
@@ -92,6 +93,50 @@ async def test_case_34_a_denial_that_an_offline_reader_could_not_know_is_the_iss
     ]
     out = await world.tap(client, "mtr-out-1", world.scan("mtr-out-1", phone.draw(AT + HOUR)))
     assert (out["open"], out["flags"]) == (True, ["denied"])
+
+
+async def test_a_version_that_was_never_published_makes_the_operator_liable(world: World) -> None:
+    """None held, one that has not come out; a version that is no longer served still counts."""
+    client = await world.start()
+    reader, phone = await sealing(world, client), world.phone()
+    await enrolled_rider(world, phone)
+    old = held(client)
+    world.clock.at = AT + SECOND
+    await deny(world, phone)
+    conn = await world.db.connect("transitpay_gateway")
+    await issuer_keys.compromise_key(conn, 2, "admin", world.clock.at)
+    await refresh(client)
+    new = held(client)
+    for _ in range(KEPT_VERSIONS + 1):
+        world.clock.at += SECOND
+        await deny(world, world.phone())
+        await refresh(client)
+    oldest = await world.value("select min(version) from published_list where list = 'deny'")
+    assert oldest > new.deny
+    world.clock.at = AT + HOUR
+    named = [replace(old, deny=n) for n in (0, 2**32 - 1, held(client).deny + 1, new.deny)]
+    for versions in (old, *named):
+        reader.scan(phone.draw(AT + HOUR), versions=versions)
+    stranger = world.phone(key_id=2)
+    for trust in (old.trust, 0, new.trust + 1, new.trust):
+        reader.scan(stranger.draw(AT + HOUR), versions=replace(new, trust=trust))
+    reader.scan(phone.draw(AT + HOUR), versions=named[0], flags=(Reason.LIST_STALE,))
+    await reader.upload(client)
+    assert [row[3:] for row in await taps(world)] == [
+        ("list_could_not_know", "issuer"),
+        ("list_never_published", "operator"),
+        ("list_never_published", "operator"),
+        ("list_never_published", "operator"),
+        ("list_ignored", "operator"),
+        ("list_could_not_know", "issuer"),
+        ("list_never_published", "operator"),
+        ("list_never_published", "operator"),
+        ("list_ignored", "operator"),
+        ("list_stale", "operator"),
+    ]
+    record = {**world.scan("mtr-in-2", phone.draw(AT + HOUR)), "opened": True}
+    [found] = await world.batch(client, "mtr-in-2", [record])
+    assert (found["difference"], found["liable"]) == ("list_could_not_know", "issuer")
 
 
 async def test_a_denial_that_was_told_after_the_scan_is_no_difference(world: World) -> None:

@@ -61,6 +61,7 @@ def test_a_good_code_that_was_opened_or_known_used_is_no_difference(good: Judged
         (Knowledge.COULD_NOT_KNOW, Reason.DENIED, (A, None, Difference.LIST_COULD_NOT_KNOW)),
         (Knowledge.STALE, Reason.DENIED, (A, None, Difference.LIST_STALE)),
         (Knowledge.KNEW, Reason.DENIED, (A, None, Difference.LIST_IGNORED)),
+        (Knowledge.NEVER_PUBLISHED, Reason.DENIED, (A, None, Difference.LIST_NEVER_PUBLISHED)),
         (Knowledge.COULD_NOT_KNOW, Reason.KEY_COMPROMISED,
          (A, None, Difference.LIST_COULD_NOT_KNOW)),
         (Knowledge.KNEW, Reason.KEY_COMPROMISED, (R, "key_compromised", Difference.LIST_IGNORED)),
@@ -170,6 +171,8 @@ def test_what_a_list_could_know_is_decided_by_its_times_and_the_readers_doubt() 
     assert knowledge(old, told, use_by, 0) is Knowledge.STALE
     assert knowledge(old, told, use_by, 1) is Knowledge.COULD_NOT_KNOW
     assert knowledge(old, told, use_by + 300 * second, 9999) is Knowledge.STALE
+    assert knowledge(None, told, use_by, 0) is Knowledge.NEVER_PUBLISHED
+    assert knowledge(None, told, use_by, 0, said_stale=True) is Knowledge.STALE
     assert knowledge(HeldList(), told, use_by, 0) is Knowledge.COULD_NOT_KNOW
     assert knowledge(HeldList(), told, use_by, 0, said_stale=True) is Knowledge.STALE
 

@@ -285,7 +285,7 @@ class ReaderActor:
             self._call(lambda it: it.beaten(self.clock.now, began, status, body))
 
         reply = self._reply(answered)
-        self.link.send(lambda: gateway.readers.heartbeat(self.name, effect.body, reply))
+        self.link.send(lambda: gateway.heartbeat(self.name, effect.body, reply))
 
     def _fetch(self, kind: ListKind, have_version: int) -> None:
         gateway = self._gateway()

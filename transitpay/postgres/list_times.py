@@ -5,8 +5,8 @@ The one place where a version of a list is given its times.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import asyncpg
 
@@ -31,14 +31,18 @@ async def denied_since(
 
 
 _ISSUED = """
-select version, published_at, substring(head from 25 for 4)
-from published_list where list = $1 and scope = ''
+select g.named, i.published_at, i.use_by
+from unnest($2::bigint[]) as g (named)
+cross join (select max(version) as newest from list_issue where list = $1) n
+join list_issue i
+    on i.list = $1 and i.version = n.newest - ((n.newest - g.named) & 4294967295)
 """
 
 
-async def issued(conn: asyncpg.Connection, name: str) -> dict[int, HeldList]:
-    """Version of a list that was published -> when, and how long it is good (from its head)."""
-    return {
-        row[0]: HeldList(row[1], datetime.fromtimestamp(int.from_bytes(row[2]), UTC))
-        for row in await conn.fetch(_ISSUED, name)
-    }
+async def issued(
+    conn: asyncpg.Connection, name: str, versions: Collection[int]
+) -> dict[int, HeldList]:
+    """Version of a list, as records name it (its low 32 bits) -> when it was published and how
+    long it is good; without those that never were."""
+    rows = await conn.fetch(_ISSUED, name, sorted(versions))
+    return {row[0]: HeldList(row[1], row[2]) for row in rows}

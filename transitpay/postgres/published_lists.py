@@ -61,10 +61,16 @@ async def records_at(
 
 
 _PUT = """
-insert into published_list (list, scope, version, head, records, published_at)
-values ($1, $2, $3, $4, $5, $6)
-on conflict do nothing
-returning version
+with p as (
+    insert into published_list (list, scope, version, head, records, published_at)
+    values ($1, $2, $3, $4, $5, $6)
+    on conflict do nothing
+    returning version
+), i as (
+    insert into list_issue (list, version, published_at, use_by)
+    select $1, p.version, $6, $7 from p where $2 = ''
+)
+select version from p
 """
 _FORGET = """
 delete from published_list where list = $1 and scope = $2 and version <= $3
@@ -76,7 +82,9 @@ async def put(
 ) -> bool:
     """Publish a version; False = another gateway has published it."""
     kind, version = str(head.kind), head.version
-    done = await conn.fetchval(_PUT, kind, reader, version, head.encode(), records, at)
+    done = await conn.fetchval(
+        _PUT, kind, reader, version, head.encode(), records, at, head.use_by
+    )
     if done is not None:
         await conn.execute(_FORGET, kind, reader, version - KEPT_VERSIONS)
     return done is not None

@@ -43,6 +43,7 @@ class Difference(StrEnum):
     LIST_COULD_NOT_KNOW = "list_could_not_know"
     LIST_STALE = "list_stale"
     LIST_IGNORED = "list_ignored"
+    LIST_NEVER_PUBLISHED = "list_never_published"
     UNPROVEN = "unproven"
     OUT_OF_TIME = "out_of_time"
     NO_RIGHT = "no_right"
@@ -62,6 +63,7 @@ LIABLE: Mapping[Difference, Liable] = MappingProxyType(
         Difference.LIST_COULD_NOT_KNOW: Liable.ISSUER,
         Difference.LIST_STALE: Liable.OPERATOR,
         Difference.LIST_IGNORED: Liable.OPERATOR,
+        Difference.LIST_NEVER_PUBLISHED: Liable.OPERATOR,
         Difference.UNPROVEN: Liable.OPERATOR,
         Difference.OUT_OF_TIME: Liable.OPERATOR,
         Difference.NO_RIGHT: Liable.OPERATOR,
@@ -98,13 +100,14 @@ class Knowledge(StrEnum):
     COULD_NOT_KNOW = "could_not_know"
     STALE = "stale"
     KNEW = "knew"
+    NEVER_PUBLISHED = "never_published"
 
 
 @dataclass(frozen=True, slots=True)
 class HeldList:
     """The version of a list that the reader held: when it was issued, how long it was good.
 
-    None = not known, as of a reader that does not say its versions.
+    None = not known, as of a reader without a key, whose records cannot say it.
     """
 
     issued_at: datetime | None = None
@@ -112,12 +115,20 @@ class HeldList:
 
 
 def knowledge(
-    held: HeldList, told_at: datetime, at: datetime, uncertainty_s: int, *, said_stale: bool = False
+    held: HeldList | None,
+    told_at: datetime,
+    at: datetime,
+    uncertainty_s: int,
+    *,
+    said_stale: bool = False,
 ) -> Knowledge:
     """What a reader could know at ``at`` of what stands in the list since ``told_at``.
 
-    The doubt of its clock speaks for the reader.
+    ``held`` is None for a version that was never published, version 0 too. The doubt of its clock
+    speaks for the reader.
     """
+    if held is None:
+        return Knowledge.STALE if said_stale else Knowledge.NEVER_PUBLISHED
     if held.issued_at is not None and held.issued_at >= told_at:
         return Knowledge.KNEW
     doubt = timedelta(seconds=min(uncertainty_s, UNCERTAINTY_CAP_S))
@@ -319,6 +330,8 @@ def _against(judged: Judged, verdict: Accepted, facts: Facts, accepted: Rejudged
             return _differing(flagged, Difference.LIST_COULD_NOT_KNOW)
         case Knowledge.STALE:
             return _differing(flagged, Difference.LIST_STALE)
+        case Knowledge.NEVER_PUBLISHED:
+            return _differing(flagged, Difference.LIST_NEVER_PUBLISHED)
         case Knowledge.KNEW if facts.answer is Decision.ACCEPTED:
             return _differing(flagged, Difference.GATEWAY_ERRED)
         case Knowledge.KNEW if reason is Reason.KEY_COMPROMISED:
