@@ -26,8 +26,7 @@ class Direction(StrEnum):
 EXITS = frozenset({Direction.EXIT, Direction.ALIGHT})
 
 
-@dataclass(frozen=True, slots=True)
-class RiderRef:
+class RiderRef(NamedTuple):
     """A rider as every tier behind the gate knows one: issuing wallet, opaque id, slot 0-2.
 
     ``rider_id`` is 16 lower-case hexadecimal digits (8 opaque bytes, unique per issuer).
@@ -49,8 +48,7 @@ class TapKey(NamedTuple):
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """One scan as the reader recorded it, before anybody judged it.
 
     ``at`` is the reader's stamp (aware UTC), ``uncertainty_s`` its own doubt of it. ``stop`` is

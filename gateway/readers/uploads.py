@@ -8,8 +8,9 @@ uploads give the same taps in any order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from gateway.taps.scan_alarms import after_decommissioning, cloned_device
 from gateway.taps.scans import READER_REFUSED, Stored
@@ -40,8 +41,7 @@ _EPOCH = date(1970, 1, 1)
 _DAY_S = 86400
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(NamedTuple):
     """A scan of a reader, judged again. ``row`` holds the request; its outcome comes later."""
 
     row: TapRow
@@ -76,8 +76,7 @@ class Told:
     deny_version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class UploadOutcome:
+class UploadOutcome(NamedTuple):
     """What became of one scan."""
 
     stored: Stored
@@ -163,7 +162,7 @@ class _Deciding:
         """Decide a scan that is the first under its key in this upload."""
         passage = self._known.passages.get(upload.key.sequence)
         if passage is not None:
-            upload = replace(upload, deed=replace(upload.deed, passage=passage))
+            upload = upload._replace(deed=upload.deed._replace(passage=passage))
         stored = self._known.taps.get(upload.key)
         if stored is not None and stored.has_record:
             return
@@ -302,7 +301,7 @@ class _Deciding:
         told_at = self._told.denials[accepted.issuer, it.rider_id, it.serial]
         if upload.row.at + timedelta(seconds=upload.row.uncertainty_s) >= told_at:
             return judged
-        return replace(judged, against=tuple(r for r in judged.against if r is not Reason.DENIED))
+        return judged._replace(against=tuple(r for r in judged.against if r is not Reason.DENIED))
 
     def _held_other_lists(self, upload: Upload) -> bool:
         held, told = upload.record.versions, self._told
@@ -334,7 +333,7 @@ class _Deciding:
         self.decided.changed[upload.key] = TapChange(
             upload.key, word.decision, reason, flags, upload.deed.opened
         )
-        self._words[upload.key] = replace(word, reason=reason, flags=flags)
+        self._words[upload.key] = word._replace(reason=reason, flags=flags)
         if accepted is None or same:
             return
         rider = accepted.rider
@@ -380,8 +379,8 @@ def after_passage(was: KnownTap, passage: Passage) -> Rejudged:
     """What becomes of a stored scan when its outcome comes later."""
     word = was.word
     if passage in NO_PASSAGE and word.decision is Decision.ACCEPTED:
-        return replace(word, decision=Decision.REFUSED, reason=str(passage), flags=())
+        return word._replace(decision=Decision.REFUSED, reason=str(passage), flags=())
     if passage is Passage.FORCED_OPEN and not was.opened and word.difference is None:
         difference = Difference.FORCED_OPEN
-        return replace(word, difference=difference, liable=LIABLE[difference])
+        return word._replace(difference=difference, liable=LIABLE[difference])
     return word

@@ -9,7 +9,7 @@ never moves its victim.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.taps.scans import (
@@ -78,7 +78,7 @@ def decide_group(group: Sequence[JudgedScan], known: Known, rules: StateRules) -
         elif first == n:
             decided.outcomes[n] = memory.decide(scan)
         else:
-            decided.outcomes[n] = replace(decided.outcomes[first], stored=Stored.KNOWN)
+            decided.outcomes[n] = decided.outcomes[first]._replace(stored=Stored.KNOWN)
     decided.clones = memory.clones
     decided.new = memory.new_taps([(group[n], decided.outcomes[n]) for n in firsts.values()])
     return decided
@@ -127,7 +127,7 @@ class _Memory:
         place, use = places.setdefault(row.network, _Place()), self._uses.get(code)
         known = _known_state(scan, accepted, place.now, use, self._rules)
         if len(places) > 1:
-            known = replace(known, travel=_travel(scan, places.values(), self._rules))
+            known = known._replace(travel=_travel(scan, places.values(), self._rules))
         outcome = decide(accepted, known, use)
         if outcome.decision is Decision.ACCEPTED:
             self._uses[code] = CodeUse(scan.key, row.at, accepted.content, outcome.flags)
@@ -148,8 +148,8 @@ class _Memory:
             return NewTap(row)
         if outcome.decision is not Decision.ACCEPTED or outcome.flags != row.flags:
             assert outcome.decision is not None
-            row = replace(
-                row, decision=outcome.decision, reason=outcome.reason, flags=outcome.flags
+            row = row._replace(
+                decision=outcome.decision, reason=outcome.reason, flags=outcome.flags
             )
         if outcome.decision is not Decision.ACCEPTED:
             return NewTap(row)

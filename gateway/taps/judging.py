@@ -7,7 +7,6 @@ itself is judged again at its own stamp (``transitpay.ride_code.records.rejudgem
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.http.fields import local_day
@@ -142,7 +141,7 @@ def _with_clock_fault(verdict: Accepted | Rejected, rules: ReaderRules) -> Accep
     if not rules.is_exit:
         return Rejected(Reason.CLOCK_FAULT, verdict.code)
     flags = tuple(flag for flag in verdict.flags if flag is not Reason.CLOCK_FAULT)
-    return replace(verdict, flags=(*flags, Reason.CLOCK_FAULT))
+    return verdict._replace(flags=(*flags, Reason.CLOCK_FAULT))
 
 
 def _rider(verdict: Accepted | Rejected, trust: TrustList) -> RiderRef | None:

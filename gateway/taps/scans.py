@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.postgres.taps import TapRow
@@ -51,8 +51,7 @@ class Stored(StrEnum):
     QUARANTINED = "quarantined"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The log's answer; ``decision`` is None where nothing of this scan was stored as a tap."""
 
     stored: Stored
@@ -61,8 +60,7 @@ class Outcome:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedScan:
+class JudgedScan(NamedTuple):
     """A judged scan as the row that is stored unless other scans speak against it.
 
     ``opening`` is the verdict of a scan that may become an accepted tap, else None; ``request``
@@ -72,7 +70,7 @@ class JudgedScan:
     row: TapRow
     opening: Accepted | None
     reader: ReaderRegistration
-    request: Callable[[], Mapping[str, object]] = field(repr=False)
+    request: Callable[[], Mapping[str, object]]
 
     @property
     def key(self) -> TapKey:

@@ -94,7 +94,7 @@ class SealingReader:
             DecidedBy.READER, refused, reason, (), Mode.NORMAL, self.versions,
             Place(), None, code.encode() if isinstance(code, str) else code,
         )  # fmt: skip
-        made = replace(made, **changes)
+        made = made._replace(**changes)
         self.write(made)
         return made
 

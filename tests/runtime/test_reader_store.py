@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ def _scan(code: bytes) -> ScanRecord:
 
 
 def _at(scan: ScanRecord, position: int) -> ScanRecord:
-    return replace(scan, position=position, at=AT + timedelta(seconds=position))
+    return scan._replace(position=position, at=AT + timedelta(seconds=position))
 
 
 def parse_scan(data: bytes) -> ScanRecord:
@@ -373,5 +372,5 @@ def test_a_torn_frame_is_never_longer_than_the_longest_record() -> None:
     longest = encode(_at(_scan(b"\xff" * 2048), 1))
     assert len(longest) + 8 < record_segments.MAX_FRAME
     texts = Place(*["x" * 64] * 5, 254)
-    most = encode(replace(parse_scan(longest), place=texts))
+    most = encode(parse_scan(longest)._replace(place=texts))
     assert len(most) + 8 == record_segments.MAX_FRAME

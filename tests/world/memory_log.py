@@ -8,7 +8,7 @@ is one step, a known sequence gets its stored answer, a code is spent once, pres
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gateway.readers.uploads import Told, Upload, UploadOutcome, decide_uploads
@@ -59,16 +59,16 @@ class MemoryTapLog:
         for change in decided.changed.values():
             row = self.taps[change.key]
             opened = row.reader_opened if change.opened is None else change.opened
-            self.taps[change.key] = replace(
-                row, decision=change.decision, reason=change.reason, flags=change.flags,
+            self.taps[change.key] = row._replace(
+                decision=change.decision, reason=change.reason, flags=change.flags,
                 reader_opened=opened,
             )  # fmt: skip
         for it in decided.displaced.values():
             word = it.word
-            self.taps[it.key] = replace(
-                self.taps[it.key], decision=word.decision, reason=word.reason, flags=word.flags
+            self.taps[it.key] = self.taps[it.key]._replace(
+                decision=word.decision, reason=word.reason, flags=word.flags
             )
-            self.records[it.key] = replace(self.records[it.key], word=word)
+            self.records[it.key] = self.records[it.key]._replace(word=word)
         for code, use in decided.moved_codes.items():
             self.uses[code] = CodeUse(use.tap, use.at, use.content)
         self.alarms |= decided.clones
@@ -86,7 +86,7 @@ class MemoryTapLog:
                 word = Rejudged(Decision(row.decision), row.reason, flags)
                 if record is not None:
                     differs = record.word
-                    word = replace(word, difference=differs.difference, liable=differs.liable)
+                    word = word._replace(difference=differs.difference, liable=differs.liable)
                 known.taps[upload.key] = KnownTap(
                     row.request_digest, word, row.reader_opened, record is not None, _who(row)
                 )
@@ -106,8 +106,8 @@ class MemoryTapLog:
 
     def _store_upload(self, new: NewUpload) -> None:
         word = new.recorded.word
-        row = replace(
-            new.row, rider=new.rider, decision=word.decision, reason=new.reason, flags=word.flags
+        row = new.row._replace(
+            rider=new.rider, decision=word.decision, reason=new.reason, flags=word.flags
         )
         self.taps[row.key], self.records[row.key] = row, new.recorded
         if new.code is not None:
@@ -136,7 +136,7 @@ class MemoryTapLog:
             use = self.uses.get(accepted.replay_key)
             if use is not None:
                 flags = self.taps[use.tap].flags
-                known.uses[accepted.replay_key] = replace(use, flags=flags)
+                known.uses[accepted.replay_key] = use._replace(flags=flags)
             if accepted.rider in self.places:
                 known.places[accepted.rider] = dict(self.places[accepted.rider])
         return known

@@ -62,8 +62,8 @@ class SilentLog(MemoryTapLog):
     def upload(self, uploads: Sequence[Upload], told: Told) -> list[UploadOutcome]:
         outcomes = super().upload(uploads, told)
         for key, record in self.records.items():
-            word = replace(record.word, difference=None, liable=None)
-            self.records[key] = replace(record, word=word)
+            word = record.word._replace(difference=None, liable=None)
+            self.records[key] = record._replace(word=word)
         return outcomes
 
 
@@ -71,7 +71,7 @@ class FirstComeLog(MemoryTapLog):
     """A tap log in which of two scans of one code the one that comes first has it."""
 
     def _spent(self, use: CodeUse) -> SpentCode:
-        return replace(super()._spent(use), yields=False)
+        return super()._spent(use)._replace(yields=False)
 
 
 def first_come_first_served(town: Town, patch: Patch) -> None:

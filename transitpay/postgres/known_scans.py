@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 import asyncpg
 
@@ -29,8 +30,7 @@ class KnownTap:
     rider: tuple[str, str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class SpentCode:
+class SpentCode(NamedTuple):
     """The scan that has a code. ``yields``: to an earlier scan, for it was not answered online and
     is in no journey; ``normal``: it was not read at open gates."""
 

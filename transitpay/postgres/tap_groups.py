@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 
@@ -20,8 +21,7 @@ from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import Direction, RiderRef, TapKey
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What is looked up of one scan: its key, and the rider and code that its bytes proved."""
 
     key: TapKey
@@ -29,8 +29,7 @@ class Asked:
     code: ReplayKey | None
 
 
-@dataclass(frozen=True, slots=True)
-class CodeUse:
+class CodeUse(NamedTuple):
     """The tap that a ride code was spent on, what it was told, and a digest of what was signed."""
 
     tap: TapKey
@@ -39,8 +38,7 @@ class CodeUse:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(NamedTuple):
     """Where a rider's slot was seen last on a network.
 
     ``destination`` is the region; ``online`` says that the gateway decided and the reader's clock
@@ -64,8 +62,7 @@ class Known:
     places: dict[RiderRef, dict[str, Presence]]
 
 
-@dataclass(frozen=True, slots=True)
-class NewTap:
+class NewTap(NamedTuple):
     """A tap to be stored with its final decision.
 
     An accepted one spends ``code``. One with a ``place`` puts its rider's slot there,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 import asyncpg
 
@@ -24,8 +25,7 @@ def shard_of(issuer: str, rider_id: str) -> int:
     return zlib.crc32(f"{issuer}:{rider_id}".encode()) % SHARDS
 
 
-@dataclass(frozen=True, slots=True)
-class TapRow:
+class TapRow(NamedTuple):
     """A scan as it is stored. ``decision`` is accepted, refused or already_answered.
 
     ``rider`` is None where the code did not prove one; ``code`` is the text received, as bytes;
@@ -46,7 +46,7 @@ class TapRow:
     tier: str
     reader_opened: bool | None
     request_digest: bytes
-    code: bytes = field(repr=False)
+    code: bytes
     rider: RiderRef | None
     decision: str
     reason: str | None

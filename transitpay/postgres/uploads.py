@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 
@@ -21,8 +22,7 @@ from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import RiderRef, TapKey
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What the reader did with a scan, and our word on it. ``record_hash`` is its place in the
     chain, None for a reader without a key; ``own_word`` a reason of the reader's own making."""
 
@@ -34,8 +34,7 @@ class Recorded:
     passage: Passage | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewUpload:
+class NewUpload(NamedTuple):
     """A scan as it is stored: the request of ``row``, with the decision of ``recorded.word``.
 
     ``code`` is spent; one that ``moves`` puts its rider's slot where it was read.

@@ -106,8 +106,7 @@ class ReplayKey(NamedTuple):
     counter: int
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A code that is genuine, fresh and allowed here; ``flags`` stand in the order of Reason.
 
     ``signed`` is what the device signed: two codes of one replay key with other bytes here come
@@ -119,7 +118,7 @@ class Accepted:
     rider: RiderRef
     replay_key: ReplayKey
     flags: tuple[Reason, ...] = ()
-    signed: bytes = field(default=b"", repr=False)
+    signed: bytes = b""
 
     @property
     def content(self) -> bytes:
@@ -153,8 +152,7 @@ class Travel(StrEnum):
     CERTAIN = "certain"
 
 
-@dataclass(frozen=True, slots=True)
-class KnownState:
+class KnownState(NamedTuple):
     """What this tier knows of other taps; the defaults say that it knows of none.
 
     ``passback``: this rider and slot entered here too recently (never set at an exit).
@@ -167,8 +165,7 @@ class KnownState:
     travel: Travel | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """The gate may open; ``flags`` are those of ``accepted`` and those of this stage."""
 
     accepted: Accepted

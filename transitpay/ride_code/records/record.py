@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from transitpay.ride_code.reasons import Reason
 from transitpay.taps import Direction
@@ -60,8 +61,7 @@ class EventKind(StrEnum):
     STORE_HAS_ROOM = "store_has_room"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a scan was made, as far as the reader says; texts of at most 64 bytes of UTF-8."""
 
     stop: str | None = None
@@ -72,8 +72,7 @@ class Place:
     stop_index: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListVersions:
+class ListVersions(NamedTuple):
     """The low 32 bits of the versions of the lists that the reader held; 0 = none."""
 
     trust: int = 0
@@ -81,8 +80,7 @@ class ListVersions:
     config: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ScanRecord:
+class ScanRecord(NamedTuple):
     """One scan: the request, which never changes, and what the gate made of it.
 
     ``at`` is aware UTC in whole milliseconds; ``code`` is what the scanner gave. ``reason`` is

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from transitpay.ride_code.deny_list import Denials, DenyList
 from transitpay.ride_code.reasons import RULES, Kind, Reason
@@ -155,8 +155,7 @@ class TodaysLists:
         object.__setattr__(self, "forgiving", TrustList.of(self.trust.version, keys))
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A code by itself, and what today's lists say against an entry with it."""
 
     verdict: Accepted | Rejected
@@ -185,14 +184,13 @@ def judge_again(
             against.append(Reason.KEY_COMPROMISED)
     if lists.deny.denies(verdict.issuer, it.rider_id, it.serial):
         if rules.is_exit:
-            verdict = replace(verdict, flags=in_order((*verdict.flags, Reason.DENIED)))
+            verdict = verdict._replace(flags=in_order((*verdict.flags, Reason.DENIED)))
         else:
             against.append(Reason.DENIED)
     return Judged(verdict, tuple(against))
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
+class Deed(NamedTuple):
     """What the reader did with a scan, and what came of it."""
 
     decision: Decision
@@ -215,8 +213,7 @@ class OtherUse(StrEnum):
     OTHER_READER = "other_reader"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What else is known of a scan.
 
     ``answer`` is what the gateway had said when it was asked; ``knew`` tells of each reason in
@@ -225,13 +222,12 @@ class Facts:
 
     use: OtherUse | None = None
     answer: Decision | None = None
-    knew: Mapping[Reason, Knowledge] = field(default_factory=dict)
+    knew: Mapping[Reason, Knowledge] = MappingProxyType({})
     other_list: bool = False
     decommissioned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rejudged:
+class Rejudged(NamedTuple):
     """What becomes of the scan; ``liable`` is set exactly where ``difference`` is."""
 
     decision: Decision
@@ -247,7 +243,7 @@ def rejudge(deed: Deed, judged: Judged, facts: Facts) -> Rejudged:
         return _not_opened(deed, judged, facts)
     found = _opened(deed, judged, facts)
     if found.decision is Decision.ACCEPTED and deed.passage in NO_PASSAGE:
-        return replace(found, decision=Decision.REFUSED, reason=str(deed.passage), flags=())
+        return found._replace(decision=Decision.REFUSED, reason=str(deed.passage), flags=())
     return found
 
 
@@ -262,7 +258,7 @@ def _not_opened(deed: Deed, judged: Judged, facts: Facts) -> Rejudged:
     good = isinstance(judged.verdict, Accepted)
     if deed.passage is Passage.FORCED_OPEN and not facts.decommissioned:
         liable = Liable.RIDER if good else Liable.OPERATOR
-        return replace(refused, difference=Difference.FORCED_OPEN, liable=liable)
+        return refused._replace(difference=Difference.FORCED_OPEN, liable=liable)
     if not good or judged.against or facts.decommissioned or _may_refuse(deed, facts):
         return refused
     if deed.decided_by is DecidedBy.GATEWAY and facts.answer is Decision.REFUSED:
@@ -298,7 +294,7 @@ def _opened(deed: Deed, judged: Judged, facts: Facts) -> Rejudged:
     if judged.against:
         accepted = _against(judged, verdict, facts, accepted)
     if not normal or (accepted.difference is not None and not ignored):
-        return accepted if normal else replace(accepted, difference=None, liable=None)
+        return accepted if normal else accepted._replace(difference=None, liable=None)
     if ignored:
         return _differing(accepted, Difference.ANSWER_IGNORED)
     if Reason.CLOCK_FAULT in verdict.flags:
@@ -324,7 +320,7 @@ def _used_before(deed: Deed, facts: Facts, use: OtherUse) -> Rejudged:
 def _against(judged: Judged, verdict: Accepted, facts: Facts, accepted: Rejudged) -> Rejudged:
     """A list that is known today speaks against an entry; the first such reason counts."""
     reason = judged.against[0]
-    flagged = replace(accepted, flags=in_order((*verdict.flags, *judged.against)))
+    flagged = accepted._replace(flags=in_order((*verdict.flags, *judged.against)))
     match facts.knew[reason]:
         case Knowledge.COULD_NOT_KNOW:
             return _differing(flagged, Difference.LIST_COULD_NOT_KNOW)
@@ -351,4 +347,4 @@ def _difference_of(reason: Reason) -> Difference:
 
 
 def _differing(word: Rejudged, difference: Difference) -> Rejudged:
-    return replace(word, difference=difference, liable=LIABLE[difference])
+    return word._replace(difference=difference, liable=LIABLE[difference])
