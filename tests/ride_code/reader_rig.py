@@ -35,6 +35,7 @@ from transitpay.ride_code.reader import (
 )
 from transitpay.ride_code.records.record import Decision, EventRecord, Record, ScanRecord
 from transitpay.ride_code.records.record_bytes import parse
+from transitpay.ride_code.signature_cache import SignatureCache
 
 CONFIG = {
     "operator": "mtr", "network": "mtr", "stop": "HUH", "direction": "entry",
@@ -61,6 +62,7 @@ class Rig:
     asks: list[Ask] = field(default_factory=list)
     others: list[Any] = field(default_factory=list)
     disk_works: bool = True
+    cache: SignatureCache | None = None
 
     def __post_init__(self) -> None:
         self.key = keys.generate_device_key()
@@ -91,8 +93,9 @@ class Rig:
         assert self.lists is not None
         settings = ReaderSettings.of(self.config)
         self.reader, effects = Reader.started(
-            identity, settings, self.lists, memory, self.now, Pace(30_000, 300_000, 2_000)
-        )
+            identity, settings, self.lists, memory, self.now, Pace(30_000, 300_000, 2_000),
+            self.cache,
+        )  # fmt: skip
         self.do(effects)
 
     def sync(self) -> None:

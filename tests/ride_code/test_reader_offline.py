@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -22,6 +23,8 @@ from transitpay.ride_code.records.record import (
     Passage,
     Place,
 )
+from transitpay.ride_code.signature_cache import SignatureCache
+from transitpay.ride_code.trust_list import TrustList
 
 
 @pytest.fixture
@@ -44,6 +47,19 @@ def test_a_good_code_opens_once_and_its_record_says_all_of_it(rig: Rig) -> None:
     )  # fmt: skip
     assert (it.versions.trust, it.versions.deny, it.versions.config) == (1, 4, 9)
     assert rig.shown[-1].signal is Signal.GREEN
+
+
+def test_readers_that_share_a_cache_share_valid_signatures_and_nothing_else(scheme: Scheme) -> None:
+    cache = SignatureCache()
+    first, second = Rig(scheme, cache=cache), Rig(scheme, cache=cache)
+    code = first.text()
+    assert first.scan(code) == "open"
+    assert len(cache) == 1
+    assert second.scan(code) == "open", "what was spent at one reader is no news to the other"
+    assert len(cache) == 1
+    assert second.lists is not None
+    second.reader.hold(replace(second.lists, trust=TrustList.of(2, [])))
+    assert second.scan(first.text()) == "unknown_key"
 
 
 def test_case_01_the_same_code_within_the_debounce_is_answered_again_and_opens_nothing(

@@ -75,6 +75,23 @@ def parse_scan(data: bytes) -> ScanRecord:
     return found
 
 
+def test_a_store_that_need_not_be_durable_outlives_its_process_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    store = open_store(tmp_path, KEY, durable=False)
+    monkeypatch.setattr(os, "fsync", synced.append)
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    fill(store, 3)
+    store.acknowledge(2)
+    assert synced == []
+    power_off(store)
+    again = open_store(tmp_path, KEY)
+    assert (again.last_position, again.acknowledged) == (3, 2)
+    fill(again, 1)
+    assert synced != [], "by default each record is on the disk"
+
+
 def test_a_new_store_begins_with_boot_one_and_position_one(tmp_path: Path) -> None:
     store = open_store(tmp_path, KEY)
     assert (store.boot, store.last_position, store.acknowledged) == (1, 0, 0)

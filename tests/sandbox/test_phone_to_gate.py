@@ -51,6 +51,9 @@ def test_both_libraries_draw_a_version_10_code_that_the_camera_reads(tmp_path: P
     for number in (1, optics.SECOND_LIBRARY_EACH):
         text = it.draw(NOON, 1)
         assert optics.through_the_air(text, number) == text
+        for mask in range(optics.MASKS):
+            drawn = (optics.draw(text, mask), optics.draw_for_people(text, mask))
+            assert [optics.read(image) for image in drawn] == [text, text]
     side = (optics.MODULES + 2 * optics.QUIET_MODULES) * 2
     assert optics.draw(text).shape == optics.draw_for_people(text).shape == (side, side)
 

@@ -54,14 +54,26 @@ async def charges(conn: Connection) -> list[Row]:
     return [dict(row) for row in await conn.fetch(_CHARGES)]
 
 
+@dataclass(frozen=True, slots=True)
+class OpenCharges:
+    """``charges`` that an answer of a wallet is still awaited for; ``told`` counts everything
+    that wallets have said of any charge, and so moves while somebody works."""
+
+    charges: int
+    told: int
+
+
 _OPEN_CHARGES = """
-select count(*) from charge where state in ('DUE', 'IN_FLIGHT')
+select count(*) as charges, (select count(*) from charge_evidence) as told
+from charge
+where state in ('DUE', 'IN_FLIGHT')
 """
 
 
-async def open_charges(conn: Connection) -> int:
-    """Charges that an answer of a wallet is still awaited for."""
-    return int(await conn.fetchval(_OPEN_CHARGES))
+async def open_charges(conn: Connection) -> OpenCharges:
+    """What is still open, and how far it has come."""
+    row = await conn.fetchrow(_OPEN_CHARGES)
+    return OpenCharges(row["charges"], row["told"])
 
 
 _QUOTES = """

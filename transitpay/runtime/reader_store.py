@@ -65,6 +65,7 @@ class ReaderStore:
     _segments: list[Segment]
     _keep: int = WINDOW
     _segment_records: int = _SEGMENT_RECORDS
+    _durable: bool = True
     _file: int | None = field(default=None)
 
     @property
@@ -93,7 +94,8 @@ class ReaderStore:
             frame = segment.added(record)
             if os.write(file, frame) != len(frame):
                 raise OSError("the disk took a part of it")
-            os.fdatasync(file)
+            if self._durable:
+                os.fdatasync(file)
         except OSError as error:
             self._close_file()
             raise TemporarilyUnavailable(
@@ -129,7 +131,7 @@ class ReaderStore:
             return
         self.acknowledged = position
         with contextlib.suppress(OSError):  # told again, the gateway takes them again
-            _replace(self.folder / "acknowledged", f"{position}\n")
+            _replace(self.folder / "acknowledged", f"{position}\n", durable=self._durable)
             while len(self._segments) > 1 and self._is_done(self._segments[0]):
                 self._segments[0].path.unlink()
                 del self._segments[0]
@@ -184,11 +186,13 @@ def open_store(
     keep: int = WINDOW,
     segment_records: int = _SEGMENT_RECORDS,
     existing: bool = False,
+    durable: bool = True,
 ) -> ReaderStore:
     """Open a store, or make one: the torn end is cut, the chain checked, the boot counted.
 
     ``existing``: this key had a store here. If it is gone, its positions must not be given out
-    again: a new key has to be enrolled.
+    again: a new key has to be enrolled. Not ``durable``: records survive the end of the process,
+    not of the power; for readers that are simulated, never for a gate.
 
     Raises: MalformedInput (``store_damaged``), Conflict (``store_in_use``, ``store_lost``,
     ``records_of_old_key``, ``store_of_other_key``), OSError.
@@ -215,7 +219,7 @@ def open_store(
         os.close(lock)
         raise
     return ReaderStore(
-        folder, capacity, boot, clean, acknowledged, lock, found, keep, segment_records
+        folder, capacity, boot, clean, acknowledged, lock, found, keep, segment_records, durable
     )
 
 
@@ -294,12 +298,14 @@ def _number(path: Path, index: int) -> int:
         return 0
 
 
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, and on the disk when this returns. Raises: OSError."""
+def _replace(path: Path, text: str, *, durable: bool = True) -> None:
+    """Whole or not at all, and if ``durable`` on the disk when this returns. Raises: OSError."""
     beside = path.with_suffix(".new")
     with beside.open("w", encoding="ascii") as file:
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     os.replace(beside, path)
-    segments.sync_folder(path.parent)
+    if durable:
+        segments.sync_folder(path.parent)

@@ -14,6 +14,7 @@ import aiohttp
 
 from transitpay.clock import Clock
 from transitpay.errors import TemporarilyUnavailable
+from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.sandbox import optics
 from transitpay.sandbox.coverage import plan_coverage
 from transitpay.sandbox.diary import Diary
@@ -22,12 +23,14 @@ from transitpay.sandbox.gate_lists import GateLists
 from transitpay.sandbox.phones import Phone
 from transitpay.sandbox.riders import Case, PlannedRider, PlannedScan
 from transitpay.sandbox.town import Town
+from transitpay.sandbox.waiting import wait_while_it_moves
 from transitpay.sandbox.wire import HttpWire
 
 _TEND_EACH_S, _A_MOMENT_S = 1.0, 0.01
 #: How many readers start, or speak to the gateway in the background, at once.
 _AT_ONCE = 8
-_FLUSH_LIMIT_S = 30.0
+#: After so long without one more record taken, the gateway takes none.
+_FLUSH_QUIET_S = 30.0
 _FLUSH_POLL_S = 0.2
 #: How old a code is when it is shown: fresh ones 2-20 s, a picture of one ten minutes.
 _STALE_AGE = timedelta(minutes=10)
@@ -40,12 +43,14 @@ async def put_up_readers(town: Town, diary: Diary) -> Mapping[str, SandboxReader
     """
     places, roots = town.places.readers, town.list_roots
     coverage = plan_coverage(places, town.plan.seed, town.plan.first_day)
+    known = SignatureCache()
     async with aiohttp.ClientSession() as session:
         wire = HttpWire(session, town.gateway_url)
         readers = {
             it.reader: SandboxReader(
                 it, town.tokens.readers[it.reader], wire, town.clock, coverage[it.reader],
                 GateLists(it.reader, roots), diary, town.plan.folder / "readers" / it.reader,
+                known,
             )
             for it in places
         }  # fmt: skip
@@ -98,12 +103,13 @@ class RidingDay:
         async with asyncio.TaskGroup() as group:
             for number, rider in enumerate(self._riders):
                 group.create_task(self._live(number, rider))
-        for _ in range(round(_FLUSH_LIMIT_S / _FLUSH_POLL_S)):
-            if not any(reader.waiting for reader in self.readers.values()):
-                return self.diary
-            await asyncio.sleep(_FLUSH_POLL_S)
-        left = {name: reader.waiting for name, reader in self.readers.items() if reader.waiting}
-        raise TemporarilyUnavailable("readers_not_empty", f"scans were not taken: {left}")
+        left = await wait_while_it_moves(self._waiting, _FLUSH_QUIET_S, _FLUSH_POLL_S)
+        if left:
+            raise TemporarilyUnavailable("readers_not_empty", f"scans were not taken: {left}")
+        return self.diary
+
+    async def _waiting(self) -> dict[str, int]:
+        return {name: it.waiting for name, it in self.readers.items() if it.waiting}
 
     async def report(self) -> None:
         """Deliver records, report and fetch lists, until cancelled."""

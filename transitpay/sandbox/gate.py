@@ -38,6 +38,7 @@ from transitpay.ride_code.reader import (
 from transitpay.ride_code.records import record_bytes
 from transitpay.ride_code.records.record import DecidedBy, ScanRecord
 from transitpay.ride_code.records.record import Place as ScanPlace
+from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.ride_code.signing import DevicePrivateKey, prove_reader_key, sign_batch
 from transitpay.runtime.reader_store import Chunk, ReaderStore, StoreKey, open_store
 from transitpay.sandbox.coverage import Coverage
@@ -51,8 +52,9 @@ SOFTWARE = "sandbox gate"
 _ASK_LIMIT_S = 2.0
 #: The same in business time, as the reader sees it: well within its budget.
 _ANSWER_AFTER = timedelta(milliseconds=100)
-#: Seconds of the machine between two heartbeats, and between two looks for new lists.
-_BEAT_EACH_S, _LISTS_EACH_S = 1.0, 3.0
+#: Seconds of the machine between two heartbeats, and between two looks for new lists, of which
+#: the answer to a heartbeat tells anyhow.
+_BEAT_EACH_S, _LISTS_EACH_S = 2.0, 30.0
 _NO_TIME = datetime.max.replace(tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -68,7 +70,11 @@ class Seen:
 
 @dataclass(slots=True)
 class SandboxReader:
-    """One reader, of which ``enrol`` and ``start`` come first. ``folder`` is its disk."""
+    """One reader, of which ``enrol`` and ``start`` come first.
+
+    ``folder`` is its disk, which nobody cuts the power of; ``known`` are the issuer signatures
+    that this reader or another one of the process found valid.
+    """
 
     place: Place
     token: str
@@ -78,6 +84,7 @@ class SandboxReader:
     lists: GateLists
     diary: Diary
     folder: Path
+    known: SignatureCache
     _key: DevicePrivateKey = field(default_factory=generate_device_key)
     _enrolled: StoreKey | None = None
     _reader: Reader = field(init=False)
@@ -106,12 +113,12 @@ class SandboxReader:
     async def start(self) -> None:
         """Open the store and start the SDK, after ``enrol``."""
         assert self._enrolled is not None, "enrol comes first"
-        self._store = await asyncio.to_thread(open_store, self.folder, self._enrolled)
+        self._store = open_store(self.folder, self._enrolled, durable=False)
         signer = partial(sign_batch, key=self._key)
         identity = Identity(self._enrolled.reader, self._enrolled.number, signer, SOFTWARE)
         self._reader, effects = Reader.started(
             identity, self._settings(), self.lists.as_held(), self._store.memory(),
-            now_of(self.clock.now()), self._pace(),
+            now_of(self.clock.now()), self._pace(), self.known,
         )  # fmt: skip
         async with self._lock:
             await self._do(effects)
@@ -206,13 +213,22 @@ class SandboxReader:
                 case Send():
                     await self._send(effect, reached)
                 case Beat() if reached:
-                    # Its answer would set the clock, and ours is told the planned instants.
-                    await self.wire.call("POST", "/v1/readers/heartbeat", self.token, effect.body)
+                    await self._beat(effect)
                 case Fetch() if reached:
                     await self._fetch(ListKind(effect.name.value))
                     await self._hold()
                 case _:
                     pass
+
+    async def _beat(self, effect: Beat) -> None:
+        """Report, and fetch the lists of which the gateway has other versions."""
+        status, body = await self.wire.call(
+            "POST", "/v1/readers/heartbeat", self.token, effect.body
+        )
+        async with self._lock:
+            now = now_of(self._time())
+            await self._do(self._reader.beaten(now, now, status, body))
+            await self._tell_time(self._time())  # of the two, the planned instants are our clock
 
     async def _send(self, effect: Send, reached: bool) -> None:
         async with self._lock:
@@ -230,7 +246,7 @@ class SandboxReader:
             through = None
             if status == 200:
                 through = self._acknowledge(chunk, answer)
-                await asyncio.to_thread(self._store.acknowledge, through)
+                self._store.acknowledge(through)
             await self._do(self._reader.sent(now_of(self._time()), through))
 
     def _acknowledge(self, chunk: Chunk, answer: bytes) -> int:
@@ -276,7 +292,7 @@ class SandboxReader:
         for effect in effects:
             match effect:
                 case Write():
-                    await asyncio.to_thread(self._store.append, effect.position, effect.data)
+                    self._store.append(effect.position, effect.data)
                     record = record_bytes.parse(effect.data)
                     if isinstance(record, ScanRecord):
                         self.diary.decided[record.decided_by] += 1

@@ -5,7 +5,6 @@ The sealed plans are opened here, after the night has written its report and clo
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -20,11 +19,15 @@ from transitpay.postgres.pool import connect
 from transitpay.sandbox.diary import Diary
 from transitpay.sandbox.registration import WALLET_KINDS
 from transitpay.sandbox.town import Town
+from transitpay.sandbox.waiting import wait_while_it_moves
 
 Connection = Any  # asyncpg has no type information
 #: A break of timing is carried to the next night and is nobody's mistake.
 _CARRIED = "CARRIED"
 _POLL_S = 0.25
+#: Nothing moves for longer than this only where a wallet or settlement is gone: a second attempt
+#: is due one minute after the first has failed, a third one two minutes later.
+_QUIET_S = 150.0
 
 
 @dataclass(slots=True)
@@ -35,17 +38,17 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
 
 
-async def charges_settled(town: Town, limit_s: float) -> int:
-    """Wait until no wallet owes an answer; how many charges are still open after the limit."""
+async def charges_settled(town: Town) -> int:
+    """Wait until no wallet owes an answer; how many charges are open where nothing moves."""
     conn = await connect(town.owner_dsn, application_name="transitpay-sandbox")
+
+    async def left() -> day_totals.OpenCharges | None:
+        found = await day_totals.open_charges(conn)
+        return found if found.charges else None
+
     try:
-        left = 0
-        for _ in range(round(limit_s / _POLL_S)):
-            left = await day_totals.open_charges(conn)
-            if not left:
-                break
-            await asyncio.sleep(_POLL_S)
-        return left
+        still = await wait_while_it_moves(left, _QUIET_S, _POLL_S)
+        return 0 if still is None else still.charges
     finally:
         await conn.close()
 

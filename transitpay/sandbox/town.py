@@ -92,7 +92,8 @@ class Town:
         return child_environment(self.settings)
 
 
-Evening = Callable[[Town], Awaitable[None]]
+#: What is done on the evening before; answers at which speed the day is to run.
+Evening = Callable[[Town], Awaitable[int]]
 
 
 @asynccontextmanager
@@ -105,7 +106,8 @@ async def running_town(
     """A sandbox while the block runs; every process of it ends with the block.
 
     ``readers`` are registered instead of those of the town's own places. ``evening`` runs before
-    the accelerated clock does, at the pace of the machine, with gateway and wallets alone.
+    the accelerated clock does, at the pace of the machine, with gateway and wallets alone; how fast
+    that clock runs is what it answers, for by then it has seen how fast the machine is.
 
     Raises: MalformedInput (a setting, a data folder), TemporarilyUnavailable (a port, the
     database, a process that does not start), Conflict (a database that is in use).
@@ -125,18 +127,29 @@ async def running_town(
         ).by_its_clock()
         if evening is not None:
             on_event("starting gateway and wallets for the evening before")
-            await _run_evening(town, evening)
-        town = replace(town, clock=_day_clock(plan)).by_its_clock()
+            town = _at_speed(town, await _run_evening(town, evening))
+        town = replace(town, clock=_day_clock(town.plan)).by_its_clock()
         on_event("starting gateway, settlement, three wallets and two rate feeds")
         await asyncio.gather(*(supervisor.start(spec) for spec in _specs(town)))
         yield town
 
 
-async def _run_evening(town: Town, evening: Evening) -> None:
+async def _run_evening(town: Town, evening: Evening) -> int:
     specs = [spec for spec in _specs(town) if spec.name.startswith(("gateway", "wallet-"))]
     await asyncio.gather(*(town.supervisor.start(spec) for spec in specs))
-    await evening(town)
+    speed = await evening(town)
     await asyncio.gather(*(town.supervisor.stop(spec.name) for spec in specs))
+    return speed
+
+
+def _at_speed(town: Town, speed: int) -> Town:
+    """The town whose day runs so fast."""
+    settings = replace(town.settings, rate_lead_s=_rate_lead_s(speed))
+    return replace(town, plan=replace(town.plan, speed=speed), settings=settings)
+
+
+def _rate_lead_s(speed: int) -> int:
+    return max(60, 5 * speed)
 
 
 def _evening_clock(plan: TownPlan) -> ScaledClock:
@@ -167,7 +180,7 @@ def _layout(plan: TownPlan) -> tuple[Settings, Sandbox]:
         settlement_port=free_port(HOST),
         notify_url=f"{url}/aps/api/v1/payments/notifyPayment",
         rate_feeds=tuple(f"http://{HOST}:{feed}" for feed in feeds.values()),
-        rate_lead_s=max(60, 5 * plan.speed),
+        rate_lead_s=_rate_lead_s(plan.speed),
     )
     settings.home.mkdir(parents=True, exist_ok=True)
     ports = {kind.wallet: free_port(HOST) for kind in WALLET_KINDS}

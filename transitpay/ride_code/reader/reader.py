@@ -87,18 +87,17 @@ class Reader:
         memory: Memory,
         now: Now,
         pace: Pace | None = None,
+        cache: SignatureCache | None = None,
     ) -> tuple[Reader, Effects]:
-        """The reader after a start, and the first effects: how its gates stand, its boot."""
+        """The reader after a start, and the first effects: how its gates stand, its boot.
+
+        ``cache``: readers of one process and thread may share theirs.
+        """
         window, last = memory.recalled(lists.trust)
-        waiting = memory.last_position - memory.acknowledged
         clock = OwnClock.after_start(now, last)
+        level = StoreLevel(memory.capacity, memory.last_position - memory.acknowledged)
         reader = Reader(
-            identity,
-            settings,
-            lists,
-            clock,
-            Journal(memory.last_position + 1, StoreLevel(memory.capacity, waiting)),
-            window,
+            identity, settings, lists, clock, Journal(memory.last_position + 1, level), window,
             Breaker(settings.breaker_after, settings.breaker_pause_ms),
             Upkeep(
                 pace or Pace(),
@@ -108,7 +107,8 @@ class Reader:
                 now.monotonic_ms,
             ),
             memory.boot << 32 | 1,
-        )
+            _cache=SignatureCache() if cache is None else cache,
+        )  # fmt: skip
         return reader, reader._boot(now, memory)
 
     # -- scans ------------------------------------------------------------------------------
