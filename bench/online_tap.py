@@ -4,7 +4,9 @@ The floor is the same HTTP server and middleware with the same body, model, read
 and two verifications, without a tap log. An empty handler is printed beside it. Every code is of
 an authorisation never seen before. Floor and figure alternate in one run on the same machine, each
 is the median of the rounds, over as many connections; PostgreSQL is the embedded one with fsync
-on. At the end taps come at even moments, half as many a second as the gateway took.
+on. At the end taps come at even moments, half as many a second as the gateway took. Where other
+work shares the machine, the processor time of a tap in each server tells more than the rates: it
+is printed too.
 
     python bench/online_tap.py [--json] [--quick] [--connections 96]
 """
@@ -66,6 +68,7 @@ class Round:
 
     taps_per_s: float
     latencies_ms: list[float] = field(repr=False)
+    cpu_us: float = 0.0
 
 
 # -- the floor's server ------------------------------------------------------------------------
@@ -272,6 +275,12 @@ class World:
         return int(found)
 
 
+def cpu_s(pid: int) -> float:
+    """The processor time that a process has used."""
+    told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -279,8 +288,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def child(port: int, command: list[str], settings: Settings) -> Iterator[None]:
-    """A server of its own process, until the block ends."""
+def child(port: int, command: list[str], settings: Settings) -> Iterator[int]:
+    """The id of a server's own process, until the block ends."""
     env = child_environment(settings) | {"TRANSITPAY_GATEWAY_PORT": str(port)}
     process = subprocess.Popen([sys.executable, *command], env=env)
     try:
@@ -290,24 +299,34 @@ def child(port: int, command: list[str], settings: Settings) -> Iterator[None]:
                     break
             time.sleep(0.05)
         time.sleep(1.5)  # the lists are polled each second
-        yield
+        yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
 
 
 async def measure(
-    world: World, ports: dict[str, int], rounds: int, count: int, connections: int
+    world: World,
+    ports: dict[str, int],
+    pids: dict[str, int],
+    rounds: int,
+    count: int,
+    connections: int,
 ) -> dict[str, list[Round]]:
     """Rounds of all three in turn, the first of each uncounted; then half the gateway's load."""
     found: dict[str, list[Round]] = {name: [] for name in PATHS}
     for n in range(rounds + 1):
         for name, path in PATHS.items():
             requests = world.requests(path, count if n else count // 4)
+            used = cpu_s(pids[name])
             result = await load(ports[name], requests, connections)
+            result.cpu_us = 1e6 * (cpu_s(pids[name]) - used) / len(requests)
             if n:
                 found[name].append(result)
-            print(f"  {name}: {result.taps_per_s:,.0f}/s", file=sys.stderr)
+            print(
+                f"  {name}: {result.taps_per_s:,.0f}/s, {result.cpu_us:.0f} us each",
+                file=sys.stderr,
+            )
     half = statistics.median(r.taps_per_s for r in found["gateway"]) / 2
     requests = world.requests(PATHS["gateway"], count)
     found["half"] = [await paced(ports["gateway"], requests, connections, half)]
@@ -322,6 +341,7 @@ def summary(
     found: dict[str, list[Round]], sent: int, stored: int, connections: int
 ) -> dict[str, object]:
     rates = {n: statistics.median(r.taps_per_s for r in rounds) for n, rounds in found.items()}
+    used = {n: statistics.median(r.cpu_us for r in rounds) for n, rounds in found.items()}
     full = [ms for r in found["gateway"] for ms in r.latencies_ms]
     half = found["half"][0].latencies_ms
     return {
@@ -332,6 +352,8 @@ def summary(
         "empty_per_s": round(rates["empty"]),
         "ratio": round(rates["gateway"] / rates["floor"], 3),
         "target": TARGET,
+        "gateway_cpu_us": round(used["gateway"]),
+        "floor_cpu_us": round(used["floor"]),
         "p50_ms": percentile(full, 50),
         "p99_ms": percentile(full, 99),
         "half_load_per_s": round(rates["half"]),
@@ -365,10 +387,11 @@ def main() -> int:
             ports = {"empty": floor_port, "floor": floor_port, "gateway": gateway_port}
             floor_command = [__file__, "--serve-floor", str(floor_port)]
             with (
-                child(gateway_port, ["-m", "gateway"], settings),
-                child(floor_port, floor_command, settings),
+                child(gateway_port, ["-m", "gateway"], settings) as gateway,
+                child(floor_port, floor_command, settings) as floors,
             ):
-                found = uvloop.run(measure(world, ports, rounds, count, given.connections))
+                pids = {"empty": floors, "floor": floors, "gateway": gateway}
+                found = uvloop.run(measure(world, ports, pids, rounds, count, given.connections))
             stored = asyncio.run(world.stored())
     sent = count // 4 + (rounds + 1) * count
     result = summary(found, sent, stored, given.connections)
