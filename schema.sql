@@ -383,7 +383,7 @@ create table tap (
     primary key (tapped_day, reader, sequence)
 ) partition by range (tapped_day);
 create index tap_rider on tap (issuer, rider_id, at) where decision = 'accepted';
-create index tap_refused on tap (issuer, rider_id, at) where decision = 'refused';
+create index tap_refused on tap (issuer, rider_id, at) where decision <> 'accepted';
 
 -- One row a ride code that opened: the replay protection. Partitioned by not_before, which is
 -- inside the signed bytes, so that a code always meets its own earlier use.
@@ -637,7 +637,8 @@ create table journey (
 create index journey_rider on journey (issuer, rider_id, priced_at);
 create index journey_day on journey (service_day, operator);
 
--- A tap belongs to one journey at most: this key is "every tap booked once".
+-- A tap belongs to one journey at most: this key is "every tap booked once". A good exit whose entry
+-- was refused after all leaves the journey that is given back, and is cleared anew.
 create table journey_tap (
     tapped_day date not null,
     reader text not null,
@@ -729,12 +730,14 @@ create table notification_done (
     at timestamptz not null
 );
 
--- Refunds that an operator asked for: an append-only inbox of the gateway.
+-- Journeys to be given back, append-only: what operators asked for (written by the gateway), and what
+-- settlement finds itself: a journey of a tap that was refused after all. One such id is "no ride " and
+-- the journey's; a space is in no operator's id.
 create table refund_request (
-    id text not null primary key check (length(id) <= 40),
+    id text not null primary key check (length(id) <= 80),
     journey_id text not null,
-    reason text not null,
-    requested_by text not null references actor,
+    reason text not null,                -- of settlement's own: why the tap was refused
+    requested_by text references actor,  -- null = settlement
     requested_at timestamptz not null
 );
 -- What settlement made of each.
@@ -972,12 +975,13 @@ select j.id, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind, j.stat
        q.customer_rate, q.effective_at as rate_effective_at,
        c.id as charge_id, c.amount_minor as charge_minor, c.currency as charge_currency,
        c.state as charge_state, c.captured_at, a.wallet_quote,
-       r.state as refund_state, r.amount_minor as refund_minor
+       r.state as refund_state, r.amount_minor as refund_minor, g.reason as given_back
 from journey j
 left join quote q on q.id = j.quote_id
 left join charge c on c.journey_id = j.id
 left join charge_attempt a on a.charge_id = c.id and a.state = 'CAPTURED'
-left join refund r on r.attempt_request_id = a.request_id and r.state <> 'REFUSED';
+left join refund r on r.attempt_request_id = a.request_id and r.state <> 'REFUSED'
+left join refund_request g on g.id = 'no ride ' || j.id;
 
 -- Balances per account: debits and credits ever posted.
 create view account_balance as
@@ -1032,6 +1036,8 @@ grant select, insert, update on
     charge, charge_attempt, refund, wallet_file, recon_run, recon_break, night_step,
     statement_file, approval to transitpay_settlement;
 grant select, insert, delete on tap_inbox, open_item to transitpay_settlement;
+grant insert on refund_request to transitpay_settlement;
+grant delete on journey_tap to transitpay_settlement;
 
 -- finance and auditors read; neither sees a token or an account reference
 grant select on

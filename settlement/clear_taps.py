@@ -2,7 +2,8 @@
 
 One READ COMMITTED transaction a shard: take its lock, read riders who are due, decide, write
 everything set-based, delete the inbox rows that were read. Twice is once: a tap in a journey is
-not read again, and the ids of what is written come from the taps.
+not read again, and the ids of what is written come from the taps. A journey of a tap that was
+refused since is given back (``settlement.refunds``), asked for in the same transaction.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from transitpay.ledger.open_items import fare_item
 from transitpay.postgres import charges, clearing_reads, clearing_rows, journal, rates
 from transitpay.postgres.charges import StoredCharge
 from transitpay.postgres.clearing_reads import InboxRow
+from transitpay.postgres.given_back import give_back
 from transitpay.postgres.pool import Connection, Pool, in_transaction, transaction
 from transitpay.runtime.observe import EventLog
 from transitpay.taps import Tap
@@ -161,10 +163,12 @@ class Clearer:
         self, conn: Connection, rows: Sequence[InboxRow], at: datetime, terms: Terms
     ) -> ShardDone:
         since = at - LOOK_BACK
+        since_day = since.astimezone(LOCAL_ZONE).date()
         riders = sorted({row.rider for row in rows})
-        taps = await clearing_reads.open_taps(
-            conn, riders, since, since.astimezone(LOCAL_ZONE).date()
-        )
+        given_back = await give_back(conn, riders, since, since_day, at)
+        if given_back:
+            _log.info("journeys_given_back", journeys=given_back)
+        taps = await clearing_reads.open_taps(conn, riders, since, since_day)
         closed = await clearing_reads.closed_journeys(conn, _gated_since(taps))
         found = assemble_riders(taps, closed, self._rules, terms.complete_through, at, self._retry)
         priced, unpriced = price_journeys(found.journeys, self._book, terms.agreements)

@@ -1,6 +1,7 @@
-"""Gives back what operators asked to give back, and surplus money: book, then ask the wallet.
+"""Gives back what was asked to be given back, and surplus money: book, then ask the wallet.
 
-A taken ride is given back only where a person of the operator asked for it. The debt is reversed
+A taken ride is given back only where a person of the operator asked for it; a ride that was not
+taken, because a tap of it was refused after all, where the clearing did. The debt is reversed
 at the quote it was made by; what the wallet collected goes back under one refundRequestId, which
 is sent again with the same bytes until the wallet says yes or no.
 """
@@ -34,7 +35,7 @@ _BATCH = 20
 
 
 class RefundDesk:
-    """Turns operators' requests into refunds; one that waits for an attempt's end stays."""
+    """Turns requests into refunds; one that waits for an attempt's end stays."""
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool = pool
@@ -61,7 +62,7 @@ class RefundDesk:
 
 
 async def take_request(conn: Connection, request: RefundRequest, at: datetime) -> str | None:
-    """What is made of an operator's request, or None while an attempt may still hold money.
+    """What is made of a request, or None while an attempt may still hold money.
 
     ``refund``: the fare is reversed and the wallet is asked. ``withdrawn``: nothing was collected,
     the debt is gone. Otherwise nothing was done, and the word says why.
@@ -98,7 +99,8 @@ async def _refund(
     refund = propose_refund(was.charge, earlier, was.charge.amount, refund_id, at)
     if isinstance(refund, RefundRefusal):
         return str(refund)
-    body = build_refund(WalletRefund(refund.id, refund.attempt_id, refund.amount, "operator"))
+    why = "no ride" if request.requested_by is None else "operator"
+    body = build_refund(WalletRefund(refund.id, refund.attempt_id, refund.amount, why))
     await refunds.add(conn, refund, request.reason, body)
     # After a refusal the fare is reversed already: only the money is asked for again.
     same = [it for it in earlier if it.attempt_id == refund.attempt_id]

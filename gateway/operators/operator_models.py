@@ -62,6 +62,7 @@ class OperatorJourney(Outgoing):
     fare_lines: JsonValue
     tariff_version: str
     refund_state: str | None
+    given_back: str | None
 
 
 class JourneysAnswer(Outgoing):

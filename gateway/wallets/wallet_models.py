@@ -80,6 +80,7 @@ class Ride(Outgoing):
     wallet_quote: JsonValue
     refund_state: str | None
     refund_minor: int | None
+    given_back: str | None
 
 
 class RidesAnswer(Outgoing):

@@ -114,20 +114,24 @@ _CLOSED = """
 select j.issuer, j.rider_id, j.slot, j.network, j.reason, j.entry_at, j.exit_at
 from unnest($1::text[], $2::text[], $3::timestamptz[]) as w(issuer, rider_id, since)
 cross join lateral (
-    select journey.issuer, journey.rider_id, journey.slot, journey.network, journey.reason,
-           journey.entry_at, journey.exit_at
+    select journey.id, journey.issuer, journey.rider_id, journey.slot, journey.network,
+           journey.reason, journey.entry_at, journey.exit_at
     from journey
     where journey.issuer = w.issuer and journey.rider_id = w.rider_id
       and journey.priced_at >= w.since and journey.kind = 'entry_exit'
     offset 0
 ) j
+where not exists (select from refund_request g where g.id = 'no ride ' || j.id)
 """
 
 
 async def closed_journeys(
     conn: asyncpg.Connection, riders: Sequence[tuple[Rider, datetime]]
 ) -> list[ClosedJourney]:
-    """The gated journeys of (rider, since) that were cleared before, from that instant on."""
+    """The gated journeys of (rider, since) that were cleared before, from that instant on.
+
+    Those that are given back, because a tap was refused after all, close nothing.
+    """
     if not riders:
         return []
     rows = await conn.fetch(

@@ -29,12 +29,15 @@ async def insert_notification(
 
 @dataclass(frozen=True, slots=True)
 class RefundRequest:
-    """An operator's wish that a journey be given back; ``id`` is the operator's own key."""
+    """A wish that a journey be given back; ``id`` is the operator's own key.
+
+    Of nobody (``requested_by`` None): settlement found that a tap of it was refused after all.
+    """
 
     id: str
     journey_id: str
     reason: str
-    requested_by: str
+    requested_by: str | None
     requested_at: datetime
 
 

@@ -28,7 +28,8 @@ _RIDES = """
 select id, slot, network, operator, kind, journey_state, reason, route, entry_stop, exit_stop,
        entry_at, exit_at, priced_at, service_day, fare_minor, fare_currency, fare_lines,
        tariff_version, customer_rate, rate_effective_at, charge_id, charge_minor,
-       charge_currency, charge_state, captured_at, wallet_quote, refund_state, refund_minor
+       charge_currency, charge_state, captured_at, wallet_quote, refund_state, refund_minor,
+       given_back
 from ride_record
 where issuer = $1 and rider_id = $2
   and ($3::timestamptz is null or (priced_at, id) < ($3, $4))
@@ -48,7 +49,7 @@ async def rides(
 _JOURNEYS = """
 select id, network, kind, journey_state, reason, route, entry_stop, exit_stop, entry_at, exit_at,
        priced_at, service_day, fare_minor, fare_currency, fare_lines, tariff_version,
-       refund_state
+       refund_state, given_back
 from ride_record
 where operator = $1 and service_day = $2
   and ($3::timestamptz is null or (priced_at, id) < ($3, $4))

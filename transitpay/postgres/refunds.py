@@ -1,4 +1,4 @@
-"""Statements of refunds: operators' requests, one row a refundRequestId, claimed under a lease."""
+"""Statements of refunds: requests, one row a refundRequestId, claimed under a lease."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ limit $1
 
 
 async def new_requests(conn: asyncpg.Connection, limit: int) -> list[RefundRequest]:
-    """Operators' requests that nothing was made of yet.
+    """Requests that nothing was made of yet.
 
     One whose charge is with its wallet is left out: however many wait, they hold up no other.
     """
