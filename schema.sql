@@ -444,8 +444,8 @@ create table tap_inbox (
 ) with (fillfactor = 80);
 create index tap_inbox_due on tap_inbox (shard, due_at);
 
--- A sealed batch as received; append-only. The body is kept only where other records stand at its
--- positions: nothing that a reader has signed is lost.
+-- A sealed batch as received; append-only. The body is kept only of a batch that does not agree with
+-- the reader's chain: nothing that a reader has signed is lost.
 create table reader_batch (
     reader text not null,
     key_number int not null,
@@ -455,11 +455,14 @@ create table reader_batch (
     hash_after bytea not null check (octet_length(hash_after) = 32),
     sealed_at timestamptz not null,
     received_at timestamptz not null,
-    agrees boolean not null,             -- with all that was stored at its positions before
+    hashes bytea not null,               -- of each record in order, 32 bytes each
+    agrees boolean not null,             -- with all that agrees at its positions, under the same key
     body bytea,
     primary key (reader, first_position, last_position, hash_after),
     foreign key (reader, key_number) references reader_key,
-    constraint reader_batch_body check (agrees = (body is null))
+    constraint reader_batch_body check (agrees = (body is null)),
+    constraint reader_batch_hashes check (
+        octet_length(hashes) = 32 * (last_position - first_position + 1))
 );
 create trigger reader_batch_append_only before update or delete or truncate on reader_batch
     for each statement execute function refuse_change();
@@ -502,7 +505,7 @@ create table reader_event (
     kind text not null,                  -- boot, outcome, or the name of the event
     sequence bigint,                     -- of the scan of an outcome, else null
     detail jsonb not null,
-    primary key (reader, position),
+    primary key (reader, position, record_hash),
     constraint reader_event_outcome check ((kind = 'outcome') = (sequence is not null))
 );
 create index on reader_event (reader, sequence) where sequence is not null;
@@ -514,8 +517,9 @@ create table tap_quarantine (
     sequence bigint not null,
     received_at timestamptz not null,
     reason text not null,
+    request_digest bytea not null,
     request jsonb not null,
-    primary key (tapped_day, reader, sequence)
+    primary key (tapped_day, reader, sequence, request_digest)
 );
 
 -- A reader that sent other content under a sequence it had used.

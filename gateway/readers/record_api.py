@@ -20,7 +20,7 @@ from gateway.taps.scans import Stored as Kept
 from transitpay.errors import Conflict, MalformedInput, RuleViolation
 from transitpay.postgres import list_times, reader_batches, reader_keys
 from transitpay.postgres.reader_keys import ReaderKey
-from transitpay.postgres.reference import ReaderRegistration, Role
+from transitpay.postgres.reference import Role
 from transitpay.ride_code.records.record import Record, ScanRecord
 from transitpay.ride_code.records.record_bytes import parse
 from transitpay.ride_code.records.record_chain import Link
@@ -87,8 +87,6 @@ async def records(call: Call) -> RecordsAnswer:
     link = _link(batch)
     async with services.database.connection() as conn:
         here = await reader_batches.is_here(conn, reader.id, link)
-    if here:
-        return await _known(call, reader, link)
     received_at = services.clock.now()
     lists = TodaysLists(services.lists.trust, services.lists.deny)
     recording = Recording(
@@ -99,6 +97,11 @@ async def records(call: Call) -> RecordsAnswer:
         received_at,
         services.clock.speed,
     )
+    scans = [it for it in found if isinstance(it, ScanRecord)]
+    if here:
+        identities = [recording.identity(it) for it in scans]
+        known = await services.record_log.known_batch(reader.id, link, identities)
+        return _answer(link, known, scans)
     uploads = await _judged(recording, found, hashes)
     told = await told_of(call, lists, uploads)
     events = [
@@ -107,35 +110,14 @@ async def records(call: Call) -> RecordsAnswer:
         if not isinstance(it, ScanRecord)
     ]
     last_sequence = max((u.key.sequence for u in uploads), default=0)
-    sealed = SealedLink(batch.head.sealed_at, call.raw, events, last_sequence, found[-1].at)
+    sealed = SealedLink(
+        batch.head.sealed_at, call.raw, hashes, events, last_sequence, found[-1].at
+    )
     stored = await services.record_log.store_batch(
-        reader, Batch(link, hashes, sealed, uploads), told, received_at
+        reader, Batch(link, sealed, uploads), told, received_at
     )
     services.count_uploads(stored.outcomes)
-    return _answer(link, stored, uploads)
-
-
-async def _known(call: Call, reader: ReaderRegistration, link: Link) -> RecordsAnswer:
-    """The answer to a batch that is here."""
-    async with call.services.database.connection() as conn:
-        chain = await reader_batches.chain(conn, reader.id)
-        assert chain is not None, "the reader has a key"
-        rows = await reader_batches.differences(conn, reader.id, link.first, link.last)
-        missing = await reader_batches.open_gaps(conn, reader.id)
-    return RecordsAnswer(
-        first_position=link.first,
-        last_position=link.last,
-        stored="known",
-        acknowledged_through=chain.acknowledged.through,
-        gaps=missing,
-        differences=[
-            DifferenceRow(
-                sequence=row[0], decision=row[1], reason=row[2], difference=row[3], liable=row[4]
-            )
-            for row in rows
-        ],
-        apart=[],
-    )
+    return _answer(link, stored, scans)
 
 
 def read_batch(body: bytes) -> tuple[SealedBatch, list[Record]]:
@@ -250,13 +232,13 @@ def _link(batch: SealedBatch) -> Link:
     return Link(head.key_number, head.first_position, batch.last_position, head.before, head.after)
 
 
-def _answer(link: Link, stored: Stored, uploads: list[Upload]) -> RecordsAnswer:
+def _answer(link: Link, stored: Stored, scans: list[ScanRecord]) -> RecordsAnswer:
     differences: list[DifferenceRow] = []
     apart: list[ApartRow] = []
-    for upload, outcome in zip(uploads, stored.outcomes, strict=True):
+    for scan, outcome in zip(scans, stored.outcomes, strict=True):
         if outcome.word is None:
-            apart.append(ApartRow(sequence=upload.key.sequence, reason=outcome.reason))
-        elif (row := _difference(upload, outcome)) is not None:
+            apart.append(ApartRow(sequence=scan.sequence, reason=outcome.reason))
+        elif (row := _difference(scan, outcome)) is not None:
             differences.append(row)
     return RecordsAnswer(
         first_position=link.first,
@@ -269,13 +251,13 @@ def _answer(link: Link, stored: Stored, uploads: list[Upload]) -> RecordsAnswer:
     )
 
 
-def _difference(upload: Upload, outcome: UploadOutcome) -> DifferenceRow | None:
+def _difference(scan: ScanRecord, outcome: UploadOutcome) -> DifferenceRow | None:
     word = outcome.word
     if word is None or word.difference is None or word.liable is None:
         return None
     assert outcome.stored in (Kept.NEW, Kept.KNOWN)
     return DifferenceRow(
-        sequence=upload.key.sequence,
+        sequence=scan.sequence,
         decision=word.decision,
         reason=word.reason,
         difference=word.difference,

@@ -15,21 +15,26 @@ from enum import IntEnum, auto
 import asyncpg
 
 from gateway.database import Database
-from gateway.readers.reader_chain import SealedLink, plan_batch, store_chain
+from gateway.readers.reader_chain import (
+    SealedLink,
+    acknowledged_under,
+    plan_batch,
+    store_chain,
+)
 from gateway.readers.recording import request_of
+from gateway.readers.uploaded_before import after_passage, outcome_of
 from gateway.readers.uploads import (
     DecidedUploads,
     Told,
     Upload,
     UploadOutcome,
-    after_passage,
     code_days,
     decide_uploads,
 )
 from gateway.taps.partitions import Partitions
 from transitpay.clock import wallet_day
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.postgres import known_scans, reader_alarms, taps, uploads
+from transitpay.postgres import known_scans, reader_alarms, reader_batches, taps, uploads
 from transitpay.postgres.known_scans import KnownScans
 from transitpay.postgres.reader_batches import EventRow
 from transitpay.postgres.reference import ReaderRegistration
@@ -37,6 +42,7 @@ from transitpay.postgres.uploads import Displaced
 from transitpay.ride_code.records.record import DecidedBy, Passage
 from transitpay.ride_code.records.record_chain import Gap, Link
 from transitpay.runtime.observe import EventLog
+from transitpay.taps import TapKey
 
 #: A batch that takes longer is given up; it may be sent again.
 BATCH_LIMIT_S = 10.0
@@ -51,7 +57,6 @@ class Batch:
     """A sealed batch whose signature and chain hold, its scans judged again."""
 
     link: Link
-    hashes: Sequence[bytes]
     sealed: SealedLink
     uploads: Sequence[Upload]
 
@@ -114,15 +119,31 @@ class RecordLog:
             work.way = _Way.KNOWN
 
         async def once(conn: asyncpg.Connection) -> Stored:
-            plan = await plan_batch(conn, reader.id, batch.link, batch.hashes)
+            plan = await plan_batch(conn, reader.id, batch.link, batch.sealed.hashes)
             if not plan.in_order and work.way is _Way.FRESH:
                 work.way = _Way.KNOWN
             outcomes = await self._store_scans(conn, work)
             await _store_late_outcomes(conn, work, batch.sealed.events)
             await store_chain(conn, reader.id, plan, batch.sealed, received_at)
-            return Stored(outcomes, plan.chain.acknowledged.through, plan.gaps, plan.is_new)
+            return Stored(outcomes, plan.acknowledged_through, plan.gaps, plan.is_new)
 
         return await self._attempts(work, once)
+
+    async def known_batch(
+        self, reader: str, link: Link, scans: Sequence[tuple[TapKey, bytes]]
+    ) -> Stored:
+        """What was answered for a batch that is here, as it stands now; ``scans`` are the keys of
+        its scans, with the digests of their requests. Raises: TemporarilyUnavailable."""
+        async with self._database.connection() as conn:
+            at = await reader_batches.acknowledged(conn, reader)
+            assert at is not None, "the reader has a key"
+            through = await acknowledged_under(conn, reader, link, at)
+            missing = await reader_batches.open_gaps(conn, reader)
+            keys = [key for key, _ in scans]
+            here = await known_scans.read_taps(conn, keys)
+            apart = await known_scans.read_apart(conn, keys)
+        outcomes = [outcome_of(key, digest, here, apart) for key, digest in scans]
+        return Stored(outcomes, through, missing, False)
 
     async def store_loose(
         self,
@@ -132,7 +153,7 @@ class RecordLog:
         received_at: datetime,
     ) -> Sequence[UploadOutcome]:
         """Store scans of a reader that has no key. Raises: as ``store_batch``."""
-        work = _Work(reader, uploads, told, received_at)
+        work = _Work(reader, uploads, told, received_at, way=_Way.KNOWN)
 
         async def once(conn: asyncpg.Connection) -> Stored:
             return Stored(await self._store_scans(conn, work), 0)
@@ -204,11 +225,13 @@ async def _read(conn: asyncpg.Connection, work: _Work) -> KnownScans:
     fit = [upload for upload in work.uploads if upload.unfit is None]
     codes = [upload.accepted.replay_key for upload in fit if upload.accepted is not None]
     sequences = [upload.key.sequence for upload in fit]
+    keys = [upload.key for upload in work.uploads]
     told = await known_scans.read_passages(conn, work.reader.id, sequences)
     return KnownScans(
-        await known_scans.read_taps(conn, [upload.key for upload in fit]),
+        await known_scans.read_taps(conn, keys),
         await known_scans.read_uses(conn, codes),
         {**work.passages, **told},
+        await known_scans.read_apart(conn, keys),
     )
 
 
@@ -228,8 +251,10 @@ async def _write_rest(conn: asyncpg.Connection, work: _Work, decided: DecidedUpl
     if decided.clones:
         await taps.raise_clone_alarms(conn, list(decided.clones), at)
     if decided.apart:
-        rows = {u.key: (u.key, reason, request_of(u)) for u, reason in decided.apart}
-        await taps.quarantine(conn, list(rows.values()), at)
+        rows = {
+            (u.key, u.row.request_digest): (reason, request_of(u)) for u, reason in decided.apart
+        }
+        await taps.quarantine(conn, rows, at)
     if decided.alarms:
         await reader_alarms.raise_alarms(conn, decided.alarms, at)
 

@@ -87,6 +87,11 @@ class Recording:
         unfit = self._unfit(key, it.at, it.uncertainty_s)
         return Upload(row, it, record_hash, deed, judged, own_word, unfit)
 
+    def identity(self, it: ScanRecord) -> tuple[TapKey, bytes]:
+        """The key of a record's scan, and the digest of its request."""
+        key = TapKey(local_day(it.at), self.reader.id, it.sequence)
+        return key, request_digest(self._scan(it))
+
     def _scan(self, it: ScanRecord) -> Scan:
         place = it.place
         return Scan(

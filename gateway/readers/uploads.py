@@ -19,7 +19,7 @@ from transitpay.postgres.reader_alarms import Alarm
 from transitpay.postgres.taps import TapRow
 from transitpay.postgres.uploads import Displaced, NewUpload, Recorded, TapChange
 from transitpay.ride_code.reasons import Reason
-from transitpay.ride_code.records.record import Decision, Mode, Passage, ScanRecord
+from transitpay.ride_code.records.record import Decision, Mode, ScanRecord
 from transitpay.ride_code.records.rejudgement import (
     LIABLE,
     NO_PASSAGE,
@@ -115,6 +115,7 @@ def decide_uploads(
     decommissioned_at: datetime | None = None,
 ) -> DecidedUploads:
     """The outcomes of these scans of one reader, and what to write."""
+    uploads = [_as_before(upload, known) for upload in uploads]
     it = _Deciding(known, told, debounce, decommissioned_at)
     firsts: dict[TapKey, Upload] = {}
     for upload in uploads:
@@ -129,6 +130,16 @@ def decide_uploads(
         it.decided.outcomes.append(it.outcome(upload, firsts, met))
         met.add(upload.key)
     return it.finished()
+
+
+def _as_before(upload: Upload, known: KnownScans) -> Upload:
+    """What became of a scan when it first came stands: time alone makes no scan fit or unfit."""
+    stored, digest = known.taps.get(upload.key), upload.row.request_digest
+    if stored is not None and stored.has_record and stored.request_digest == digest:
+        unfit = None
+    else:
+        unfit = known.apart.get((upload.key, digest), upload.unfit)
+    return upload if unfit == upload.unfit else upload._replace(unfit=unfit)
 
 
 def _order(upload: Upload) -> tuple[datetime, str, int]:
@@ -373,14 +384,3 @@ def code_days(uploads: Iterable[Upload]) -> set[date]:
         if upload.accepted is not None:
             begins.add(upload.accepted.replay_key.not_before // _DAY_S)
     return days | {_EPOCH + timedelta(n) for n in begins}
-
-
-def after_passage(was: KnownTap, passage: Passage) -> Rejudged:
-    """What becomes of a stored scan when its outcome comes later."""
-    word = was.word
-    if passage in NO_PASSAGE and word.decision is Decision.ACCEPTED:
-        return word._replace(decision=Decision.REFUSED, reason=str(passage), flags=())
-    if passage is Passage.FORCED_OPEN and not was.opened and word.difference is None:
-        difference = Difference.FORCED_OPEN
-        return word._replace(difference=difference, liable=LIABLE[difference])
-    return word

@@ -95,10 +95,12 @@ class PostgresLog:
             return Outcome(Stored.QUARANTINED, None, reason)
 
     async def _set_apart(self, scans: Sequence[tuple[JudgedScan, str]]) -> None:
-        rows = {scan.key: (scan.key, reason, scan.request()) for scan, reason in scans}
+        rows = {
+            (scan.key, scan.row.request_digest): (reason, scan.request()) for scan, reason in scans
+        }
         at = scans[0][0].row.received_at
         async with self._database.transaction(GROUP_LIMIT_S) as conn:
-            await taps.quarantine(conn, list(rows.values()), at)
+            await taps.quarantine(conn, rows, at)
         self._log.warning("scans_quarantined", scans=len(rows))
 
 

@@ -44,11 +44,13 @@ class SpentCode(NamedTuple):
 
 @dataclass(slots=True)
 class KnownScans:
-    """What the database holds of the scans of an upload."""
+    """What the database holds of the scans of an upload. ``apart``: (key, digest of the request)
+    of a scan that was set apart -> why."""
 
     taps: dict[TapKey, KnownTap] = field(default_factory=dict)
     uses: dict[ReplayKey, SpentCode] = field(default_factory=dict)
     passages: dict[int, Passage] = field(default_factory=dict)
+    apart: dict[tuple[TapKey, bytes], str] = field(default_factory=dict)
 
 
 _READ_TAPS = """
@@ -81,6 +83,22 @@ def _known_tap(row: asyncpg.Record) -> KnownTap:
     word = Rejudged(Decision(row[6]), row[7], flags, difference, liable)
     rider = None if row[4] is None else (row[4], row[5])
     return KnownTap(row[3], word, row[9], row[10], rider)
+
+
+_READ_APART = """
+select q.tapped_day, q.reader, q.sequence, q.request_digest, q.reason
+from unnest($1::date[], $2::text[], $3::bigint[]) as g (tapped_day, reader, sequence)
+join tap_quarantine q using (tapped_day, reader, sequence)
+where q.reason <> 'sequence_conflict'
+"""
+
+
+async def read_apart(
+    conn: asyncpg.Connection, keys: Sequence[TapKey]
+) -> dict[tuple[TapKey, bytes], str]:
+    """(key, digest of the request) of the scans that were set apart for themselves -> why."""
+    rows = await conn.fetch(_READ_APART, *key_columns(keys))
+    return {(TapKey(*row[:3]), row[3]): row[4] for row in rows}
 
 
 _READ_USES = """

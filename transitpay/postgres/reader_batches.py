@@ -13,20 +13,24 @@ import asyncpg
 
 from transitpay.postgres.uploads import as_json
 from transitpay.ride_code.records.record_chain import Acknowledged, Link
+from transitpay.ride_code.records.sealed_batch import MAX_RECORDS
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """How far a reader's records are here, the highest position of any, and the lowest that is
-    known to be missing."""
+    """How far a reader's records are here, the highest position of any, the first one of the key in
+    use, and the lowest that is known to be missing."""
 
     acknowledged: Acknowledged
     highest: int
+    begins: int
     lowest_gap: int | None = None
 
 
 _LOCK_CHAIN = """
 select key_number, acknowledged_through, acknowledged_hash, highest_position,
+    (select k.first_position from reader_key k
+     where k.reader = $1 and k.number = reader_chain.key_number),
     (select min((a.detail ->> 'from')::bigint) from reader_alarm a
      where a.reader = $1 and a.kind = 'gap' and a.ended_at is null)
 from reader_chain where reader = $1 for update
@@ -36,19 +40,18 @@ from reader_chain where reader = $1 for update
 async def lock_chain(conn: asyncpg.Connection, reader: str) -> Chain:
     """The reader's chain, locked until the transaction ends; every reader with a key has one."""
     row = await conn.fetchrow(_LOCK_CHAIN, reader)
-    return Chain(Acknowledged(row[0], row[1], row[2]), row[3], row[4])
+    return Chain(Acknowledged(row[0], row[1], row[2]), row[3], row[4], row[5])
 
 
-_CHAIN = """
-select key_number, acknowledged_through, acknowledged_hash, highest_position
-from reader_chain where reader = $1
+_ACKNOWLEDGED = """
+select key_number, acknowledged_through, acknowledged_hash from reader_chain where reader = $1
 """
 
 
-async def chain(conn: asyncpg.Connection, reader: str) -> Chain | None:
-    """The reader's chain as it is; None = it has no key."""
-    row = await conn.fetchrow(_CHAIN, reader)
-    return None if row is None else Chain(Acknowledged(row[0], row[1], row[2]), row[3])
+async def acknowledged(conn: asyncpg.Connection, reader: str) -> Acknowledged | None:
+    """How far the reader's records are here; None = it has no key."""
+    row = await conn.fetchrow(_ACKNOWLEDGED, reader)
+    return None if row is None else Acknowledged(*row)
 
 
 _IS_HERE = """
@@ -75,24 +78,34 @@ async def links_after(conn: asyncpg.Connection, reader: str, position: int) -> l
 
 
 _HASHES = """
-select position, record_hash from tap_record
-where reader = $1 and position between $2 and $3
-union all
-select position, record_hash from reader_event
-where reader = $1 and position between $2 and $3
+select first_position, hashes, agrees from reader_batch
+where reader = $1 and key_number = $2 and first_position between $3 and $5
+  and last_position >= $4
 """
+_HASH_BYTES = 32
 
 
-async def hashes(conn: asyncpg.Connection, reader: str, first: int, last: int) -> dict[int, bytes]:
-    """Position -> hash of the records that stand there."""
-    return {row[0]: row[1] for row in await conn.fetch(_HASHES, reader, first, last)}
+async def hashes(
+    conn: asyncpg.Connection, reader: str, link: Link
+) -> list[tuple[int, bytes, bool]]:
+    """(position, hash, whether its batch agrees) of the records under the same key that stand at
+    the positions of this batch; several at one position where a second chain was uploaded."""
+    lowest = link.first - MAX_RECORDS + 1
+    rows = await conn.fetch(_HASHES, reader, link.key_number, lowest, link.first, link.last)
+    return [
+        (first + n, joined[n * _HASH_BYTES : (n + 1) * _HASH_BYTES], agrees)
+        for first, joined, agrees in rows
+        for n in range(
+            max(0, link.first - first), min(len(joined) // _HASH_BYTES, link.last - first + 1)
+        )
+    ]
 
 
 _ADD_BATCH = """
 with b as (
     insert into reader_batch (reader, key_number, first_position, last_position, hash_before,
-        hash_after, sealed_at, received_at, agrees, body)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        hash_after, sealed_at, received_at, agrees, body, hashes)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $21)
     on conflict do nothing
 ), e as (
     insert into reader_event (reader, position, record_hash, at, received_at, kind, sequence,
@@ -125,6 +138,7 @@ async def add_batch(
     conn: asyncpg.Connection,
     reader: str,
     link: Link,
+    record_hashes: Sequence[bytes],
     sealed_at: datetime,
     received_at: datetime,
     body: bytes | None,
@@ -139,25 +153,8 @@ async def add_batch(
         sealed_at, received_at, link.agrees, body, at.key_number, at.through, at.hash,
         chain.highest, [e.position for e in events], [e.record_hash for e in events],
         [e.at for e in events], [e.kind for e in events], [e.sequence for e in events],
-        [as_json(e.detail) for e in events],
+        [as_json(e.detail) for e in events], b"".join(record_hashes),
     )  # fmt: skip
-
-
-_DIFFERENCES = """
-select r.sequence, t.decision, t.reason, r.difference, r.liable
-from tap_record r
-join tap t using (tapped_day, reader, sequence)
-where r.reader = $1 and r.position between $2 and $3 and r.difference is not null
-order by r.position
-"""
-
-
-async def differences(
-    conn: asyncpg.Connection, reader: str, first: int, last: int
-) -> list[tuple[int, str, str | None, str, str]]:
-    """(sequence, decision, reason, difference, liable) of the scans at these positions that we
-    judge otherwise than the reader did."""
-    return [tuple(row) for row in await conn.fetch(_DIFFERENCES, reader, first, last)]
 
 
 _OPEN_GAPS = """

@@ -114,27 +114,29 @@ async def note_riders(
 
 
 _QUARANTINE = """
-insert into tap_quarantine (tapped_day, reader, sequence, received_at, reason, request)
-select tapped_day, reader, sequence, $4, reason, request::jsonb
-from unnest($1::date[], $2::text[], $3::bigint[], $5::text[], $6::text[])
-    as g (tapped_day, reader, sequence, reason, request)
+insert into tap_quarantine (tapped_day, reader, sequence, received_at, reason, request,
+    request_digest)
+select tapped_day, reader, sequence, $4, reason, request::jsonb, request_digest
+from unnest($1::date[], $2::text[], $3::bigint[], $5::text[], $6::text[], $7::bytea[])
+    as g (tapped_day, reader, sequence, reason, request, request_digest)
 on conflict do nothing
 """
 
 
 async def quarantine(
     conn: asyncpg.Connection,
-    rows: Sequence[tuple[TapKey, str, Mapping[str, object]]],
+    rows: Mapping[tuple[TapKey, bytes], tuple[str, Mapping[str, object]]],
     at: datetime,
 ) -> None:
-    """Keep scans that no partition takes: (key, reason, the request)."""
-    ordered = sorted(rows, key=lambda row: row[0])
+    """Keep scans that no partition takes: (key, digest of the request) -> (reason, the request)."""
+    ordered = sorted(rows)
     await conn.execute(
         _QUARANTINE,
-        *key_columns([key for key, _, _ in ordered]),
+        *key_columns([key for key, _ in ordered]),
         at,
-        [reason for _, reason, _ in ordered],
-        [json.dumps(request) for _, _, request in ordered],
+        [rows[it][0] for it in ordered],
+        [json.dumps(rows[it][1]) for it in ordered],
+        [digest for _, digest in ordered],
     )
 
 
