@@ -105,10 +105,10 @@ class Recording:
         first, last = self._bookable
         if not first <= key.day <= last:
             return "day_out_of_range"
+        if at <= self.received_at:
+            return None
         doubt = timedelta(seconds=min(uncertainty_s, UNCERTAINTY_CAP_S))
-        if at > self.received_at + self._tolerance + doubt:
-            return "from_future"
-        return None
+        return "from_future" if at > self.received_at + self._tolerance + doubt else None
 
 
 def record_of(asked: BatchRecord, reader: ReaderRegistration) -> ScanRecord:

@@ -153,6 +153,8 @@ class _Rest:
 
     def text(self, field: str) -> str:
         length = self.take(field, 1)[0]
+        if not length:
+            return ""
         try:
             text = self.take(field, length).decode()
         except UnicodeDecodeError:
