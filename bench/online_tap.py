@@ -4,7 +4,8 @@ The floor is the same HTTP server and middleware with the same body, model, read
 and two verifications, without a tap log. An empty handler is printed beside it. Every code is of
 an authorisation never seen before. Floor and figure alternate in one run on the same machine, each
 is the median of the rounds, over as many connections; PostgreSQL is the embedded one with fsync
-on. At the end taps come at even moments, half as many a second as the gateway took. Where other
+on. At the end taps come at even moments, half as many a second as the gateway took, first to the
+gateway, then to the floor, whose p99 tells what the machine makes of it. Where other
 work shares the machine, the processor time of a tap in each server tells more than the rates: it
 is printed too.
 
@@ -330,6 +331,8 @@ async def measure(
     half = statistics.median(r.taps_per_s for r in found["gateway"]) / 2
     requests = world.requests(PATHS["gateway"], count)
     found["half"] = [await paced(ports["gateway"], requests, connections, half)]
+    requests = world.requests(PATHS["floor"], count)
+    found["floor at half"] = [await paced(ports["floor"], requests, connections, half)]
     return found
 
 
@@ -359,6 +362,7 @@ def summary(
         "half_load_per_s": round(rates["half"]),
         "half_load_p50_ms": percentile(half, 50),
         "half_load_p99_ms": percentile(half, 99),
+        "half_load_floor_p99_ms": percentile(found["floor at half"][0].latencies_ms, 99),
         "half_load_p99_target_ms": HALF_LOAD_P99_MS,
         "answered": sent,
         "stored": stored,

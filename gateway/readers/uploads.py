@@ -224,7 +224,7 @@ class _Deciding:
     def _word(self, upload: Upload, stored: KnownTap | None) -> Rejudged:
         """Our word on a scan; if it spends its code, a later use of the code gives way."""
         accepted, row = upload.accepted, upload.row
-        use = self._other_use(upload)
+        use = None if accepted is None else self._other_use(upload.key, accepted)
         later = None
         if use is not None and use.yields and _order(upload) < _use_order(use):
             use, later = None, use
@@ -240,15 +240,13 @@ class _Deciding:
             self._displace(upload, accepted, later)
         return word
 
-    def _other_use(self, upload: Upload) -> SpentCode | None:
+    def _other_use(self, key: TapKey, accepted: Accepted) -> SpentCode | None:
         """The use of this code by another scan."""
-        if upload.accepted is None:
+        use = self._uses.get(accepted.replay_key)
+        if use is None or use.tap == key:
             return None
-        use = self._uses.get(upload.accepted.replay_key)
-        if use is None or use.tap == upload.key:
-            return None
-        if use.content != upload.accepted.content:
-            self.decided.alarms += cloned_device(upload.accepted.replay_key, upload.key, use.tap)
+        if use.content != accepted.content:
+            self.decided.alarms += cloned_device(accepted.replay_key, key, use.tap)
         return use
 
     def _relation(self, key: TapKey, at: datetime, other: TapKey, other_at: datetime) -> OtherUse:
