@@ -114,12 +114,12 @@ async def test_a_version_that_was_never_published_makes_the_operator_liable(worl
     oldest = await world.value("select min(version) from published_list where list = 'deny'")
     assert oldest > new.deny
     world.clock.at = AT + HOUR
-    named = [replace(old, deny=n) for n in (0, 2**32 - 1, held(client).deny + 1, new.deny)]
+    named = [old._replace(deny=n) for n in (0, 2**32 - 1, held(client).deny + 1, new.deny)]
     for versions in (old, *named):
         reader.scan(phone.draw(AT + HOUR), versions=versions)
     stranger = world.phone(key_id=2)
     for trust in (old.trust, 0, new.trust + 1, new.trust):
-        reader.scan(stranger.draw(AT + HOUR), versions=replace(new, trust=trust))
+        reader.scan(stranger.draw(AT + HOUR), versions=new._replace(trust=trust))
     reader.scan(phone.draw(AT + HOUR), versions=named[0], flags=(Reason.LIST_STALE,))
     await reader.upload(client)
     assert [row[3:] for row in await taps(world)] == [
