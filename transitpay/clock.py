@@ -56,19 +56,28 @@ class ManualClock:
 class ScaledClock:
     """Business time that started at ``business_epoch`` when the machine showed ``real_epoch``.
 
-    Written in settings as ``<business epoch ISO>@<real epoch ISO>x<speed>``.
+    From the instant ``turn_at`` of its own time on it runs at ``turn_speed``. Written in settings
+    as ``<business epoch ISO>@<real epoch ISO>x<speed>``, then ``,<turn ISO>x<speed>`` if it turns.
     """
 
     business_epoch: datetime
     real_epoch: datetime
     speed: int
+    turn_at: datetime | None = None
+    turn_speed: int = 1
     system: Clock = SystemClock()
 
     def now(self) -> datetime:
-        return self.business_epoch + (self.system.now() - self.real_epoch) * self.speed
+        at = self.business_epoch + (self.system.now() - self.real_epoch) * self.speed
+        if self.turn_at is None or at <= self.turn_at:
+            return at
+        return self.turn_at + (at - self.turn_at) * self.turn_speed / self.speed
 
     def __str__(self) -> str:
-        return f"{self.business_epoch.isoformat()}@{self.real_epoch.isoformat()}x{self.speed}"
+        text = f"{self.business_epoch.isoformat()}@{self.real_epoch.isoformat()}x{self.speed}"
+        if self.turn_at is None:
+            return text
+        return f"{text},{self.turn_at.isoformat()}x{self.turn_speed}"
 
 
 def parse_clock(text: str) -> Clock:
@@ -78,18 +87,24 @@ def parse_clock(text: str) -> Clock:
     """
     if text == "system":
         return SystemClock()
+    first, _, then = text.partition(",")
+    business, _, rest = first.partition("@")
+    real, _, speed = rest.rpartition("x")
+    turn, _, turn_speed = then.rpartition("x")
     try:
-        business, _, rest = text.partition("@")
-        real, _, speed = rest.rpartition("x")
         clock = ScaledClock(
-            datetime.fromisoformat(business), datetime.fromisoformat(real), int(speed)
+            datetime.fromisoformat(business),
+            datetime.fromisoformat(real),
+            int(speed),
+            datetime.fromisoformat(turn) if then else None,
+            int(turn_speed) if then else 1,
         )
-        aware = clock.business_epoch.tzinfo is not None and clock.real_epoch.tzinfo is not None
-        if clock.speed < 1 or not aware:
+        instants = (clock.business_epoch, clock.real_epoch, clock.turn_at or clock.real_epoch)
+        if min(clock.speed, clock.turn_speed) < 1 or any(at.tzinfo is None for at in instants):
             raise ValueError
     except ValueError:
         raise MalformedInput(
-            "bad_clock", f"{text!r} is not 'system' or 'ISO@ISOxSPEED' with time zones"
+            "bad_clock", f"{text!r} is not 'system' or 'ISO@ISOxSPEED[,ISOxSPEED]' with time zones"
         ) from None
     return clock
 

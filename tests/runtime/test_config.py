@@ -34,6 +34,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         ("TRANSITPAY_ENV", "test"),
         ("TRANSITPAY_CLOCK", "noon"),
         ("TRANSITPAY_CLOCK", SCALED.replace("x600", "x0")),
+        ("TRANSITPAY_CLOCK", f"{SCALED},2026-11-02T10:00:00x3600"),
+        ("TRANSITPAY_CLOCK", f"{SCALED},2026-11-02T10:00:00+00:00x0"),
         ("TRANSITPAY_GATEWAY_PORT", "65536"),
         ("TRANSITPAY_GATEWAY_PORT", "-1"),
         ("TRANSITPAY_GATEWAY_PORT", "٣"),

@@ -38,10 +38,10 @@ def _gates(totals: Totals) -> Table:
     """Who decided, what came late, which lists were taken, and what we differ about."""
     table = new_table("Gates", "what", "", "scans:")
     gates = totals["gates"]
+    scans = sum(gates["decided_by"].values())
     for who, number in gates["decided_by"].items():
-        table.add_row(
-            "decided by", "the gateway" if who == "gateway" else "the reader", str(number)
-        )
+        name = "the gateway" if who == "gateway" else "the reader alone"
+        table.add_row("decided by", f"{name}, {100 * number // scans} %", str(number))
     longest = f"longest {gates['longest_delivery_minutes']} min"
     table.add_row("delivered late", longest, str(gates["delivered_late"]))
     for row in gates["differences"]:

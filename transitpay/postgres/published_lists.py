@@ -82,9 +82,7 @@ async def put(
 ) -> bool:
     """Publish a version; False = another gateway has published it."""
     kind, version = str(head.kind), head.version
-    done = await conn.fetchval(
-        _PUT, kind, reader, version, head.encode(), records, at, head.use_by
-    )
+    done = await conn.fetchval(_PUT, kind, reader, version, head.encode(), records, at, head.use_by)
     if done is not None:
         await conn.execute(_FORGET, kind, reader, version - KEPT_VERSIONS)
     return done is not None

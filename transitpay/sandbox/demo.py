@@ -26,14 +26,15 @@ from transitpay.sandbox.town import Town, TownPlan, running_town
 
 #: The business day that is ridden.
 DAY = date(2026, 10, 30)
-#: Business seconds from 06:00 to 08:30 on the next day.
-_SPAN_S = 95_400
-#: Seconds of the machine that the span takes for few riders, and more for each further one. A
+#: Business seconds from 06:00 to 22:00, in which riders travel, and on to 08:30.
+_DAY_S, _NIGHT_S = 57_600, 37_800
+#: Seconds of the machine that both take for few riders, and the day more for each further one. A
 #: rider's day costs so many times their enrolment, which tells how fast the machine is just now.
 _LEAST_S = 36.0
 _A_RIDER_S = 0.024
 _DAY_PER_ENROLMENT = 5.0
 _FREE_RIDERS = 200
+NIGHT_SPEED = round((_DAY_S + _NIGHT_S) / _LEAST_S)
 #: Seconds of the machine before the business day begins: settlement publishes rates some seconds
 #: ahead, so that a restart of its own leaves no gap, and the first ride needs one.
 _LEAD_S = 7.0
@@ -65,10 +66,11 @@ class Watcher(Protocol):
 
 
 def speed_for(riders: int, enrolled_s: float = 0.0) -> int:
-    """Business seconds per second of the machine, so that the machine keeps up; all riders were
-    enrolled within ``enrolled_s`` on it."""
+    """Business seconds per second of the machine while riders travel, so that the machine keeps
+    up; all riders were enrolled within ``enrolled_s`` on it."""
     a_rider_s = max(_A_RIDER_S, enrolled_s / riders * _DAY_PER_ENROLMENT)
-    return round(_SPAN_S / (_LEAST_S + max(0, riders - _FREE_RIDERS) * a_rider_s))
+    least_s = _DAY_S / NIGHT_SPEED
+    return round(_DAY_S / (least_s + max(0, riders - _FREE_RIDERS) * a_rider_s))
 
 
 async def run_demo(
@@ -134,6 +136,7 @@ def _plan(options: DemoOptions) -> TownPlan:
         data=options.data,
         seed=options.seed,
         speed=speed_for(options.riders),
+        night_speed=NIGHT_SPEED,
         lead_s=_LEAD_S,
         first_day=DAY,
         gateway_port=options.port,

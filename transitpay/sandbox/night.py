@@ -19,6 +19,7 @@ from transitpay.sandbox.town import Town
 _HAS_SPOKEN = frozenset({0, 1, 2})
 _TRIES = 8
 _RETRY_S = 1.0
+_NAP_S = 0.1
 _LIMIT_S = 90.0
 
 
@@ -31,10 +32,12 @@ class NightRun:
 
 
 async def sleep_until(clock: Clock, at: datetime) -> None:
-    """Wait for an instant of this clock."""
-    wait_s = ((at - clock.now()) / clock.speed).total_seconds()
-    if wait_s > 0:
-        await asyncio.sleep(wait_s)
+    """Wait for an instant of this clock, which may turn faster meanwhile."""
+    while True:
+        wait_s = ((at - clock.now()) / clock.speed).total_seconds()
+        if wait_s <= 0:
+            return
+        await asyncio.sleep(min(wait_s, _NAP_S))
 
 
 async def run_night(town: Town, day: date, on_event: Callable[[str], None]) -> NightRun:

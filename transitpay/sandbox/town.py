@@ -33,13 +33,16 @@ EVENING = timedelta(hours=2)
 FEEDS = ("a", "b")
 #: Where the business day of a sandbox begins, in local hours.
 FIRST_HOUR = 6
+#: Where its night begins: everybody is home.
+_NIGHT_HOUR = 22
 
 
 @dataclass(frozen=True, slots=True)
 class TownPlan:
     """What to start. ``first_day`` begins ``lead_s`` seconds after the processes are started.
 
-    It begins at ``first_hour``, local time.
+    It begins at ``first_hour``, local time. After the last ride the clock may run at another speed,
+    ``night_speed``.
     """
 
     folder: Path
@@ -53,6 +56,7 @@ class TownPlan:
     plants: int | None = None
     faults_permille: int = 40
     first_hour: int = FIRST_HOUR
+    night_speed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,11 @@ def _evening_clock(plan: TownPlan) -> ScaledClock:
 def _day_clock(plan: TownPlan) -> ScaledClock:
     """The one accelerated clock of the day and its night."""
     begins_at = SystemClock().now() + timedelta(seconds=plan.lead_s)
-    return ScaledClock(day_start(plan.first_day, plan.first_hour), begins_at, plan.speed)
+    start = day_start(plan.first_day, plan.first_hour)
+    if plan.night_speed is None:
+        return ScaledClock(start, begins_at, plan.speed)
+    night_at = day_start(plan.first_day, _NIGHT_HOUR)
+    return ScaledClock(start, begins_at, plan.speed, night_at, plan.night_speed)
 
 
 def _layout(plan: TownPlan) -> tuple[Settings, Sandbox]:

@@ -1,0 +1,41 @@
+"""The clock of a sandbox: business time at a speed, and at another one from some instant on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from transitpay.clock import Clock, ManualClock, ScaledClock, parse_clock
+
+MORNING = datetime(2026, 10, 29, 22, tzinfo=UTC)
+EVENING = MORNING + timedelta(hours=16)
+REAL = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def turning(machine: Clock) -> ScaledClock:
+    return ScaledClock(MORNING, REAL, 600, EVENING, 3600, machine)
+
+
+@pytest.mark.parametrize(
+    ("real_s", "business_s"),
+    [
+        (-10, -6000),
+        (0, 0),
+        (95, 57_000),
+        (96, 57_600),
+        (97, 57_600 + 3600),
+        (106, 57_600 + 36_000),
+    ],
+)
+def test_business_time_runs_at_the_second_speed_from_the_turn_on(
+    real_s: int, business_s: int
+) -> None:
+    clock = turning(ManualClock(REAL + timedelta(seconds=real_s)))
+    assert clock.now() == MORNING + timedelta(seconds=business_s)
+    assert clock.speed == 600
+
+
+def test_the_text_of_a_clock_names_the_same_clock() -> None:
+    for clock in (ScaledClock(MORNING, REAL, 600), ScaledClock(MORNING, REAL, 600, EVENING, 3600)):
+        assert parse_clock(str(clock)) == clock
