@@ -122,11 +122,12 @@ create table reader_key (
 );
 create unique index reader_key_in_use on reader_key (reader) where retired_at is null;
 
--- What a reader last said of itself. Every scan of it up to through_at has reached us (gateway).
+-- What a reader last said of itself, and when it last called. Every scan of it up to through_at has
+-- reached us; null: it never said so (gateway).
 create table reader_status (
     reader text not null primary key references reader,
-    last_sequence bigint not null,
-    through_at timestamptz not null,
+    last_sequence bigint,
+    through_at timestamptz,
     seen_at timestamptz not null,
     clock_error_ms bigint,               -- its clock minus ours at the last heartbeat
     uncertainty_s int,

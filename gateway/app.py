@@ -47,7 +47,7 @@ from transitpay.runtime.observe import EventLog
 DEBOUNCE = timedelta(seconds=2)
 _LISTS_PAUSE_S = 1.0
 _PARTITIONS_PAUSE_S = 3600.0
-_SILENCE_PAUSE_S = 60.0
+_SILENCE_PAUSE_S = 30.0
 _DRAIN_S = 5.0
 
 ROUTES: tuple[Route, ...] = (
@@ -91,7 +91,7 @@ def build_app(settings: Settings, clock: Clock | None = None) -> web.Application
         async def make_partitions() -> None:
             await partitions.refresh(clock.now())
 
-        silence = heartbeat.Silence(database, clock)
+        silence = heartbeat.Silence(database, clock, services.authenticator.heard)
         pause_s = max(1.0, _SILENCE_PAUSE_S / clock.speed)
         background.start(every(pause_s, silence.sweep, "silence"), "silence")
         pause_s = max(1.0, _PARTITIONS_PAUSE_S / clock.speed)

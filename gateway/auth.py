@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import web
 
@@ -40,6 +41,8 @@ class Authenticator:
         self._database = database
         self._clock = clock
         self._known: dict[bytes, _Remembered] = {}
+        #: Reader -> when it last called; the sweep for silent readers takes it from here.
+        self.heard: dict[str, datetime] = {}
 
     async def holder_of(self, token: str) -> Holder | None:
         """Whom this token lets in.
@@ -67,6 +70,8 @@ class Authenticator:
         holder = await self.holder_of(token) if token else None
         if holder is None or not _usable(holder, decommissioned):
             raise unauthenticated()
+        if holder.reader is not None:
+            self.heard[holder.reader.id] = self._clock.now()
         return holder
 
     async def person(self, request: web.Request) -> Holder | None:

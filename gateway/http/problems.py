@@ -52,6 +52,10 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "rider_denied": (422, "The rider owes a fare; settle it first."),
     "key_not_usable": (422, "No active key of yours, or not valid when the authorisation begins."),
     "rights_exceeded": (422, "It grants a destination or mode that its key or rider has not."),
+    "unknown_stop": (
+        422,
+        "Neither a reader of the network nor a tariff knows this stop; spell it as they do.",
+    ),
     "unknown_serial": (422, "The rider has no authorisation with this serial yet."),
     "too_many_records": (422, "A batch has at most 500 records."),
     "batch_of_other_reader": (422, "The batch names another reader than you are."),

@@ -81,8 +81,8 @@ class StationModesAnswer(Outgoing):
 async def declare(call: Call) -> StationModeRecord:
     """Record a mode; the same request is the same record.
 
-    Raises: MalformedInput (``bad_period``), RuleViolation (``not_found``), Conflict
-    (``request_repeated``, ``already_replaced``).
+    Raises: MalformedInput (``bad_period``), RuleViolation (``not_found``, ``unknown_stop``),
+    Conflict (``request_repeated``, ``already_replaced``).
     """
     asked = call.body_as(StationModeWish)
     wish = StationMode(
@@ -136,7 +136,9 @@ ROUTES = (
     Route(
         "POST", "/v1/operator/station-modes", declare, "Declare, correct or end a station mode",
         _OPERATORS, body=StationModeWish, answer=StationModeRecord,
-        errors=("bad_period", "not_found", "request_repeated", "already_replaced"),
+        errors=(
+            "bad_period", "not_found", "unknown_stop", "request_repeated", "already_replaced",
+        ),
     ),
     Route(
         "GET", "/v1/operator/station-modes", history, "Station modes, as known at an instant",

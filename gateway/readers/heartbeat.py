@@ -16,6 +16,7 @@ from gateway.http.fields import Incoming, Instant, Outgoing, Sequence64, Word
 from gateway.http.web import Call, Route
 from gateway.lists.api import settings_of
 from gateway.taps.judging import CLOCK_TOLERANCE
+from gateway.taps.scan_alarms import AT_HEARTBEAT
 from transitpay.clock import Clock
 from transitpay.postgres import reader_alarms, reader_states
 from transitpay.postgres.reader_alarms import Alarm, AlarmKind
@@ -27,8 +28,6 @@ from transitpay.ride_code.verdict import UNCERTAINTY_CAP_S
 _READERS = frozenset({Role.READER})
 #: A reader that has missed so many heartbeats of half a minute is silent.
 SILENT_AFTER = timedelta(minutes=10)
-#: The subject of the alarm that a heartbeat raises and ends.
-_AT_HEARTBEAT = "heartbeat"
 #: Whoever stole a list key may have given a reader any version; its heartbeats are heard all the
 #: same, and the highest number of the database stands for what is above it.
 _Version = Annotated[int, Field(ge=0, le=2**64 - 1), AfterValidator(lambda v: min(v, 2**63 - 1))]
@@ -41,7 +40,7 @@ class HeartbeatRequest(Incoming):
     last_sequence: Sequence64
     through_at: Instant
     at: Instant | None = None
-    uncertainty_s: Annotated[int, Field(ge=0, le=86400)] | None = None
+    uncertainty_s: Annotated[int, Field(ge=0, le=65535)] | None = None
     last_position: Sequence64 | None = None
     store_held: _Count | None = None
     store_capacity: _Count | None = None
@@ -75,10 +74,10 @@ async def heartbeat(call: Call) -> HeartbeatAnswer:
                 "clock_error_ms": report.clock_error_ms,
                 "uncertainty_s": report.uncertainty_s,
             }
-            alarm = Alarm(reader, AlarmKind.CLOCK_FAULT, _AT_HEARTBEAT, detail)
+            alarm = Alarm(reader, AlarmKind.CLOCK_FAULT, AT_HEARTBEAT, detail)
             await reader_alarms.raise_alarms(conn, [alarm], now)
         elif report.clock_error_ms is not None:
-            await reader_alarms.end_alarm(conn, reader, AlarmKind.CLOCK_FAULT, _AT_HEARTBEAT, now)
+            await reader_alarms.end_alarm(conn, reader, AlarmKind.CLOCK_FAULT, AT_HEARTBEAT, now)
         acknowledged = await reader_states.acknowledged_through(conn, reader)
     registered, lists = call.caller.reader, services.lists
     assert registered is not None, "readers are registered, or they are not let in"
@@ -115,17 +114,23 @@ def clock_fault(report: Report, tolerance: timedelta) -> bool:
 
 
 class Silence:
-    """Finds readers of which nothing is heard."""
+    """Notes which readers called (``heard``), and finds those of which nothing is heard."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, heard: dict[str, datetime]) -> None:
         self._database = database
         self._clock = clock
+        self._heard = heard
 
     async def sweep(self) -> None:
         """Raise and end alarms of silence. Raises: TemporarilyUnavailable."""
-        now = self._clock.now()
+        now, heard = self._clock.now(), dict(self._heard)
         async with self._database.transaction() as conn:
+            if heard:
+                await reader_states.note_heard(conn, heard)
             await reader_states.note_silence(conn, now - SILENT_AFTER, now)
+        for reader, at in heard.items():
+            if self._heard.get(reader) == at:
+                del self._heard[reader]
 
 
 ROUTES = (

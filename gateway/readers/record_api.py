@@ -110,9 +110,7 @@ async def records(call: Call) -> RecordsAnswer:
         if not isinstance(it, ScanRecord)
     ]
     last_sequence = max((u.key.sequence for u in uploads), default=0)
-    sealed = SealedLink(
-        batch.head.sealed_at, call.raw, hashes, events, last_sequence, found[-1].at
-    )
+    sealed = SealedLink(batch.head.sealed_at, call.raw, hashes, events, last_sequence, found[-1].at)
     stored = await services.record_log.store_batch(
         reader, Batch(link, sealed, uploads), told, received_at
     )

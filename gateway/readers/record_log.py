@@ -34,7 +34,14 @@ from gateway.readers.uploads import (
 from gateway.taps.partitions import Partitions
 from transitpay.clock import wallet_day
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.postgres import known_scans, reader_alarms, reader_batches, taps, uploads
+from transitpay.postgres import (
+    known_scans,
+    reader_alarms,
+    reader_batches,
+    reader_keys,
+    taps,
+    uploads,
+)
 from transitpay.postgres.known_scans import KnownScans
 from transitpay.postgres.reader_batches import EventRow
 from transitpay.postgres.reference import ReaderRegistration
@@ -93,6 +100,7 @@ class _Work:
     received_at: datetime
     passages: dict[int, Passage] = field(default_factory=dict)
     way: _Way = _Way.FRESH
+    decommissioned_at: datetime | None = None
 
 
 class RecordLog:
@@ -179,6 +187,8 @@ class RecordLog:
     async def _store_scans(self, conn: asyncpg.Connection, work: _Work) -> Sequence[UploadOutcome]:
         if not work.uploads:
             return []
+        # As it is now: who let the reader in may remember it as in service for seconds.
+        work.decommissioned_at = await reader_keys.decommissioned_at(conn, work.reader.id)
         decided = await self._decide(conn, work)
         if decided.moved_codes:
             # Whoever gives a code to another scan reads it again when nobody else does so.
@@ -201,7 +211,7 @@ class RecordLog:
         if work.way is not _Way.FRESH:
             known = await _read(conn, work)
         return decide_uploads(
-            work.uploads, known, work.told, self._debounce, work.reader.decommissioned_at
+            work.uploads, known, work.told, self._debounce, work.decommissioned_at
         )
 
     async def _write_alone(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from gateway.http.fields import local_day
-from gateway.readers.uploads import Upload
+from gateway.readers.uploads import FROM_FUTURE, Upload
 from gateway.taps.judging import CLOCK_TOLERANCE, Judging
 from gateway.taps.scans import Tier, request_digest
 from gateway.taps.tap_models import BatchRecord
@@ -108,7 +108,7 @@ class Recording:
         if at <= self.received_at:
             return None
         doubt = timedelta(seconds=min(uncertainty_s, UNCERTAINTY_CAP_S))
-        return "from_future" if at > self.received_at + self._tolerance + doubt else None
+        return FROM_FUTURE if at > self.received_at + self._tolerance + doubt else None
 
 
 def record_of(asked: BatchRecord, reader: ReaderRegistration) -> ScanRecord:

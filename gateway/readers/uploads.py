@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from gateway.taps.scan_alarms import after_decommissioning, cloned_device
+from gateway.taps.scan_alarms import after_decommissioning, cloned_device, scan_from_future
 from gateway.taps.scans import READER_REFUSED, Stored
 from transitpay.postgres.known_scans import KnownScans, KnownTap, SpentCode
 from transitpay.postgres.reader_alarms import Alarm
@@ -37,6 +37,8 @@ from transitpay.ride_code.records.rejudgement import (
 from transitpay.ride_code.verdict import Accepted, ReplayKey
 from transitpay.taps import TapKey
 
+#: Why a scan is set apart whose reader's clock was ahead of ours.
+FROM_FUTURE = "from_future"
 _EPOCH = date(1970, 1, 1)
 _DAY_S = 86400
 
@@ -201,6 +203,9 @@ class _Deciding:
         decided, key = self.decided, upload.key
         if upload.unfit is not None:
             decided.apart.append((upload, upload.unfit))
+            known = (key, upload.row.request_digest) in self._known.apart
+            if upload.unfit == FROM_FUTURE and not known:
+                decided.alarms.append(scan_from_future(key, upload.row.at))
             return UploadOutcome(Stored.QUARANTINED, None, upload.unfit)
         stored = self._known.taps.get(key)
         digest = stored.request_digest if stored else firsts[key].row.request_digest
@@ -212,7 +217,7 @@ class _Deciding:
             return UploadOutcome(Stored.KNOWN, stored.word, stored.word.reason)
         word = self._words[key]
         new = stored is None and key not in met
-        return UploadOutcome(Stored.NEW if new else Stored.KNOWN, word, word.reason)
+        return UploadOutcome(Stored.NEW if new else Stored.KNOWN, word, _reason(word, upload))
 
     def finished(self) -> DecidedUploads:
         """Everything that is to be written."""

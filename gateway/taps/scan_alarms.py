@@ -8,6 +8,9 @@ from transitpay.postgres.reader_alarms import Alarm, AlarmKind
 from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import TapKey
 
+#: The subject of the alarm of a clock that a heartbeat raises and ends.
+AT_HEARTBEAT = "heartbeat"
+
 
 def cloned_device(code: ReplayKey, one: TapKey, other: TapKey) -> list[Alarm]:
     """Two phones drew other codes under one counter; both readers are told, in either order."""
@@ -19,6 +22,12 @@ def cloned_device(code: ReplayKey, one: TapKey, other: TapKey) -> list[Alarm]:
         ]
     }
     return [Alarm(it.reader, AlarmKind.CLONED_DEVICE, subject, detail) for it in scans]
+
+
+def scan_from_future(key: TapKey, at: datetime) -> Alarm:
+    """A reader's clock was ahead when it wrote a scan; the next good heartbeat ends it."""
+    detail: dict[str, object] = {"sequence": key.sequence, "at": at.isoformat()}
+    return Alarm(key.reader, AlarmKind.CLOCK_FAULT, AT_HEARTBEAT, detail)
 
 
 def after_decommissioning(key: TapKey, at: datetime) -> Alarm:

@@ -21,7 +21,7 @@ DirectionText = Annotated[Direction, Field(strict=False)]
 class TapFields(Incoming):
     """One scan. The same ``sequence`` always carries the same request."""
 
-    sequence: Sequence64
+    sequence: Annotated[int, Field(ge=1, le=2**63 - 1)]
     at: Instant
     code: CodeText = Field(repr=False)
     direction: DirectionText | None = None
@@ -29,7 +29,7 @@ class TapFields(Incoming):
     route: Word | None = None
     vehicle: Word | None = None
     stage_fare_minor: MinorUnits | None = None
-    uncertainty_s: Annotated[int, Field(ge=0, le=86400)] = 0
+    uncertainty_s: Annotated[int, Field(ge=0, le=65535)] = 0
 
 
 class TapRequest(TapFields):

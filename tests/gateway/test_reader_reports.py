@@ -85,7 +85,8 @@ async def test_a_clock_beyond_its_own_doubt_is_an_alarm_until_it_is_right(
 
 async def test_a_silent_reader_is_an_alarm_until_it_is_heard_of(world: World) -> None:
     client = await world.start()
-    silence = Silence(client.app[SERVICES].database, world.clock)
+    services = client.app[SERVICES]
+    silence = Silence(services.database, world.clock, services.authenticator.heard)
     await beat(world, client)
     world.clock.at = AT + SILENT_AFTER
     await silence.sweep()
@@ -99,6 +100,50 @@ async def test_a_silent_reader_is_an_alarm_until_it_is_heard_of(world: World) ->
     await silence.sweep()
     [alarm] = (await get(world, client, "/v1/operator/alarms"))["alarms"]
     assert alarm["ended_at"] is not None
+
+
+@pytest.mark.parametrize("by", ["tap", "refused tap", "late batch"])
+async def test_a_reader_is_heard_of_by_whatever_it_sends(world: World, by: str) -> None:
+    """No heartbeat: a tap, a scan that is refused, a batch above a gap. One that never called is
+    not silent."""
+    client = await world.start()
+    services = client.app[SERVICES]
+    silence = Silence(services.database, world.clock, services.authenticator.heard)
+    reader = await SealingReader(world, "mtr-in-1").enrol(client)
+
+    async def call() -> None:
+        if by == "late batch":
+            reader.boot()
+            reader.boot()
+            await reader.upload(client, reader.sealed(len(reader.records), len(reader.records)))
+        else:
+            code = world.phone().draw(world.clock.at) if by == "tap" else "nothing"
+            await world.tap(client, "mtr-in-1", world.scan("mtr-in-1", code))
+
+    await call()
+    await silence.sweep()
+    seen = (await get(world, client, "/v1/operator/readers"))["readers"]
+    assert [it["seen_at"] for it in seen] == ["2026-10-30T01:00:00Z", None, None]
+    assert seen[0]["through_at"] is None
+    world.clock.at += SILENT_AFTER + timedelta(seconds=1)
+    await silence.sweep()
+    silent = "/v1/operator/alarms?standing=true"
+    assert "silent" in [it["kind"] for it in (await get(world, client, silent))["alarms"]]
+    await call()
+    await silence.sweep()
+    assert "silent" not in [it["kind"] for it in (await get(world, client, silent))["alarms"]]
+
+
+async def test_the_number_of_alarms_is_that_of_the_list(world: World) -> None:
+    client = await world.start()
+    body = world.scan("mtr-in-1", world.phone().draw(AT))
+    await world.tap(client, "mtr-in-1", body)
+    await world.tap(client, "mtr-in-1", {**body, "code": "other"}, status=409)
+    await beat(world, client, uncertainty_s=301)
+    listed = (await get(world, client, "/v1/operator/alarms?standing=true"))["alarms"]
+    assert sorted(it["kind"] for it in listed) == ["clock_fault", "cloned_reader"]
+    [state] = (await get(world, client, "/v1/operator/readers?limit=1"))["readers"]
+    assert state["alarms"] == 2
 
 
 async def test_an_operator_sees_its_own_readers_and_alarms_page_by_page(world: World) -> None:

@@ -242,6 +242,11 @@ async def test_case_47_a_record_from_the_future_is_set_apart_and_fails_no_batch(
     assert [row[0] for row in kept] == ["2", "3", "4"]
 
 
+async def reader_heard(world: World, client: Any) -> None:
+    """The gateway has just looked the reader up: it remembers it as in service for 5 s."""
+    await world.tap(client, "mtr-in-1", world.scan("mtr-in-1", "nothing"))
+
+
 async def test_case_47_a_decommissioned_reader_uploads_what_it_did_before(world: World) -> None:
     client = await world.start()
     reader = await sealing(world, client)
@@ -251,10 +256,11 @@ async def test_case_47_a_decommissioned_reader_uploads_what_it_did_before(world:
     gone = ReaderRegistration(
         "mtr-in-1", "mtr", "mtr", 0, 0, "HUH", Direction.ENTRY, decommissioned_at=AT
     )
+    await reader_heard(world, client)
     await reference.put_reader(conn, gone)
     world.clock.at = AT + HOUR
     fresh = await world.start()
-    found = await reader.upload(fresh)
+    found = await reader.upload(client)
     assert found["acknowledged_through"] == 2
     assert [(it["sequence"], it["difference"]) for it in found["differences"]] == [
         (after.sequence, "after_decommissioning")

@@ -16,6 +16,7 @@ from transitpay.ride_code import keys, signing
 from transitpay.ride_code.signing import Algorithm
 from transitpay.ride_code.trust_list import KeyStatus
 from transitpay.runtime import issuer_keys
+from transitpay.runtime.reissue import reissue_all
 
 KEYS = "/v1/wallet/issuer-keys"
 
@@ -224,3 +225,24 @@ async def test_an_authorisation_begins_before_its_key_ends(
     body, _ = signed(private, 7, rider, AT + timedelta(hours=1, seconds=begins_s))
     path = f"/v1/riders/{rider}/authorisations/signed"
     await call(world, client, "POST", path, body, status=status)
+
+
+async def test_a_wallets_own_compromised_key_is_not_signed_again_by_ours(world: World) -> None:
+    """Its riders are told; the wallet signs by itself, though we host another key of it."""
+    client = await world.start()
+    rider, private = await enrol(world, client), keys.generate_issuer_key()
+    body = proposal(private)
+    asked = await call(world, client, "POST", "/v1/wallet/issuer-keys", body)
+    conn = await world.db.connect("transitpay_gateway")
+    await issuer_keys.activate_key(conn, asked["key_id"], "admin", AT, 365)
+    await refresh(client)
+    report, _ = signed(private, asked["key_id"], rider, AT, modes=1)
+    await call(world, client, "POST", f"/v1/riders/{rider}/authorisations/signed", report)
+    await issuer_keys.compromise_key(conn, asked["key_id"], "admin", AT)
+    with pytest.raises(RuleViolation, match="signs again by itself"):
+        await reissue_all(conn, asked["key_id"], world.key_folder, AT, lambda done, total: None)
+    await refresh(client)
+    found = await call(world, client, "GET", "/v1/wallet/renewals")
+    assert [(it["rider_id"], it["reason"]) for it in found["renewals"]] == [
+        (rider, "key_compromised")
+    ]

@@ -113,10 +113,23 @@ async def test_a_later_record_ends_an_earlier_one_and_the_history_stays(world: W
             await conn.execute(change)
 
 
+async def test_a_stop_that_nobody_knows_is_refused_before_anybody_relies_on_it(
+    world: World,
+) -> None:
+    """Neither a reader stands there nor a tariff names it, however it is spelled."""
+    client = await world.start()
+    settlement = await world.db.connect("transitpay_settlement")
+    await stop_fares.put_stop_fares(settlement, highest_fares(builtin_book()), AT)
+    problem = await call(world, client, wish("m1", stop="Admirality", mode="emergency"), 422)
+    assert (problem["code"], problem["field"]) == ("unknown_stop", "stop")
+    for n, stop in enumerate(("Admiralty", "HUH", "紅磡站", "2")):
+        await call(world, client, wish(f"k{n}", stop=stop))
+
+
 async def test_records_come_newest_first_page_by_page(world: World) -> None:
     client = await world.start()
     for n in range(5):
-        await call(world, client, wish(f"m{n}", stop=str(n)))
+        await call(world, client, wish(f"m{n}"))
     found, query = [], {"limit": "2"}
     while True:
         page = await listed(world, client, **query)

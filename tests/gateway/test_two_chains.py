@@ -147,6 +147,7 @@ async def test_what_was_set_apart_is_told_again_in_every_answer_and_never_become
     record = {**world.scan("mtr-in-2", phone.draw(ahead), at=ahead), "opened": True}
     [loose] = await world.batch(client, "mtr-in-2", [record])
     assert (loose["stored"], loose["reason"]) == ("quarantined", "from_future")
+    assert await kinds(world) == {("clock_fault", "heartbeat")}
     world.clock.at = AT + timedelta(hours=1)
     for cut in (body, reader.sealed(2, 4), reader.sealed(2, 4), reader.sealed(1, 3)):
         found = await reader.upload(client, cut)

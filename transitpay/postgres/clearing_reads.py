@@ -155,7 +155,7 @@ from reader r
 left join reader_status s on s.reader = r.id
 where r.decommissioned_at is null
 group by r.network
-having bool_and(s.reader is not null)
+having bool_and(s.through_at is not null)
 """
 
 

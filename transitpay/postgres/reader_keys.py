@@ -101,6 +101,17 @@ async def add_key(
     await conn.execute(_BEGIN_CHAIN, reader, key.first_position - 1, chain_start, key.number)
 
 
+_OUT_OF_SERVICE = """
+select decommissioned_at from reader where id = $1
+"""
+
+
+async def decommissioned_at(conn: asyncpg.Connection, reader: str) -> datetime | None:
+    """Since when the reader is out of service, as it is now; None = it is not."""
+    found: datetime | None = await conn.fetchval(_OUT_OF_SERVICE, reader)
+    return found
+
+
 _HAS_KEY = """
 select exists (select from reader_key where reader = $1)
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,6 +58,20 @@ async def put_report(conn: asyncpg.Connection, reader: str, it: Report, seen_at:
     )  # fmt: skip
 
 
+_NOTE_HEARD = """
+insert into reader_status as s (reader, seen_at)
+select reader, seen_at from unnest($1::text[], $2::timestamptz[]) as g (reader, seen_at)
+order by reader
+on conflict (reader) do update set seen_at = excluded.seen_at
+where s.seen_at < excluded.seen_at
+"""
+
+
+async def note_heard(conn: asyncpg.Connection, heard: Mapping[str, datetime]) -> None:
+    """Reader -> when it last called, whatever for; only forward."""
+    await conn.execute(_NOTE_HEARD, list(heard), list(heard.values()))
+
+
 _ACKNOWLEDGED = """
 select coalesce((select acknowledged_through from reader_chain where reader = $1), 0)
 """
@@ -101,7 +116,8 @@ select r.id as reader, r.network, r.stop, r.direction, r.decommissioned_at, k.nu
           from reader_alarm a
           where a.reader = r.id and a.kind = 'gap' and a.ended_at is null
           order by (a.detail ->> 'from')::bigint) as gaps,
-    (select count(*) from reader_alarm a where a.reader = r.id and a.ended_at is null) as alarms
+    (select count(*) from reader_alarm a where a.reader = r.id and a.ended_at is null)
+        + (select count(*) from clone_alarm a where a.reader = r.id) as alarms
 from reader r
 left join reader_key k on k.reader = r.id and k.retired_at is null
 left join reader_status s on s.reader = r.id

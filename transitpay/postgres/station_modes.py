@@ -7,6 +7,7 @@ from datetime import datetime
 
 import asyncpg
 
+from transitpay.fares.names import fold
 from transitpay.journeys.station_modes import Mode, StationMode
 from transitpay.postgres import lists
 
@@ -25,6 +26,22 @@ select exists (select from reader where operator = $1 and network = $2)
 async def has_network(conn: asyncpg.Connection, operator: str, network: str) -> bool:
     """Whether the operator has a reader on this network."""
     return bool(await conn.fetchval(_OF_OPERATOR, operator, network))
+
+
+_STOPS = """
+select stop, null::text[] as names from reader where network = $1
+union
+select stop, names from stop_fare where network = $1
+"""
+
+
+async def has_stop(conn: asyncpg.Connection, network: str, stop: str) -> bool:
+    """Whether a reader of the network or a tariff knows the stop, in any spelling."""
+    spelled = fold(stop)
+    return any(
+        stop == row["stop"] or spelled == fold(row["stop"]) or spelled in (row["names"] or ())
+        for row in await conn.fetch(_STOPS, network)
+    )
 
 
 _BY_REQUEST = f"""{_COLUMNS}

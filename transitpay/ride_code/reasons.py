@@ -189,7 +189,7 @@ RULES: dict[Reason, Rule] = {
     Reason.MISSING_ENTRY: Rule(_S, frozenset({Tier.GATEWAY}), _STAFF, _FLAG, (
         "沒有進站記錄，請補登行程", "没有进站记录，请补登行程",
         "No entry found. Complete your trip in your app.")),
-    Reason.CLOCK_FAULT: Rule(_S, frozenset({Tier.READER}), _STAFF, _FLAG, (
+    Reason.CLOCK_FAULT: Rule(_S, _BOTH, _STAFF, _FLAG, (
         "閘機時間異常，請聯絡職員", "闸机时间异常，请联系工作人员",
         "Gate clock fault. See staff.")),
 }  # fmt: skip

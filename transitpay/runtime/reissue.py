@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from transitpay.errors import RuleViolation
-from transitpay.postgres import authorisations, lists
+from transitpay.postgres import authorisations, issuer_keys, lists
 from transitpay.postgres.pool import Connection
 from transitpay.ride_code.issuing import IssuedAuthorisation, reissue
 from transitpay.ride_code.signing import IssuerPrivateKey
@@ -47,7 +47,8 @@ async def reissue_all(
 
     ``conn`` is in no transaction. Riders who owe a fare and revoked serials are passed over.
 
-    Raises: RuleViolation (``not_found``, ``key_not_compromised``), TemporarilyUnavailable
+    Raises: RuleViolation (``not_found``, ``key_not_compromised``, ``key_of_wallet``: its own key,
+    for which its riders are told ``key_compromised``), TemporarilyUnavailable
     (``no_issuer_key``: no other active key of the wallet has its private half in ``folder``).
     """
     trust = await lists.trust_list(conn)
@@ -57,6 +58,10 @@ async def reissue_all(
     if old.status is not KeyStatus.COMPROMISED:
         raise RuleViolation(
             "key_not_compromised", "phones renew by themselves while a key is good", field="key_id"
+        )
+    if await issuer_keys.request_of_key_id(conn, key_id) is not None:
+        raise RuleViolation(
+            "key_of_wallet", "the wallet signs again by itself; renewals tell it", field="key_id"
         )
     new, private = IssuerKeys(folder).signing_key(trust, old.issuer, at)
     total = await authorisations.count_riders_to_reissue(conn, old.issuer, key_id, at)

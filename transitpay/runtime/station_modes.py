@@ -14,12 +14,17 @@ async def record_mode(conn: Connection, wish: StationMode) -> StationMode:
     """The record of this request: made now, or the same one made before. Its id is given here.
 
     Raises: MalformedInput (``bad_period``), RuleViolation (``not_found``: no network of this
-    operator, or no record to replace), Conflict (``request_repeated``, ``already_replaced``).
+    operator, or no record to replace; ``unknown_stop``), Conflict (``request_repeated``,
+    ``already_replaced``).
     """
     if wish.valid_until is not None and wish.valid_until < wish.valid_from:
         raise MalformedInput("bad_period", "ends before it begins", field="valid_until")
     if not await station_modes.has_network(conn, wish.operator, wish.network):
         raise RuleViolation("not_found", "there is no such network of yours", field="network")
+    if wish.stop is not None and not await station_modes.has_stop(conn, wish.network, wish.stop):
+        raise RuleViolation(
+            "unknown_stop", "no reader of the network and no tariff knows it", field="stop"
+        )
     await station_modes.lock_modes(conn)
     known = await station_modes.mode_of_request(conn, wish.operator, wish.request_id)
     if known is not None:
