@@ -398,6 +398,7 @@ create table code_use (
     reader text not null,
     sequence bigint not null,
     at timestamptz not null,
+    answered boolean not null default true,   -- we had opened the gate; else an earlier scan gets it
     constraint code_use_once primary key (not_before, device_key, serial, counter)
 ) partition by range (not_before);
 

@@ -99,6 +99,7 @@ class _Work:
     told: Told
     received_at: datetime
     passages: dict[int, Passage] = field(default_factory=dict)
+    has_chain: bool = False
     way: _Way = _Way.FRESH
     decommissioned_at: datetime | None = None
 
@@ -122,7 +123,7 @@ class RecordLog:
         Raises: TemporarilyUnavailable (nothing may be assumed; send it again).
         """
         outcomes_told = _passages(batch.sealed.events)
-        work = _Work(reader, batch.uploads, told, received_at, outcomes_told)
+        work = _Work(reader, batch.uploads, told, received_at, outcomes_told, has_chain=True)
         if any(u.deed.decided_by is DecidedBy.GATEWAY for u in batch.uploads):
             work.way = _Way.KNOWN
 
@@ -207,8 +208,9 @@ class RecordLog:
         return decided.outcomes
 
     async def _decide(self, conn: asyncpg.Connection, work: _Work) -> DecidedUploads:
-        known = KnownScans(passages=work.passages)
-        if work.way is not _Way.FRESH:
+        if work.way is _Way.FRESH:
+            known = KnownScans(passages=await _outcomes(conn, work))
+        else:
             known = await _read(conn, work)
         return decide_uploads(
             work.uploads, known, work.told, self._debounce, work.decommissioned_at
@@ -234,15 +236,22 @@ class RecordLog:
 async def _read(conn: asyncpg.Connection, work: _Work) -> KnownScans:
     fit = [upload for upload in work.uploads if upload.unfit is None]
     codes = [upload.accepted.replay_key for upload in fit if upload.accepted is not None]
-    sequences = [upload.key.sequence for upload in fit]
     keys = [upload.key for upload in work.uploads]
-    told = await known_scans.read_passages(conn, work.reader.id, sequences)
     return KnownScans(
         await known_scans.read_taps(conn, keys),
         await known_scans.read_uses(conn, codes),
-        {**work.passages, **told},
+        await _outcomes(conn, work),
         await known_scans.read_apart(conn, keys),
     )
+
+
+async def _outcomes(conn: asyncpg.Connection, work: _Work) -> dict[int, Passage]:
+    """The outcomes of these scans, of this batch or an earlier one; the earlier counts."""
+    if not work.has_chain:
+        return {}
+    sequences = [upload.key.sequence for upload in work.uploads]
+    told = await known_scans.read_passages(conn, work.reader.id, sequences)
+    return {**work.passages, **told}
 
 
 async def _write_rest(conn: asyncpg.Connection, work: _Work, decided: DecidedUploads) -> None:
@@ -256,6 +265,8 @@ async def _write_rest(conn: asyncpg.Connection, work: _Work, decided: DecidedUpl
         await uploads.displace(conn, list(decided.displaced.values()))
     if decided.moved_codes:
         await uploads.move_codes(conn, decided.moved_codes)
+    if decided.taken_back:
+        await uploads.take_entries_back(conn, list(decided.taken_back))
     if decided.reread:
         await taps.note_riders(conn, decided.reread, at)
     if decided.clones:
@@ -284,15 +295,20 @@ async def _store_late_outcomes(
     if not keys:
         return
     known = await known_scans.read_taps(conn, keys)
-    settled, riders = [], set()
+    earlier = await known_scans.read_passages(conn, reader, sequences)
+    settled, refused, riders = [], [], set()
     for key in sorted(known):
+        if key.sequence in earlier:
+            continue
         was, passage = known[key], work.passages[key.sequence]
         word = after_passage(was, passage)
         settled.append(Displaced(key, word, passage))
         if word.decision is not was.word.decision and was.rider is not None:
+            refused.append(key)
             riders.add(was.rider)
     await uploads.displace(conn, settled)
     if riders:
+        await uploads.take_entries_back(conn, refused)
         await taps.note_riders(conn, riders, work.received_at)
 
 

@@ -1,8 +1,8 @@
 """What becomes of the scans of an upload, given what is known of them: pure.
 
 Scans are decided in the order of their time. Of two scans of one code the earlier has it, also
-when it comes later, unless the other one was answered online or is part of a journey already: so
-uploads give the same taps in any order.
+when it comes later, unless we had opened the gate for the other one: so uploads give the same taps
+in any order. (A journey of the other one is given back by settlement.)
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ class DecidedUploads:
     displaced: dict[TapKey, Displaced] = field(default_factory=dict)
     moved_codes: dict[ReplayKey, SpentCode] = field(default_factory=dict)
     reread: set[tuple[str, str]] = field(default_factory=set)
+    taken_back: set[TapKey] = field(default_factory=set)
     clones: set[tuple[TapKey, bytes]] = field(default_factory=set)
     alarms: list[Alarm] = field(default_factory=list)
     apart: list[tuple[Upload, str]] = field(default_factory=list)
@@ -342,20 +343,25 @@ class _Deciding:
         accepted, was, word = upload.accepted, stored.word, recorded.word
         self.decided.records.append(recorded)
         same = word.decision == was.decision
-        reason = was.reason if same and was.reason else _reason(word, upload)
-        flags = was.flags if same else word.flags
+        # Who opened although we had refused is told why that is no tap, as for any other scan.
+        kept = same and (word.decision is Decision.ACCEPTED or not upload.deed.opened)
+        reason = was.reason if kept and was.reason else _reason(word, upload)
+        flags = was.flags if kept else word.flags
         self.decided.changed[upload.key] = TapChange(
             upload.key, word.decision, reason, flags, upload.deed.opened
         )
         self._words[upload.key] = word._replace(reason=reason, flags=flags)
-        if accepted is None or same:
+        if accepted is None:
             return
-        rider = accepted.rider
-        self.decided.reread.add((rider.issuer, rider.rider_id))
-        if word.decision is Decision.ACCEPTED and accepted.replay_key not in self._uses:
+        if not same:
+            self.decided.reread.add((accepted.rider.issuer, accepted.rider.rider_id))
+            if was.decision is Decision.ACCEPTED:
+                self.decided.taken_back.add(upload.key)
+        code = accepted.replay_key
+        displaced = code in self.decided.moved_codes
+        if _spends(word, upload.deed) and (displaced or code not in self._uses):
             self._spend(upload, accepted)
-            spent = self._uses[accepted.replay_key]
-            self.decided.moved_codes[accepted.replay_key] = spent
+            self.decided.moved_codes[code] = self._uses[code]
 
     def _spend(self, upload: Upload, accepted: Accepted) -> None:
         normal = upload.deed.mode is Mode.NORMAL

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from gateway.readers.uploads import Told, Upload, UploadOutcome, decide_uploads
 from gateway.taps.deciding import StateRules, decide_group
-from gateway.taps.scans import JudgedScan, Outcome, Tier
+from gateway.taps.scans import JudgedScan, Outcome
 from transitpay.postgres.known_scans import KnownScans, KnownTap, SpentCode
 from transitpay.postgres.tap_groups import CodeUse, Known, NewTap, Presence
 from transitpay.postgres.taps import StoredTap, TapRow
@@ -22,7 +22,7 @@ from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.records.record import Decision, Mode
 from transitpay.ride_code.records.rejudgement import Rejudged
 from transitpay.ride_code.verdict import ReplayKey
-from transitpay.taps import RiderRef, TapKey
+from transitpay.taps import Direction, RiderRef, TapKey
 
 _REASONS = frozenset(Reason)
 
@@ -36,6 +36,7 @@ class MemoryTapLog:
     taps: dict[TapKey, TapRow] = field(default_factory=dict)
     uses: dict[ReplayKey, CodeUse] = field(default_factory=dict)
     places: dict[RiderRef, dict[str, Presence]] = field(default_factory=dict)
+    answered: set[ReplayKey] = field(default_factory=set)
     alarms: set[tuple[TapKey, bytes]] = field(default_factory=set)
     records: dict[TapKey, Recorded] = field(default_factory=dict)
     reader_alarms: set[tuple[str, str, str]] = field(default_factory=set)
@@ -71,6 +72,9 @@ class MemoryTapLog:
             self.records[it.key] = self.records[it.key]._replace(word=word)
         for code, use in decided.moved_codes.items():
             self.uses[code] = CodeUse(use.tap, use.at, use.content)
+            self.answered.discard(code)
+        for key in decided.taken_back:
+            self._take_back(self.taps[key])
         self.alarms |= decided.clones
         self.reader_alarms |= {(it.reader, it.kind, it.subject) for it in decided.alarms}
         self.set_apart |= {upload.key: reason for upload, reason in decided.apart}
@@ -93,14 +97,20 @@ class MemoryTapLog:
             if upload.accepted is not None:
                 code = upload.accepted.replay_key
                 if (use := self.uses.get(code)) is not None:
-                    known.uses[code] = self._spent(use)
+                    known.uses[code] = self._spent(use, code not in self.answered)
         return known
 
-    def _spent(self, use: CodeUse) -> SpentCode:
-        """A use; without settlement no tap is part of a journey."""
+    def _take_back(self, row: TapRow) -> None:
+        """Who was seen last by this tap did not enter."""
+        places = self.places.get(row.rider, {}) if row.rider else {}
+        place = places.get(row.network)
+        if place is not None and (place.at, place.reader) == (row.at, row.key.reader):
+            places[row.network] = place._replace(direction=Direction.EXIT, online=False)
+
+    def _spent(self, use: CodeUse, yields: bool) -> SpentCode:
         row, record = self.taps[use.tap], self.records.get(use.tap)
         return SpentCode(
-            use.tap, use.at, use.content, row.tier == Tier.BATCH,
+            use.tap, use.at, use.content, yields,
             record is None or record.record.mode is Mode.NORMAL, _who(row),
         )  # fmt: skip
 
@@ -146,6 +156,7 @@ class MemoryTapLog:
         self.taps[row.key] = row
         if new.code is not None:
             self.uses[new.code] = CodeUse(row.key, row.at, new.content)
+            self.answered.add(new.code)
         if new.place is not None:
             assert row.rider is not None
             self.places.setdefault(row.rider, {})[row.network] = new.place

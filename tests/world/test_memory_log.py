@@ -140,7 +140,7 @@ async def rows_of_postgresql(conn: Any) -> list[list[tuple[Any, ...]]]:
         ),
         await table(
             conn,
-            "select rider_id, slot, network, at, reader from presence"
+            "select rider_id, slot, network, at, reader, direction, online from presence"
             " order by rider_id, slot, network",
         ),
         await table(
@@ -159,7 +159,7 @@ def rows_of_memory(log: MemoryTapLog) -> list[list[tuple[Any, ...]]]:
         sorted((c.device_key, c.counter, u.tap.reader, u.tap.sequence)
                for c, u in log.uses.items()),
         sorted(
-            (rider.rider_id, rider.slot, network, p.at, p.reader)
+            (rider.rider_id, rider.slot, network, p.at, p.reader, p.direction, p.online)
             for rider, places in log.places.items()
             for network, p in places.items()
         ),

@@ -10,9 +10,7 @@ from datetime import UTC, datetime, timedelta
 from gateway.readers import uploads
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.postgres.taps import TapRow
-from transitpay.ride_code import layout
 from transitpay.ride_code.lists.signed_list import ListKind
-from transitpay.ride_code.verdict import ReplayKey, replay_key
 from transitpay.taps import Direction, TapKey
 
 from .clocks import PhoneClock, ReaderClock
@@ -106,21 +104,16 @@ class Town:
         return list(found.values())
 
     def uploaded_again(self, batches: Sequence[Batch]) -> list[tuple[str, ...]]:
-        """What a fresh log holds after the same online answers and these uploads.
-
-        Codes that were asked online are left out: who had an answer keeps what it says.
-        """
+        """What a fresh log holds after the same online answers and these uploads."""
         log = MemoryTapLog(DEBOUNCE)
-        asked = set()
         for group in self.store.groups:
             log.append(group)
-            asked |= {_identity(scan.row.code) for scan in group}
         for scans, told in batches:
             log.upload(scans, told)
         return [
             (key.reader, str(key.sequence), row.decision, str(row.reason), str(row.reader_opened),
-             str(log.records[key].word.difference))
-            for key, row in sorted(log.taps.items()) if _identity(row.code) not in asked
+             str(log.records[key].word.difference if key in log.records else None))
+            for key, row in sorted(log.taps.items())
         ]  # fmt: skip
 
     def summary(self) -> dict[str, int]:
@@ -136,11 +129,6 @@ class Town:
             "taps": len(self.store.log.taps),
             "starts": sum(it.life + 1 for it in self.readers.values()) // 2,
         }
-
-
-def _identity(code: bytes) -> ReplayKey:
-    """What makes this code this code; every code of a world can be read."""
-    return replay_key(layout.parse(layout.read_text(code.decode())))
 
 
 def build(seed: int, days: float) -> Town:

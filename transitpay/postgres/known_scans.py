@@ -31,8 +31,8 @@ class KnownTap:
 
 
 class SpentCode(NamedTuple):
-    """The scan that has a code. ``yields``: to an earlier scan, for it was not answered online and
-    is in no journey; ``normal``: it was not read at open gates."""
+    """The scan that has a code. ``yields``: to an earlier scan, no gate was opened by our answer;
+    ``normal``: it was not read at open gates."""
 
     tap: TapKey
     at: datetime
@@ -103,7 +103,7 @@ async def read_apart(
 
 _READ_USES = """
 select u.device_key, extract(epoch from u.not_before)::bigint, u.serial, u.counter, u.tapped_day,
-    u.reader, u.sequence, u.at, u.content, t.tier = 'batch' and j.reader is null,
+    u.reader, u.sequence, u.at, u.content, not u.answered,
     coalesce(r.mode, 'normal') = 'normal', t.issuer, t.rider_id
 from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::int[])
     as g (device_key, not_before, serial, counter)
@@ -116,8 +116,6 @@ cross join lateral (
 left join tap t on t.tapped_day = u.tapped_day and t.reader = u.reader and t.sequence = u.sequence
 left join tap_record r
     on r.tapped_day = u.tapped_day and r.reader = u.reader and r.sequence = u.sequence
-left join journey_tap j
-    on j.tapped_day = u.tapped_day and j.reader = u.reader and j.sequence = u.sequence
 """
 
 

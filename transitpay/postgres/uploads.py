@@ -90,9 +90,9 @@ with g as materialized (
         issuer, rider_id, slot, stop, direction)
 ), spent as (
     insert into code_use (not_before, device_key, serial, counter, content, tapped_day, reader,
-        sequence, at)
+        sequence, at, answered)
     select to_timestamp(not_before), device_key, serial, counter, content, tapped_day, $15,
-        sequence, at
+        sequence, at, false
     from g where device_key is not null order by not_before, device_key, serial, counter
 ), moved as (
     insert into presence as p (issuer, rider_id, slot, network, at, stop, direction, reader,
@@ -250,22 +250,40 @@ async def displace(conn: asyncpg.Connection, displaced: Sequence[Displaced]) -> 
     )
 
 
+_TAKE_BACK = """
+update presence p
+set direction = 'exit', online = false
+from unnest($1::date[], $2::text[], $3::bigint[]) as g (tapped_day, reader, sequence)
+join tap t on t.tapped_day = g.tapped_day and t.reader = g.reader and t.sequence = g.sequence
+where p.issuer = t.issuer and p.rider_id = t.rider_id and p.slot = t.slot
+  and p.network = t.network and p.at = t.at and p.reader = t.reader
+"""
+
+
+async def take_entries_back(conn: asyncpg.Connection, keys: Sequence[TapKey]) -> None:
+    """Whoever was seen last by one of these taps did not enter: he may enter with a fresh code.
+
+    The instant stays, by which scans on their way are decided.
+    """
+    await conn.execute(_TAKE_BACK, *key_columns(sorted(keys)))
+
+
 _TAKE_TURNS = """
 select pg_advisory_xact_lock(7366001)
 """
 
 _MOVE_CODES = """
 insert into code_use (not_before, device_key, serial, counter, content, tapped_day, reader,
-    sequence, at)
+    sequence, at, answered)
 select to_timestamp(not_before), device_key, serial, counter, content, tapped_day, reader,
-    sequence, at
+    sequence, at, false
 from unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::int[], $5::bytea[], $6::date[],
     $7::text[], $8::bigint[], $9::timestamptz[])
     as g (not_before, device_key, serial, counter, content, tapped_day, reader, sequence, at)
 order by not_before, device_key, serial, counter
 on conflict (not_before, device_key, serial, counter) do update
 set content = excluded.content, tapped_day = excluded.tapped_day, reader = excluded.reader,
-    sequence = excluded.sequence, at = excluded.at
+    sequence = excluded.sequence, at = excluded.at, answered = false
 """
 
 

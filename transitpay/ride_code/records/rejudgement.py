@@ -267,11 +267,14 @@ def _not_opened(deed: Deed, judged: Judged, facts: Facts) -> Rejudged:
 
 
 def _may_refuse(deed: Deed, facts: Facts) -> bool:
-    """Whether the reader may have known better: of earlier scans, by its lists or its place."""
+    """Whether the reader may have known better: of earlier scans, by its lists or its place.
+
+    By what it says: other uses of the code that come to light make no difference.
+    """
     reason = deed.reason
     if reason is None:
-        return facts.use is not None
-    if facts.use is not None or RULES[reason].kind is Kind.STATE or reason in _OF_CONFIG:
+        return False
+    if RULES[reason].kind is Kind.STATE or reason in _OF_CONFIG:
         return True
     return facts.other_list and (reason is Reason.DENIED or reason in _OF_TRUST)
 
