@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 Connection = Any  # asyncpg has no type information
@@ -56,24 +56,30 @@ async def charges(conn: Connection) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class OpenCharges:
-    """``charges`` that an answer of a wallet is still awaited for; ``told`` counts everything
-    that wallets have said of any charge, and so moves while somebody works."""
+    """``charges`` that an answer of a wallet is still awaited for; ``tries`` counts how often they
+    were sent and asked about, and so moves while somebody works."""
 
     charges: int
-    told: int
+    tries: int
 
 
 _OPEN_CHARGES = """
-select count(*) as charges, (select count(*) from charge_evidence) as told
-from charge
-where state in ('DUE', 'IN_FLIGHT')
+select count(distinct c.id) as charges,
+       (count(a.request_id) + coalesce(sum(a.inquiries), 0))::bigint as tries
+from charge c
+left join charge_attempt a on a.charge_id = c.id
+where c.state in ('DUE', 'IN_FLIGHT')
+  and not exists (select from charge_attempt old
+                  where old.charge_id = c.id and old.state in ('SENT', 'UNKNOWN', 'CANCELLING')
+                    and old.first_sent_at < $1)
 """
 
 
-async def open_charges(conn: Connection) -> OpenCharges:
-    """What is still open, and how far it has come."""
-    row = await conn.fetchrow(_OPEN_CHARGES)
-    return OpenCharges(row["charges"], row["told"])
+async def open_charges(conn: Connection, cancellable_from: datetime) -> OpenCharges:
+    """What is still open, and how far it has come; an attempt that was sent before
+    ``cancellable_from`` is not awaited, since it may be that only the wallet's files end it."""
+    row = await conn.fetchrow(_OPEN_CHARGES, cancellable_from)
+    return OpenCharges(row["charges"], row["tries"])
 
 
 _QUOTES = """

@@ -9,11 +9,12 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import aiohttp
 
+from transitpay.clock import day_start, wallet_day
 from transitpay.postgres import day_totals, gate_totals
 from transitpay.postgres.pool import connect
 from transitpay.sandbox.diary import Diary
@@ -25,6 +26,8 @@ Connection = Any  # asyncpg has no type information
 #: A break of timing is carried to the next night and is nobody's mistake.
 _CARRIED = "CARRIED"
 _POLL_S = 0.25
+#: How long after its wallet day an attempt may be cancelled.
+_CANCELLABLE = timedelta(minutes=15)
 #: Nothing moves for longer than this only where a wallet or settlement is gone: a second attempt
 #: is due one minute after the first has failed, a third one two minutes later.
 _QUIET_S = 150.0
@@ -39,11 +42,16 @@ class Outcome:
 
 
 async def charges_settled(town: Town) -> int:
-    """Wait until no wallet owes an answer; how many charges are open where nothing moves."""
+    """Wait until no wallet owes an answer; how many charges are open where nothing moves.
+
+    What was sent before midnight and not answered cannot be cancelled from 00:15 on, and rightly
+    waits for the wallet's files of two days: on a slow machine that is no fault.
+    """
     conn = await connect(town.owner_dsn, application_name="transitpay-sandbox")
 
     async def left() -> day_totals.OpenCharges | None:
-        found = await day_totals.open_charges(conn)
+        today = wallet_day(town.clock.now() - _CANCELLABLE)
+        found = await day_totals.open_charges(conn, day_start(today))
         return found if found.charges else None
 
     try:
