@@ -70,8 +70,8 @@ class SilentLog(MemoryTapLog):
 class FirstComeLog(MemoryTapLog):
     """A tap log in which of two scans of one code the one that comes first has it."""
 
-    def _spent(self, use: CodeUse) -> SpentCode:
-        return super()._spent(use)._replace(yields=False)
+    def _spent(self, use: CodeUse, yields: bool) -> SpentCode:
+        return super()._spent(use, False)
 
 
 def first_come_first_served(town: Town, patch: Patch) -> None:
