@@ -11,6 +11,7 @@ from gateway_world import AT, World
 
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.ride_code.lists.signed_list import ListKind
+from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.sandbox.coverage import Coverage
 from transitpay.sandbox.diary import Diary
 from transitpay.sandbox.gate import SandboxReader
@@ -30,7 +31,7 @@ def gate(world: World, tmp_path: Path) -> Any:
         wire = HttpWire(client.session, str(client.make_url("")).rstrip("/"))
         made = SandboxReader(
             place, world.tokens[reader], wire, world.clock, coverage,
-            GateLists(reader, world.list_roots), Diary(), tmp_path / reader,
+            GateLists(reader, world.list_roots), Diary(), tmp_path / reader, SignatureCache(),
         )  # fmt: skip
         await made.enrol()
         await made.start()

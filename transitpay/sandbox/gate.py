@@ -35,6 +35,8 @@ from transitpay.ride_code.reader import (
     Show,
     Write,
 )
+from transitpay.ride_code.reader.gateway_words import read_beat
+from transitpay.ride_code.reader.upkeep import newer
 from transitpay.ride_code.records import record_bytes
 from transitpay.ride_code.records.record import DecidedBy, ScanRecord
 from transitpay.ride_code.records.record import Place as ScanPlace
@@ -221,14 +223,17 @@ class SandboxReader:
                     pass
 
     async def _beat(self, effect: Beat) -> None:
-        """Report, and fetch the lists of which the gateway has other versions."""
+        """Report, and fetch the lists of which the gateway has other versions.
+
+        The planned instants are our clock, so the gateway's time is not taken.
+        """
         status, body = await self.wire.call(
             "POST", "/v1/readers/heartbeat", self.token, effect.body
         )
-        async with self._lock:
-            now = now_of(self._time())
-            await self._do(self._reader.beaten(now, now, status, body))
-            await self._tell_time(self._time())  # of the two, the planned instants are our clock
+        told = read_beat(status, body)
+        if told is not None:
+            async with self._lock:
+                await self._do(newer(self._reader.lists, told))
 
     async def _send(self, effect: Send, reached: bool) -> None:
         async with self._lock:
