@@ -5,6 +5,7 @@ Kept in memory and polled by version each second, like the lists.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -87,13 +88,18 @@ class PlaceCache:
         self._versions: dict[str, int] = {}
         self._records: Sequence[StationMode] = ()
         self._rates_of: date | None = None
+        self._turn = asyncio.Lock()
         self.current = Places()
 
     async def refresh(self) -> None:
-        """Fetch what moved.
+        """Fetch what moved; one call after the other, so that an older state replaces no newer one.
 
         Raises: TemporarilyUnavailable; the state stays as it was.
         """
+        async with self._turn:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         now, was = self._clock.now(), self.current
         today = wallet_day(now)
         async with self._database.transaction() as conn:
