@@ -63,7 +63,7 @@ def test_case_22_r_and_s_at_their_edges_are_refused(
     assert scheme.reason(forged) == reason
 
 
-@pytest.mark.parametrize("left", [0, 1, 32, 63])
+@pytest.mark.parametrize("left", [0, 1, 32, 56])
 def test_case_14_a_stripped_device_signature_is_a_bad_one(scheme: Scheme, left: int) -> None:
     data = scheme.data()
     stripped = data[136 : 136 + left] + bytes(64 - left)
@@ -72,7 +72,7 @@ def test_case_14_a_stripped_device_signature_is_a_bad_one(scheme: Scheme, left: 
 
 
 @pytest.mark.parametrize("key_id", [1, 2])
-@pytest.mark.parametrize("left", [0, 1, 32, 63])
+@pytest.mark.parametrize("left", [0, 1, 32, 56])
 def test_case_15_a_stripped_issuer_signature_is_a_bad_one(
     scheme: Scheme, key_id: int, left: int
 ) -> None:
