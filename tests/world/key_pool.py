@@ -31,8 +31,8 @@ class RepeatableKey(ec.EllipticCurvePrivateKey):
     def public_key(self) -> ec.EllipticCurvePublicKey:
         return self._key.public_key()
 
-    def exchange(self, algorithm, peer_public_key):  # pragma: no cover
-        raise NotImplementedError
+    def exchange(self, algorithm, peer_public_key) -> bytes:
+        return self._key.exchange(algorithm, peer_public_key)
 
     @property
     def curve(self) -> ec.EllipticCurve:
