@@ -72,7 +72,10 @@ class Scan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """One accepted tap: the fact from which journeys are made."""
+    """One accepted tap: the fact from which journeys are made.
+
+    ``received_at`` is when the gateway learnt of it, None where that does not matter.
+    """
 
     key: TapKey
     rider: RiderRef
@@ -83,6 +86,8 @@ class Tap:
     at: datetime
     route: str | None = None
     stage_fare_minor: int | None = None
+    vehicle: str | None = None
+    received_at: datetime | None = None
 
     @property
     def order(self) -> tuple[datetime, str, int]:

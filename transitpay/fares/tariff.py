@@ -6,7 +6,7 @@ import difflib
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from transitpay.errors import MalformedInput, RuleViolation
@@ -68,10 +68,18 @@ class MatrixFares:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlatFares:
-    """A fare for each route in minor units; ``default_minor`` for a route that is not listed."""
+    """A fare for each route in minor units; ``default_minor`` for a route that is not listed.
+
+    On the holidays of the tariff's calendar ``holiday_by_route`` comes first. ``by_boarding`` is
+    the fare of a route from the stop where a rider boards, ``by_section`` that from one stop to
+    another, for riders who scan again when they alight; both come before the route's own.
+    """
 
     by_route: Mapping[str, int]
     default_minor: int | None = None
+    holiday_by_route: Mapping[str, int] = field(default_factory=dict)
+    by_boarding: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    by_section: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +95,7 @@ class Tariff:
     stops: tuple[Stop, ...]
     fares: MatrixFares | FlatFares
     terms: Terms
+    recorded_at: datetime | None = None
     _by_id: Mapping[str, Stop] = field(init=False, repr=False)
     _by_name: Mapping[str, tuple[Stop, ...]] = field(init=False, repr=False)
 

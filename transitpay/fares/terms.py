@@ -57,6 +57,102 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """``off`` is taken from a ride that begins up to and including ``within_minutes`` after one.
+
+    The time runs from the exit of a gated ride, or the boarding of another, of one of the networks
+    ``after``; each ride gives it once. A ride never costs less than 0.
+    """
+
+    after: frozenset[str]
+    within_minutes: int
+    off: Money
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonthTier:
+    """What a ride costs once the month's spend before it has reached ``from_minor``.
+
+    ``including``: a spend of exactly that belongs to this tier.
+    """
+
+    from_minor: int
+    percent: int
+    including: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MonthTiers:
+    """Tiers of a calendar month of service days, the lowest first; below them the ride is full."""
+
+    tiers: tuple[MonthTier, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessCar:
+    """The business car costs the whole path and ``times`` the part ridden in it, undiscounted."""
+
+    times: int
+    stops: frozenset[str]
+    source: str
+
+
+class CapPeriod(StrEnum):
+    """For how long a cap adds up; all begin and end with service days, a week with its Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """Riders pay no more than ``amount`` in a period for all rides of the cap's ``networks``."""
+
+    period: CapPeriod
+    amount: Money
+    networks: frozenset[str]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """More than ``more_than`` missing exits within ``days`` suspend the rider's codes.
+
+    ``evasion``: it counts as evasion and ends only by a person.
+    """
+
+    more_than: int
+    days: int
+    evasion: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """How many missing stations a rider may declare a calendar month, within how many days."""
+
+    a_month: int
+    within_days: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class HabitTerms:
+    """A missing exit is taken to be where the rider left at least ``times`` of the last ``days``.
+
+    It is so only where that was every ride from the same entry, and ``a_month`` times at most.
+    """
+
+    times: int
+    days: int
+    a_month: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """The dated settings of one version of a tariff.
 
@@ -64,7 +160,10 @@ class Terms:
     exit can close; both are None on networks without gates. ``maximum_fare`` is charged where a
     tap is missing. ``same_station_at`` names stops with their own price for leaving where one
     entered. ``walks`` are the pairs of stops that the operator publishes at 0.00. A discounted
-    amount is rounded with ``rounding`` to a multiple of ``step_minor``.
+    amount is rounded with ``rounding`` to a multiple of ``step_minor``. ``ride_limit_minutes`` is
+    set where riders scan again when they alight. ``calendar`` names the days on which holiday
+    fares hold. Discounts by history count the holder's own rides (slot 0), and every slot's where
+    ``companions_count``. ``unknown`` says in words which rules were looked for and not found.
     """
 
     step_minor: int
@@ -79,6 +178,20 @@ class Terms:
     walks: frozenset[frozenset[str]] = frozenset()
     code_discounts: tuple[CodeDiscount, ...] = ()
     tiers: tuple[Tier, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    month_tiers: MonthTiers | None = None
+    caps: tuple[Cap, ...] = ()
+    ride_limit_minutes: int | None = None
+    forgotten_alighting_full: bool = False
+    calendar: str | None = None
+    companions_count: bool = False
+    passback_minutes: int = 0
+    late_window_days: int = 7
+    business_car: BusinessCar | None = None
+    suspensions: tuple[Suspension, ...] = ()
+    claims: Claims | None = None
+    habit: HabitTerms | None = None
+    unknown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         gated = self.limit_minutes is not None

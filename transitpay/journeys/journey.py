@@ -20,6 +20,47 @@ class JourneyKind(StrEnum):
 
     ENTRY_EXIT = "entry_exit"
     SINGLE = "single"
+    SECTIONAL = "sectional"
+
+
+class FilledBy(StrEnum):
+    """Who or what said where a rider left (or entered) whose tap is missing."""
+
+    OPEN_GATES = "open_gates"
+    RIDER = "rider"
+    OPERATOR = "operator"
+    HABIT = "habit"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The end of a journey for which there is no tap; ``stops`` are the places it may have been.
+
+    More than one only where gates stood open: the cheapest of them counts. ``ref`` is the id of
+    the record that says so (a station mode, a statement), empty for a habit.
+    """
+
+    by: FilledBy
+    stops: tuple[str, ...]
+    ref: str = ""
+
+
+class Excuse(StrEnum):
+    """Why something that costs a rider is not held against this journey."""
+
+    DELAY = "delay"  #: a date waiver: the operator caused the long stay
+    FREE = "free"  #: a fare waiver
+    EMERGENCY = "emergency"  #: left through gates that an emergency had opened
+    GIVEN_BACK = "given_back"  #: the operator gave the fare back
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """A rider left at one stop at least ``times`` of all rides from a stop within ``days``."""
+
+    times: int
+    days: int
+    a_month: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +70,21 @@ class JourneyRules:
     ``limit`` is the longest stay of a plain journey; None marks a network without gates, where
     every boarding is a journey. ``longest_stay`` is the longest stay that an exit can still close
     as an overstay; an exit after it belongs to no entry. ``max_wait`` is how long after the limit
-    we wait for readers that stay silent.
+    we wait for readers that stay silent. Two taps of one direction at one stop within ``passback``
+    are one passage. ``ride_limit`` is how long after a boarding the alighting scan can come, on
+    networks that have one. A tap that reached us more than ``late_window`` after it was made joins
+    no other. ``discount_wait`` are the networks whose readers may hold the ride before, by which
+    this one would be cheaper. ``habit``: a missing exit is filled by where the rider left most.
     """
 
     limit: timedelta | None = None
     longest_stay: timedelta | None = None
     max_wait: timedelta = timedelta(hours=72)
+    passback: timedelta = timedelta(0)
+    ride_limit: timedelta | None = None
+    late_window: timedelta = timedelta(days=7)
+    discount_wait: frozenset[str] = frozenset()
+    habit: Habit | None = None
 
     def __post_init__(self) -> None:
         assert (self.limit is None) == (self.longest_stay is None)
@@ -54,7 +104,8 @@ class Journey:
     A boarding is kept as the entry of a SINGLE journey. ``priced_at`` chooses the rate: the exit;
     the boarding of a flat bus; entry + limit where the exit is missing; the exit where the entry
     is missing. ``service_day`` chooses the tariff: the day of the entry, or of the exit where the
-    entry is missing (it begins at 04:00 local time).
+    entry is missing (it begins at 04:00 local time). ``doubled`` are taps that repeat one of the
+    two; ``late`` taps came after the late window and are priced alone.
     """
 
     rider: RiderRef
@@ -67,6 +118,10 @@ class Journey:
     reason: JourneyReason | None
     priced_at: datetime
     service_day: date
+    doubled: tuple[Tap, ...] = ()
+    filled: Filled | None = None
+    excuse: Excuse | None = None
+    late: bool = False
 
     def __post_init__(self) -> None:
         assert self.state.is_final, "only final states are journeys"
@@ -87,7 +142,8 @@ class Journey:
     @property
     def taps(self) -> tuple[Tap, ...]:
         """The taps that this journey uses up, in order."""
-        return tuple(tap for tap in (self.entry, self.exit) if tap is not None)
+        ends = [tap for tap in (self.entry, self.exit) if tap is not None]
+        return tuple(sorted((*ends, *self.doubled), key=lambda tap: tap.order))
 
 
 def boarding(tap: Tap) -> Journey:
