@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.fares.builtin import builtin_book
+from transitpay.fares.calendars import HolidayCalendar
 from transitpay.fares.names import fold
 from transitpay.fares.rules import journey_rules
 from transitpay.fares.tariff import (
@@ -60,6 +61,30 @@ def test_a_day_before_the_first_version_has_no_tariff_and_says_when_the_first_be
 def test_two_versions_cannot_begin_on_one_day() -> None:
     with pytest.raises(MalformedInput, match="a and b both begin on 2026-03-01"):
         TariffBook([tariff("a", date(2026, 3, 1)), tariff("b", date(2026, 3, 1))])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_versions_that_begin_on_one_day_the_later_recorded_counts(turned: bool) -> None:
+    day, at = date(2026, 3, 1), datetime(2026, 2, 1, tzinfo=UTC)
+    built_in = tariff("built in", day)
+    first = replace(tariff("first", day), recorded_at=at)
+    second = replace(tariff("second", day), recorded_at=at + timedelta(microseconds=1))
+    several = [built_in, first, second]
+    for known, counts in ((several[:2], "first"), (several[1:], "second"), (several, "second")):
+        book = TariffBook(reversed(known) if turned else known)
+        assert [it.version for it in book.versions("kmb")] == [counts]
+    with pytest.raises(MalformedInput, match="both begin on 2026-03-01"):
+        TariffBook([first, replace(second, recorded_at=at)])
+
+
+def test_a_book_carries_calendars_that_know_what_they_do_not_know() -> None:
+    known = HolidayCalendar("hk", date(2026, 1, 1), date(2026, 12, 31), {date(2026, 4, 3): "Good"})
+    book = TariffBook([], [known])
+    assert book.calendars == {"hk": known}
+    assert known.holiday(date(2026, 4, 3)) == "Good"
+    assert known.holiday(date(2026, 4, 2)) is None
+    days = (date(2025, 12, 31), date(2026, 1, 1), date(2026, 12, 31), date(2027, 1, 1))
+    assert [known.knows(day) for day in days] == [False, True, True, False]
 
 
 @pytest.mark.parametrize("network", sorted(EXCLUDED))

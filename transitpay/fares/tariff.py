@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
 from transitpay.errors import MalformedInput, RuleViolation
+from transitpay.fares.calendars import HolidayCalendar
 from transitpay.fares.names import fold
 from transitpay.fares.terms import Terms
 from transitpay.money import Currency, Money
@@ -189,27 +189,29 @@ class Tariff:
 
 
 class TariffBook:
-    """All known versions; a version is in force until the next one of its network begins.
+    """All versions that count; one is in force until the next one of its network begins.
 
-    Raises: MalformedInput (``two_versions``) where two versions of a network begin on one day.
+    Of two that begin on one day the one recorded later counts, and one with ``recorded_at`` comes
+    after one without. ``calendars`` are the holiday calendars by name.
+
+    Raises: MalformedInput (``two_versions``) where nothing says which of two counts.
     """
 
-    __slots__ = ("_versions",)
+    __slots__ = ("_versions", "calendars")
 
-    def __init__(self, tariffs: Iterable[Tariff]) -> None:
-        versions: dict[str, list[Tariff]] = {}
+    def __init__(
+        self, tariffs: Iterable[Tariff], calendars: Iterable[HolidayCalendar] = ()
+    ) -> None:
+        versions: dict[str, dict[date, Tariff]] = {}
         for tariff in tariffs:
-            versions.setdefault(tariff.network, []).append(tariff)
-        for several in versions.values():
-            several.sort(key=lambda tariff: tariff.valid_from)
-            for one, other in itertools.pairwise(several):
-                if one.valid_from == other.valid_from:
-                    raise MalformedInput(
-                        "two_versions",
-                        f"{one.version} and {other.version} both begin on {one.valid_from}",
-                        field="valid_from",
-                    )
-        self._versions = {network: tuple(of) for network, of in versions.items()}
+            of_network = versions.setdefault(tariff.network, {})
+            other = of_network.get(tariff.valid_from)
+            if other is None or _supersedes(tariff, other):
+                of_network[tariff.valid_from] = tariff
+        self._versions = {
+            network: tuple(of[day] for day in sorted(of)) for network, of in versions.items()
+        }
+        self.calendars: Mapping[str, HolidayCalendar] = {it.name: it for it in calendars}
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -254,3 +256,16 @@ class TariffBook:
     def find_stop(self, network: str, text: str, *, field: str = "stop") -> Stop:
         """The stop of the newest version. Raises: as ``versions`` and ``Tariff.find_stop``."""
         return self.latest(network).find_stop(text, field=field)
+
+
+def _supersedes(tariff: Tariff, other: Tariff) -> bool:
+    """Whether the first of two that begin on one day counts. Raises: as ``TariffBook``."""
+    if tariff.recorded_at == other.recorded_at:
+        raise MalformedInput(
+            "two_versions",
+            f"{other.version} and {tariff.version} both begin on {tariff.valid_from}",
+            field="valid_from",
+        )
+    if tariff.recorded_at is None or other.recorded_at is None:
+        return other.recorded_at is None
+    return tariff.recorded_at > other.recorded_at

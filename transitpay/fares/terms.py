@@ -153,6 +153,19 @@ class HabitTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class TermSource:
+    """Where the value of one term comes from: ``overstay``, or of several ``same_station 2``.
+
+    Grades: A operator or government, B press, C weak web page, D shown by data, several by comma;
+    or "our reading".
+    """
+
+    term: str
+    source: str
+    grade: str
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """The dated settings of one version of a tariff.
 
@@ -163,7 +176,8 @@ class Terms:
     amount is rounded with ``rounding`` to a multiple of ``step_minor``. ``ride_limit_minutes`` is
     set where riders scan again when they alight. ``calendar`` names the days on which holiday
     fares hold. Discounts by history count the holder's own rides (slot 0), and every slot's where
-    ``companions_count``. ``unknown`` says in words which rules were looked for and not found.
+    ``companions_count``. ``unknown`` says in words which rules were looked for and not found;
+    ``sources`` whence the others are.
     """
 
     step_minor: int
@@ -192,6 +206,7 @@ class Terms:
     claims: Claims | None = None
     habit: HabitTerms | None = None
     unknown: tuple[str, ...] = ()
+    sources: tuple[TermSource, ...] = ()
 
     def __post_init__(self) -> None:
         gated = self.limit_minutes is not None
