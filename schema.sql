@@ -339,6 +339,36 @@ create index on station_mode (network, valid_from);
 create trigger station_mode_append_only before update or delete or truncate on station_mode
     for each statement execute function refuse_change();
 
+-- What people say of a journey after it, which they name by a tap that is known of it; append-only.
+-- The one who speaks is a wallet for its rider, or an operator, whose correction counts from the
+-- approval on (gateway).
+create table journey_statement (
+    stated_for text not null references participant,
+    request_id text not null,            -- twice is once; of a declaration the journey itself
+    kind text not null check (kind in ('declared', 'corrected')),
+    issuer text not null,
+    rider_id text not null,
+    tapped_day date not null,
+    reader text not null,
+    sequence bigint not null,
+    tapped_at timestamptz not null,
+    network text not null,
+    service_day date not null,
+    stop text not null,                  -- where the missing tap would have been
+    reason text not null,
+    stated_by text not null references actor,
+    stated_at timestamptz not null,
+    approval bigint references approval,
+    primary key (stated_for, request_id),
+    constraint journey_statement_four_eyes check ((kind = 'corrected') = (approval is not null))
+);
+create unique index journey_statement_declared_once on journey_statement (tapped_day, reader, sequence)
+    where kind = 'declared';
+create index journey_statement_rider on journey_statement (issuer, rider_id, tapped_at);
+create index journey_statement_approval on journey_statement (approval) where approval is not null;
+create trigger journey_statement_append_only before update or delete or truncate on journey_statement
+    for each statement execute function refuse_change();
+
 -- The highest plain fare from a stop (of a route) by each tariff version, for the ceilings of codes;
 -- written by settlement when it loads the tariffs.
 create table stop_fare (
@@ -442,7 +472,8 @@ create table tap_inbox (
     shard smallint not null check (shard between 0 and 63),
     issuer text not null,
     rider_id text not null,
-    due_at timestamptz not null
+    due_at timestamptz not null,
+    since timestamptz                    -- the earliest instant concerned; null = the open taps
 ) with (fillfactor = 80);
 create index tap_inbox_due on tap_inbox (shard, due_at);
 
@@ -746,6 +777,7 @@ create table refund_request (
     requested_by text references actor,  -- null = settlement
     requested_at timestamptz not null
 );
+create index on refund_request (journey_id);
 -- What settlement made of each.
 create table refund_request_done (
     request text not null primary key references refund_request,
@@ -1019,7 +1051,8 @@ grant select, insert, update on
 grant select, insert, delete on published_list to transitpay_gateway;
 grant select, insert on
     issuer_number, authorisation, code_use, tap_inbox, tap_quarantine, clone_alarm, notification, refund_request,
-    deny_request, deny_request_done, issuer_key_request, station_mode, audit_log, list_issue
+    deny_request, deny_request_done, issuer_key_request, station_mode, audit_log, list_issue,
+    journey_statement
     to transitpay_gateway;
 grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
@@ -1030,7 +1063,8 @@ grant select on
 grant select on
     participant, wallet_agreement, partner_endpoint, partner_key, actor, reader, reader_status,
     rider, authorisation, tap, tap_quarantine, clone_alarm, deny_entry, notification,
-    refund_request, ride_record, account_balance, station_mode to transitpay_settlement;
+    refund_request, ride_record, account_balance, station_mode, journey_statement
+    to transitpay_settlement;
 grant select, insert, update on stop_fare, list_version to transitpay_settlement;
 grant delete on stop_fare to transitpay_settlement;
 grant select, insert on

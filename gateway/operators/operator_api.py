@@ -29,6 +29,7 @@ from gateway.operators.operator_models import (
 )
 from transitpay.errors import Conflict
 from transitpay.postgres import inboxes, records
+from transitpay.postgres import statements as said
 from transitpay.postgres.inboxes import RefundRequest
 from transitpay.postgres.reference import Role
 
@@ -51,9 +52,12 @@ async def ask_refund(call: Call) -> RefundAnswer:
         call.services.clock.now(),
     )
     async with call.services.database.transaction() as conn:
-        if await records.journey_operator(conn, asked.journey_id) != operator:
+        found = await records.journey_of_operator(conn, operator, asked.journey_id)
+        if found is None:
             raise not_found("journey")
         fresh = await inboxes.insert_refund_request(conn, wish)
+        if fresh:
+            await said.read_again(conn, found.rider, found.since, wish.requested_at)
         known = wish if fresh else await inboxes.refund_request(conn, asked.request_id)
     assert known is not None, "the request stands there, ours or an earlier one"
     if (known.journey_id, known.reason) != (asked.journey_id, asked.reason):

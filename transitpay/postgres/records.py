@@ -80,15 +80,27 @@ async def refusals(conn: asyncpg.Connection, issuer: str, rider_id: str, limit: 
     return [dict(row) for row in await conn.fetch(_REFUSALS, issuer, rider_id, limit)]
 
 
-_JOURNEY_OPERATOR = """
-select operator from journey where id = $1
+@dataclass(frozen=True, slots=True)
+class KnownJourney:
+    """Whose a journey is, and since when it matters: the instant of its first tap."""
+
+    rider: tuple[str, str]
+    since: datetime
+
+
+_JOURNEY_OF_OPERATOR = """
+select issuer, rider_id, coalesce(entry_at, exit_at) as since
+from journey
+where id = $1 and operator = $2
 """
 
 
-async def journey_operator(conn: asyncpg.Connection, journey_id: str) -> str | None:
-    """Whose journey this is; None = there is none."""
-    found = await conn.fetchval(_JOURNEY_OPERATOR, journey_id)
-    return None if found is None else str(found)
+async def journey_of_operator(
+    conn: asyncpg.Connection, operator: str, journey_id: str
+) -> KnownJourney | None:
+    """The journey of this id; None = the operator has none."""
+    row = await conn.fetchrow(_JOURNEY_OF_OPERATOR, journey_id, operator)
+    return None if row is None else KnownJourney((row["issuer"], row["rider_id"]), row["since"])
 
 
 _STATEMENTS = """
