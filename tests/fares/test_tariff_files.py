@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
+from transitpay.fares.tariff import Stop
 from transitpay.fares.tariff_files import Parsed, SourceFile
-from transitpay.fares.tariff_files.hk_bus import read_route_bus
 from transitpay.fares.tariff_files.mtr import read_mtr_fares, read_station_names
 from transitpay.fares.tariff_files.shenzhen_metro import read_shenzhen_metro
 from transitpay.money import HKD, Money
@@ -111,7 +111,8 @@ def test_a_station_list_names_its_empty_fields() -> None:
     header = "Line Code,Direction,Station Code,Station ID,Chinese Name,English Name,Sequence\n"
     rows = 'ISL,UT,ADM,2,金鐘,Admiralty,1.00\nISL,UT,,3,尖沙咀,"TST",1.00\n,,,,,,\n'
     names, found = read_station_names(SourceFile("s.csv", (header + rows).encode()))
-    assert names == {"2": ("Admiralty", "金鐘", "金钟", "ADM")}
+    every = ("Admiralty", "金鐘", "金钟", "ADM")
+    assert names == {"2": Stop("2", every, "Admiralty", "金鐘", "金钟")}
     assert [str(problem) for problem in found] == ["s.csv line 3, STATION CODE: empty"]
 
 
@@ -173,61 +174,3 @@ def test_json_that_cannot_be_read_is_named_with_its_line() -> None:
     network = SourceFile("map.json", json.dumps(MAP).encode())
     found = problems(read_shenzhen_metro(good, cut, network, DAY))
     assert any(problem.startswith("fares.json line 3, json: ") for problem in found)
-
-
-def route(number: str, fare: str, ident: str, company: str = "KMB") -> str:
-    return (
-        f"<ROUTE>\n<ROUTE_ID>{ident}</ROUTE_ID><COMPANY_CODE>{company}</COMPANY_CODE>"
-        f"<ROUTE_NAMEE>{number}</ROUTE_NAMEE><LOC_START_NAMEE>A {ident}</LOC_START_NAMEE>"
-        f"<LOC_END_NAMEE>B</LOC_END_NAMEE><FULL_FARE>{fare}</FULL_FARE>\n</ROUTE>\n"
-    )
-
-
-def buses(*routes: str, end: str = "</dataroot>", network: str = "kmb") -> Parsed:
-    text = '<?xml version="1.0"?>\n<dataroot>\n' + "".join(routes) + end
-    return read_route_bus(SourceFile("ROUTE_BUS.xml", text.encode()), network, DAY)
-
-
-def test_variants_of_one_fare_are_one_route_and_of_several_must_be_named() -> None:
-    parsed = buses(
-        route("1", "6.7", "1001"),
-        route("9", "5.0", "1002"),
-        route("9", "5", "1003"),
-        route("9X", "5.0", "1004"),
-        route("9X", "6.0", "1005"),
-        route("A21", "34.6", "1006", "CTB"),
-        route("118", "12.9", "1007", "KMB+CTB"),
-        route("A41", "23.4", "1008", "LWB"),
-    )
-    tariff = parsed.tariff
-    assert tariff is not None
-    fares = {text: tariff.plain_fare(tariff.find_stop(text)).minor for text in ("1", "9", "1005")}
-    assert fares == {"1": 670, "9": 500, "1005": 600}
-    assert tariff.plain_fare(tariff.find_stop("9X A 1004 - B")).minor == 500
-    assert {"118", "A41"} <= {stop.id for stop in tariff.stops}
-    assert not {"9X", "A21"} & {stop.id for stop in tariff.stops}
-
-
-def test_every_problem_of_a_route_file_is_named_with_the_line_of_its_route() -> None:
-    parsed = buses(
-        route("1", "6.7", "1001"),
-        route("2", "free", "1002"),
-        route("3", "0", "1003"),
-        route("", "1.0", "1004"),
-        route("5", "1.05", "1001"),
-        route("6", "1.0", "1001"),
-    )
-    assert problems(parsed) == [
-        "ROUTE_BUS.xml line 6, FULL_FARE: 'free' is not an amount in HKD",
-        "ROUTE_BUS.xml line 9, FULL_FARE: 0 is not a multiple of 0.10 above 0",
-        "ROUTE_BUS.xml line 12, ROUTE_NAMEE: missing or empty",
-        "ROUTE_BUS.xml line 15, FULL_FARE: 1.05 is not a multiple of 0.10 above 0",
-        "ROUTE_BUS.xml line 18, ROUTE_ID: 1001 a second time",
-    ]
-
-
-def test_a_cut_route_file_and_one_without_the_operator_are_refused() -> None:
-    assert "ROUTE_BUS.xml line" in problems(buses(route("1", "6.7", "1001"), end=""))[-1]
-    assert "no route of citybus" in problems(buses(route("1", "6.7", "1"), network="citybus"))[0]
-    clash = buses(route("1", "6.7", "2"), route("2", "6.7", "3"))
-    assert "ROUTE_ID: 2 is a route too" in problems(clash)[0]

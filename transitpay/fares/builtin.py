@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from transitpay.fares.names import simplified
 from transitpay.fares.published import (
     HK_BUS_SINCE,
     MTR_ADULT_FARES_SINCE,
@@ -22,19 +23,30 @@ from transitpay.fares.published import (
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
 from transitpay.money import CNY, HKD, Currency, Money, parse_major
 
+
+def _mtr_stop(number: str, en: str, zh_hant: str, code: str) -> Stop:
+    zh_hans = simplified(zh_hant)
+    names = tuple(dict.fromkeys((en, zh_hant, zh_hans, code)))
+    return Stop(number, names, en, zh_hant, zh_hans)
+
+
+def _shenzhen_stop(code: str, zh_hans: str, en: str, *others: str) -> Stop:
+    return Stop(code, (zh_hans, en, *others), en=en, zh_hans=zh_hans)
+
+
 _MTR_STOPS = (
-    Stop("1", ("Central", "中環", "中环", "CEN")),
-    Stop("2", ("Admiralty", "金鐘", "金钟", "ADM")),
-    Stop("3", ("Tsim Sha Tsui", "尖沙咀", "TST")),
-    Stop("6", ("Mong Kok", "旺角", "MOK")),
-    Stop("8", ("Kowloon Tong", "九龍塘", "九龙塘", "KOT")),
-    Stop("64", ("Hung Hom", "紅磡", "红磡", "HUH")),
-    Stop("68", ("Sha Tin", "沙田", "SHT")),
-    Stop("72", ("Tai Po Market", "大埔墟", "TAP")),
-    Stop("74", ("Fanling", "粉嶺", "粉岭", "FAN")),
-    Stop("75", ("Sheung Shui", "上水", "SHS")),
-    Stop("76", ("Lo Wu", "羅湖", "罗湖", "LOW")),
-    Stop("78", ("Lok Ma Chau", "落馬洲", "落马洲", "LMC")),
+    _mtr_stop("1", "Central", "中環", "CEN"),
+    _mtr_stop("2", "Admiralty", "金鐘", "ADM"),
+    _mtr_stop("3", "Tsim Sha Tsui", "尖沙咀", "TST"),
+    _mtr_stop("6", "Mong Kok", "旺角", "MOK"),
+    _mtr_stop("8", "Kowloon Tong", "九龍塘", "KOT"),
+    _mtr_stop("64", "Hung Hom", "紅磡", "HUH"),
+    _mtr_stop("68", "Sha Tin", "沙田", "SHT"),
+    _mtr_stop("72", "Tai Po Market", "大埔墟", "TAP"),
+    _mtr_stop("74", "Fanling", "粉嶺", "FAN"),
+    _mtr_stop("75", "Sheung Shui", "上水", "SHS"),
+    _mtr_stop("76", "Lo Wu", "羅湖", "LOW"),
+    _mtr_stop("78", "Lok Ma Chau", "落馬洲", "LMC"),
 )
 _MTR_FARES = """
 4.90
@@ -50,45 +62,45 @@ _MTR_FARES = """
 52.20 52.20 44.30 45.40 41.50 41.60 33.00 28.80 26.50 26.50 26.50
 """
 _SHENZHEN_STOPS = (
-    Stop("0101", ("罗湖", "Luohu", "0101", "1号线:1")),
-    Stop("0102", ("国贸", "Guomao", "0102", "1号线:2")),
-    Stop("0103", ("老街", "Laojie", "0103", "0311", "1号线:3", "3号线:11")),
-    Stop(
-        "0108", ("会展中心", "Convention & Exhibition Center", "0108", "0403", "1号线:8", "4号线:3")
+    _shenzhen_stop("0101", "罗湖", "Luohu", "0101", "1号线:1"),
+    _shenzhen_stop("0102", "国贸", "Guomao", "0102", "1号线:2"),
+    _shenzhen_stop("0103", "老街", "Laojie", "0103", "0311", "1号线:3", "3号线:11"),
+    _shenzhen_stop(
+        "0108", "会展中心", "Convention & Exhibition Center", "0108", "0403", "1号线:8", "4号线:3"
     ),
-    Stop(
+    _shenzhen_stop(
         "0111",
-        (
-            "车公庙",
-            "Chegongmiao",
-            "0111",
-            "0712",
-            "0915",
-            "1106",
-            "1号线:11",
-            "7号线:12",
-            "9号线:15",
-            "11号线:6",
-        ),
+        "车公庙",
+        "Chegongmiao",
+        "0111",
+        "0712",
+        "0915",
+        "1106",
+        "1号线:11",
+        "7号线:12",
+        "9号线:15",
+        "11号线:6",
     ),
-    Stop("0115", ("世界之窗", "Window of the World", "0115", "0212", "1号线:15", "2号线:12")),
-    Stop("0221", ("福田", "Futian", "0221", "0305", "1105", "2号线:21", "3号线:5", "11号线:5")),
-    Stop("0230", ("莲塘口岸", "Liantang Checkpoint", "0230", "2号线:30")),
-    Stop("0401", ("福田口岸", "Futian Checkpoint", "0401", "1001", "4号线:1", "10号线:1")),
-    Stop(
+    _shenzhen_stop(
+        "0115", "世界之窗", "Window of the World", "0115", "0212", "1号线:15", "2号线:12"
+    ),
+    _shenzhen_stop(
+        "0221", "福田", "Futian", "0221", "0305", "1105", "2号线:21", "3号线:5", "11号线:5"
+    ),
+    _shenzhen_stop("0230", "莲塘口岸", "Liantang Checkpoint", "0230", "2号线:30"),
+    _shenzhen_stop("0401", "福田口岸", "Futian Checkpoint", "0401", "1001", "4号线:1", "10号线:1"),
+    _shenzhen_stop(
         "0410",
-        (
-            "深圳北站",
-            "Shenzhen North Station",
-            "0410",
-            "0521",
-            "0608",
-            "4号线:10",
-            "5号线:21",
-            "6号线:8",
-        ),
+        "深圳北站",
+        "Shenzhen North Station",
+        "0410",
+        "0521",
+        "0608",
+        "4号线:10",
+        "5号线:21",
+        "6号线:8",
     ),
-    Stop("1113", ("机场", "Airport", "1113", "11号线:13")),
+    _shenzhen_stop("1113", "机场", "Airport", "1113", "11号线:13"),
 )
 _SHENZHEN_FARES = """
 2

@@ -7,6 +7,7 @@ simplified characters make no difference. Only characters of stops' names are in
 from __future__ import annotations
 
 import unicodedata
+from enum import StrEnum
 
 _TRADITIONAL = (
     "亞來兒別創動務勝勞勵匯區協啟國圍園圓圖堅堯場奧媽學寧寶將島峽崗嶺嶼巒幹廈廠廣徑悅愛懲掃數於時暉暢曉書會東業榮樂樓樹橋"
@@ -23,6 +24,13 @@ _SIMPLIFIED = (
     "剧强购侨托宫晒观澜笼关梦粤尔拥怀应岩纵启为"
 )
 _TO_SIMPLIFIED = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
+#: Simplified characters that traditional names are written with too; they stay.
+_BOTH = "村荔台涌炮"
+#: Simplified characters of two traditional ones (后海 is not 後海): such a name stays as it is.
+_EITHER = frozenset("后干于钟")
+_TO_TRADITIONAL = {
+    ord(s): t for s, t in zip(_SIMPLIFIED, _TRADITIONAL, strict=True) if s not in _BOTH
+} | str.maketrans("启为", "啟為")
 #: Longest first: what is left must be the name.
 _ENDINGS = ("metrostation", "mtrstation", "station", "地铁站", "港铁站", "站")
 
@@ -30,6 +38,22 @@ _ENDINGS = ("metrostation", "mtrstation", "station", "地铁站", "港铁站", "
 def simplified(text: str) -> str:
     """``text`` with the traditional characters of the table written in simplified form."""
     return text.translate(_TO_SIMPLIFIED)
+
+
+class Language(StrEnum):
+    """The languages of a rider's view, as language tags."""
+
+    EN = "en"
+    ZH_HANT = "zh-Hant"
+    ZH_HANS = "zh-Hans"
+
+
+def traditional(text: str) -> str:
+    """``text`` with the simplified characters of the table in traditional form.
+
+    Empty where a character has two such forms: which one is meant is not to be guessed.
+    """
+    return "" if _EITHER & set(text) else text.translate(_TO_TRADITIONAL)
 
 
 def fold(text: str) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.fares.calendars import HolidayCalendar
-from transitpay.fares.names import fold
+from transitpay.fares.names import Language, fold, simplified, traditional
 from transitpay.fares.terms import Terms
 from transitpay.money import Currency, Money
 
@@ -26,15 +26,36 @@ EXCLUDED: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A station, or on a bus network a route: its id, then every name and code it goes by."""
+    """A station, a route or a bus stop: its id, then every name and code it goes by.
+
+    ``en``, ``zh_hant`` and ``zh_hans`` are the names of a rider's view, empty where the operator
+    publishes none.
+    """
 
     id: str
     names: tuple[str, ...]
+    en: str = ""
+    zh_hant: str = ""
+    zh_hans: str = ""
 
     @property
     def label(self) -> str:
         """The name to show first."""
         return self.names[0]
+
+    def name(self, language: Language) -> str:
+        """The name in a language, never empty.
+
+        One form of Chinese is written in the other where each character has one such form, else
+        the form that exists is shown; without any Chinese name, or any English one, the label.
+        """
+        match language:
+            case Language.EN:
+                return self.en or self.label
+            case Language.ZH_HANT:
+                return self.zh_hant or traditional(self.zh_hans) or self.zh_hans or self.label
+            case Language.ZH_HANS:
+                return self.zh_hans or simplified(self.zh_hant) or self.label
 
 
 class TariffKind(StrEnum):
@@ -84,7 +105,11 @@ class FlatFares:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tariff:
-    """One version of a network's fares, in force from ``valid_from`` (a service day) on."""
+    """One version of a network's fares, in force from ``valid_from`` (a service day) on.
+
+    On a bus network ``stops`` are its routes, and ``boarding_stops`` the places where they stop,
+    as far as fares depend on them.
+    """
 
     network: str
     operator: str
@@ -96,17 +121,22 @@ class Tariff:
     fares: MatrixFares | FlatFares
     terms: Terms
     recorded_at: datetime | None = None
+    boarding_stops: tuple[Stop, ...] = ()
     _by_id: Mapping[str, Stop] = field(init=False, repr=False)
     _by_name: Mapping[str, tuple[Stop, ...]] = field(init=False, repr=False)
+    _boarding: Mapping[str, Stop] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         named: dict[str, list[Stop]] = {}
         for stop in self.stops:
-            for name in {fold(text) for text in stop.names}:
+            for name in {fold(text) for text in (*stop.names, stop.en, stop.zh_hant, stop.zh_hans)}:
                 named.setdefault(name, []).append(stop)
+        named.pop("", None)
         object.__setattr__(self, "_by_id", {stop.id: stop for stop in self.stops})
         object.__setattr__(self, "_by_name", {name: tuple(of) for name, of in named.items()})
+        object.__setattr__(self, "_boarding", {stop.id: stop for stop in self.boarding_stops})
         assert len(self._by_id) == len(self.stops), "ids of stops are unique"
+        assert len(self._boarding) == len(self.boarding_stops), "ids of bus stops are unique"
 
     @property
     def kind(self) -> TariffKind:
@@ -156,6 +186,10 @@ class Tariff:
         minor = self.fares.by_route.get(from_stop.id, self.fares.default_minor)
         assert minor is not None, "find_stop knows every route that has a fare"
         return Money(minor, self.currency)
+
+    def boarding_stop(self, stop_id: str) -> Stop | None:
+        """The bus stop with this id, if fares depend on it; a reader sends the id alone."""
+        return self._boarding.get(stop_id)
 
     def is_listed(self, stop: Stop) -> bool:
         """False for a route that has only the default fare."""

@@ -4,27 +4,43 @@ Source: Transport Department on DATA.GOV.HK, "Routes and fares of public transpo
 variant of a route. Every variant is a stop of the tariff under its ROUTE_ID; a route number is one
 too where all its variants cost the same. Where they differ the number alone is refused as
 ambiguous, so that nobody is charged the fare of another variant. Joint routes belong to both
-operators. FULL_FARE is the highest adult fare; fares by boarding stop are not in the file.
+operators. FULL_FARE is the highest adult fare: with New Lantao Bus that of Sundays and holidays.
+Fares by boarding stop are not in the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from xml.parsers import expat
 
 from transitpay.errors import MalformedInput
 from transitpay.fares.published import hk_bus_terms
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
+from transitpay.fares.tariff_files.csv_table import table
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
-from transitpay.money import HKD, parse_major
+from transitpay.money import HKD, Money, parse_major
 
 #: network -> the company codes that it stands for (LWB is Long Win, run by KMB).
 COMPANIES: Mapping[str, frozenset[str]] = {
     "kmb": frozenset({"KMB", "LWB"}),
     "citybus": frozenset({"CTB"}),
+    "nlb": frozenset({"NLB"}),
 }
+#: The calendar of Sundays and general holidays of Hong Kong.
+HOLIDAYS = "hong-kong"
+#: The networks whose FULL_FARE is that of Sundays and general holidays.
+_HOLIDAY_FARES = frozenset({"nlb"})
+_WEEKDAY_COLUMNS = ("route", "amount")
+_WEEKDAY_UNKNOWN = (
+    "Weekday fares of New Lantao Bus: the Transport Department's list holds the fare of Sundays "
+    "and holidays alone, which is charged on every day"
+)
+_SOME_WEEKDAYS_UNKNOWN = (
+    "Weekday fares of the routes that the weekday file does not name: the fare of Sundays and "
+    "holidays is charged on every day"
+)
 _NEEDED = ("ROUTE_ID", "COMPANY_CODE", "ROUTE_NAMEE", "FULL_FARE")
 _NAMES = (
     ("LOC_START_NAMEE", "LOC_END_NAMEE"),
@@ -35,18 +51,65 @@ _NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One row of the file: a variant of a route and its full adult fare in minor units."""
+    """One row of the file: a variant of a route and its full adult fare in minor units.
+
+    ``names`` are in English, traditional and simplified characters, empty where there is none.
+    """
 
     id: str
     companies: frozenset[str]
     number: str
-    names: tuple[str, ...]
+    names: tuple[str, str, str]
     fare_minor: int
 
+    def stop(self, *others: str) -> Stop:
+        """The variant as a stop of a tariff."""
+        known = tuple(dict.fromkeys(name for name in self.names if name))
+        return Stop(self.id, (*(known or (f"{self.number} ({self.id})",)), *others), *self.names)
 
-def read_route_bus(file: SourceFile, network: str, valid_from: date) -> Parsed:
-    """The tariff of one operator (a key of ``COMPANIES``) from the file."""
+
+def read_route_bus(
+    file: SourceFile, network: str, valid_from: date, weekdays: SourceFile | None = None
+) -> Parsed:
+    """The tariff of one operator (a key of ``COMPANIES``) from the file.
+
+    ``weekdays`` is a CSV file of our own (``route``, ``amount``) with the full fares from Monday
+    to Saturday that are below FULL_FARE; it is for networks whose FULL_FARE is that of holidays.
+    """
     problems: list[Problem] = []
+    own = _own(file, network, problems)
+    with_holidays = network in _HOLIDAY_FARES
+    lower: Mapping[str, int] = {}
+    if weekdays is not None and not with_holidays:
+        reason = f"{network} has one fare for all days"
+        problems.append(Problem(weekdays.name, None, "route", reason))
+    elif weekdays is not None and not problems:
+        lower = _weekday_fares(weekdays, own, problems)
+    if problems:
+        return Parsed(None, tuple(problems))
+    stops, full, plain = _stops(own, lower)
+    terms = hk_bus_terms()
+    if with_holidays:
+        known = lower.keys() >= {variant.id for variant in own}
+        said = _SOME_WEEKDAYS_UNKNOWN if lower else _WEEKDAY_UNKNOWN
+        unknown = terms.unknown if known else (*terms.unknown, said)
+        terms = replace(terms, calendar=HOLIDAYS, unknown=unknown)
+    tariff = Tariff(
+        network=network,
+        operator=network,
+        currency=HKD,
+        version=file.version if weekdays is None else f"{file.version}+{weekdays.version}",
+        valid_from=valid_from,
+        source=f"Transport Department on DATA.GOV.HK, {file.name}, full adult fare",
+        stops=stops,
+        fares=FlatFares(plain, holiday_by_route=full if with_holidays else {}),
+        terms=terms,
+    )
+    return Parsed(tariff, ())
+
+
+def _own(file: SourceFile, network: str, problems: list[Problem]) -> tuple[Variant, ...]:
+    """The variants of one operator; every row of the file is checked."""
     variants: dict[str, Variant] = {}
     for line, row in _rows(file, problems):
         variant = _variant(file.name, line, row, problems)
@@ -55,45 +118,61 @@ def read_route_bus(file: SourceFile, network: str, valid_from: date) -> Parsed:
         if variant.id in variants:
             problems.append(Problem(file.name, line, "ROUTE_ID", f"{variant.id} a second time"))
         variants[variant.id] = variant
-    own = [v for v in variants.values() if v.companies & COMPANIES[network]]
+    own = tuple(v for v in variants.values() if v.companies & COMPANIES[network])
     clash = {v.number for v in own} & variants.keys()
     problems += [Problem(file.name, None, "ROUTE_ID", f"{c} is a route too") for c in sorted(clash)]
     if not own and not problems:
         problems.append(Problem(file.name, None, "COMPANY_CODE", f"no route of {network}"))
-    if problems:
-        return Parsed(None, tuple(problems))
-    stops, fares = _stops(own)
-    tariff = Tariff(
-        network=network,
-        operator=network,
-        currency=HKD,
-        version=file.version,
-        valid_from=valid_from,
-        source=f"Transport Department on DATA.GOV.HK, {file.name}, full adult fare",
-        stops=stops,
-        fares=FlatFares(fares),
-        terms=hk_bus_terms(),
-    )
-    return Parsed(tariff, ())
+    return own
 
 
-def _stops(variants: Iterable[Variant]) -> tuple[tuple[Stop, ...], Mapping[str, int]]:
+def _weekday_fares(
+    file: SourceFile, variants: Sequence[Variant], problems: list[Problem]
+) -> Mapping[str, int]:
+    """Variant -> its fare from Monday to Saturday; a route number stands for all its variants."""
+    by_name: dict[str, list[Variant]] = {}
+    for variant in variants:
+        by_name.setdefault(variant.number, []).append(variant)
+        by_name.setdefault(variant.id, []).append(variant)
+    fares: dict[str, int] = {}
+    for line, row in table(file, _WEEKDAY_COLUMNS, problems):
+        route, minor = row["route"], _fare(file.name, line, "amount", row["amount"], problems)
+        for variant in by_name.get(route, []):
+            if variant.id in fares:
+                problems.append(Problem(file.name, line, "route", f"{variant.id} a second time"))
+            elif minor is not None and minor > variant.fare_minor:
+                full = Money(variant.fare_minor, HKD)
+                reason = f"more than the highest fare of {variant.id}, {full}"
+                problems.append(Problem(file.name, line, "amount", reason))
+            elif minor is not None:
+                fares[variant.id] = minor
+        if route not in by_name:
+            problems.append(Problem(file.name, line, "route", f"{route!r} is no route"))
+    return fares
+
+
+def _stops(
+    variants: Iterable[Variant], lower: Mapping[str, int]
+) -> tuple[tuple[Stop, ...], Mapping[str, int], Mapping[str, int]]:
+    """(variants, and the numbers whose variants all cost the same; full fares; plain fares)."""
     numbers: dict[str, list[Variant]] = {}
     for variant in variants:
         numbers.setdefault(variant.number, []).append(variant)
     stops: list[Stop] = []
-    fares: dict[str, int] = {}
+    full: dict[str, int] = {}
+    plain: dict[str, int] = {}
     for number, several in numbers.items():
-        one_fare = len({variant.fare_minor for variant in several}) == 1
-        if one_fare:
+        fares = {(v.fare_minor, lower.get(v.id, v.fare_minor)) for v in several}
+        if len(fares) == 1:
             stops.append(Stop(number, (number,)))
-            fares[number] = several[0].fare_minor
-        for variant in several:
+            full[number], plain[number] = fares.pop()
+            stops += [variant.stop() for variant in several]
+        else:
             # Only an ambiguous number is a name of its variants: asking for it lists them all.
-            names = variant.names if one_fare else (*variant.names, number)
-            stops.append(Stop(variant.id, names))
-            fares[variant.id] = variant.fare_minor
-    return tuple(stops), fares
+            stops += [variant.stop(number) for variant in several]
+        full |= {v.id: v.fare_minor for v in several}
+        plain |= {v.id: lower.get(v.id, v.fare_minor) for v in several}
+    return tuple(stops), full, plain
 
 
 def _variant(
@@ -103,35 +182,44 @@ def _variant(
     if absent:
         problems += [Problem(file, line, name, "missing or empty") for name in absent]
         return None
-    try:
-        fare = parse_major(row["FULL_FARE"], HKD).minor
-    except MalformedInput as error:
-        problems.append(Problem(file, line, "FULL_FARE", error.message))
-        return None
-    if fare == 0 or fare % 10:
-        text = f"{row['FULL_FARE']} is not a multiple of 0.10 above 0"
-        problems.append(Problem(file, line, "FULL_FARE", text))
+    fare = _fare(file, line, "FULL_FARE", row["FULL_FARE"], problems)
+    if fare is None:
         return None
     number = row["ROUTE_NAMEE"]
-    names = [
-        f"{number} {row[start]} - {row[end]}"
+    en, zh_hant, zh_hans = (
+        f"{number} {row[start]} - {row[end]}" if row.get(start) and row.get(end) else ""
         for start, end in _NAMES
-        if row.get(start) and row.get(end)
-    ]
+    )
     return Variant(
         id=row["ROUTE_ID"],
         companies=frozenset(row["COMPANY_CODE"].split("+")),
         number=number,
-        names=tuple(dict.fromkeys(names)) or (f"{number} ({row['ROUTE_ID']})",),
+        names=(en, zh_hant, zh_hans),
         fare_minor=fare,
     )
+
+
+def _fare(file: str, line: int, field: str, text: str, problems: list[Problem]) -> int | None:
+    """A bus fare in minor units; None adds a problem."""
+    try:
+        minor = parse_major(text, HKD).minor
+    except MalformedInput as error:
+        problems.append(Problem(file, line, field, error.message))
+        return None
+    if minor == 0 or minor % 10:
+        reason = f"{text} is not a multiple of 0.10 above 0"
+        problems.append(Problem(file, line, field, reason))
+        return None
+    return minor
 
 
 @dataclass(slots=True)
 class _Reader:
     """Collects the children of each ROUTE element with the line where the element begins."""
 
+    file: str
     parser: expat.XMLParserType
+    problems: list[Problem]
     rows: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     row: dict[str, str] | None = None
     text: list[str] = field(default_factory=list)
@@ -146,18 +234,29 @@ class _Reader:
         if tag == "ROUTE":
             self.row = None
         elif self.row is not None:
+            if tag in self.row:
+                line = self.parser.CurrentLineNumber
+                self.problems.append(Problem(self.file, line, tag, "a second time in its route"))
             self.row[tag] = "".join(self.text).strip()
         self.text.clear()
+
+    def refuse(self, *_: object) -> None:
+        raise MalformedInput("bad_tariff_file", "a document type, which could hold entities")
 
 
 def _rows(file: SourceFile, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
     parser = expat.ParserCreate()
-    reader = _Reader(parser)
+    reader = _Reader(file.name, parser, problems)
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text.append
+    parser.StartDoctypeDeclHandler = reader.refuse
     try:
         parser.Parse(file.content, True)
     except expat.ExpatError as error:
         problems.append(Problem(file.name, error.lineno, "xml", expat.ErrorString(error.code)))
+    except MalformedInput as error:
+        problems.append(Problem(file.name, parser.CurrentLineNumber, "xml", error.message))
+    except (LookupError, ValueError) as error:  # an encoding that Python has no table for
+        problems.append(Problem(file.name, parser.CurrentLineNumber, "xml", str(error)))
     return reader.rows

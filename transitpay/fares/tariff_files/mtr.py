@@ -8,16 +8,15 @@ mark; the list of stations ends with blank rows.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from transitpay.errors import MalformedInput
 from transitpay.fares.names import simplified
 from transitpay.fares.published import MTR_BORDER_STATIONS, MTR_WALKS, mtr_terms
 from transitpay.fares.tariff import MatrixFares, Stop, Tariff
+from transitpay.fares.tariff_files.csv_table import table
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.money import HKD, Money, parse_major
 
@@ -28,7 +27,9 @@ _FARE_COLUMNS = (_FROM_NAME, _FROM, _TO_NAME, _TO, _OCTOPUS, _SINGLE)
 _STATION_COLUMNS = ("STATION CODE", "STATION ID", "CHINESE NAME", "ENGLISH NAME")
 
 #: In the fares, and in no list of stations: opened on race days only.
-_UNLISTED: Mapping[str, tuple[str, ...]] = {"70": ("馬場", "马场", "RAC")}
+_UNLISTED: Mapping[str, Stop] = {
+    "70": Stop("70", ("Racecourse", "馬場", "马场", "RAC"), "Racecourse", "馬場", "马场")
+}
 
 
 @dataclass(slots=True)
@@ -40,29 +41,27 @@ class _Rows:
     highest_single: int = 0
 
 
-def read_station_names(
-    file: SourceFile,
-) -> tuple[Mapping[str, tuple[str, ...]], tuple[Problem, ...]]:
-    """(station id -> English, traditional, simplified name and three-letter code, problems)."""
+def read_station_names(file: SourceFile) -> tuple[Mapping[str, Stop], tuple[Problem, ...]]:
+    """(station id -> its names in three languages and its three-letter code, problems)."""
     problems: list[Problem] = []
-    names: dict[str, tuple[str, ...]] = {}
-    for line, row in _table(file, _STATION_COLUMNS, problems):
+    names: dict[str, Stop] = {}
+    for line, row in table(file, _STATION_COLUMNS, problems):
         code, station, chinese, english = (row[column] for column in _STATION_COLUMNS)
         empty = [column for column in _STATION_COLUMNS if not row[column]]
         if empty:
             problems += [Problem(file.name, line, column, "empty") for column in empty]
         else:
-            names[station] = tuple(dict.fromkeys((english, chinese, simplified(chinese), code)))
+            zh_hans = simplified(chinese)
+            every = tuple(dict.fromkeys((english, chinese, zh_hans, code)))
+            names[station] = Stop(station, every, english, chinese, zh_hans)
     return names, tuple(problems)
 
 
-def read_mtr_fares(
-    file: SourceFile, valid_from: date, names: Mapping[str, tuple[str, ...]]
-) -> Parsed:
+def read_mtr_fares(file: SourceFile, valid_from: date, names: Mapping[str, Stop]) -> Parsed:
     """The tariff of one version of the fare file; ``names`` come from ``read_station_names``."""
     problems: list[Problem] = []
     rows = _Rows()
-    for line, row in _table(file, _FARE_COLUMNS, problems):
+    for line, row in table(file, _FARE_COLUMNS, problems):
         _read_row(file.name, line, row, rows, problems)
     ids = tuple(rows.names)
     missing = [(a, b) for a in ids for b in ids if a != b and (a, b) not in rows.fares]
@@ -75,12 +74,16 @@ def read_mtr_fares(
             problems.append(Problem(file.name, None, _FROM, "no fares in the file"))
     if problems:
         return Parsed(None, tuple(problems))
-    stops = tuple(Stop(i, _names(i, rows.names[i], names)) for i in ids)
+    stops = tuple(_stop(i, rows.names[i], names) for i in ids)
     return Parsed(_tariff(file, valid_from, stops, rows), ())
 
 
-def _names(station: str, own: str, listed: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((own, *listed.get(station, _UNLISTED.get(station, ())))))
+def _stop(station: str, own: str, listed: Mapping[str, Stop]) -> Stop:
+    """The station under the name that the fare file gives it, with all that the list knows."""
+    found = listed.get(station, _UNLISTED.get(station))
+    if found is None:
+        return Stop(station, (own,), own)
+    return replace(found, names=tuple(dict.fromkeys((own, *found.names))), en=own)
 
 
 def _tariff(file: SourceFile, valid_from: date, stops: tuple[Stop, ...], rows: _Rows) -> Tariff:
@@ -156,26 +159,3 @@ def _amount(
     except MalformedInput as error:
         problems.append(Problem(file, line, column, error.message))
         return None
-
-
-def _table(
-    file: SourceFile, columns: tuple[str, ...], problems: list[Problem]
-) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """(line, row by column name in upper case) of each row that is not blank."""
-    text = file.text(problems)
-    if text is None:
-        return
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = [name.strip().upper() for name in next(reader, [])]
-    absent = [column for column in columns if column not in header]
-    problems += [Problem(file.name, 1, column, "column is missing") for column in absent]
-    if absent:
-        return
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            text = f"{len(cells)} fields where the header has {len(header)}"
-            problems.append(Problem(file.name, reader.line_num, "row", text))
-            continue
-        yield reader.line_num, {n: c.strip() for n, c in zip(header, cells, strict=True)}

@@ -25,10 +25,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A tariff, or the problems for which there is none: nothing is half loaded."""
+    """A tariff, or the problems for which there is none: nothing is half loaded.
+
+    ``left_out`` are parts of the file that are known to be wrong or that the tariff cannot hold,
+    each whole, so that the rest stands without them. ``warnings`` are what a person should look
+    at, and is loaded as published.
+    """
 
     tariff: Tariff | None
     problems: tuple[Problem, ...]
+    left_out: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     def __post_init__(self) -> None:
         assert (self.tariff is None) == bool(self.problems)

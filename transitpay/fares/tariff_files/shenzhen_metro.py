@@ -147,9 +147,14 @@ def _stop(
     codes = known.get(fold(station.name), ())
     if not codes:
         problems.append(Problem(file, None, "l[].st[]", f"no station named {station.name!r}"))
-        return Stop(station.name, (station.name,))
+        return Stop(station.name, (station.name,), zh_hans=station.name)
     names = [station.name, *(english for _, english in codes), *(code for code, _ in codes)]
-    return Stop(codes[0][0], tuple(dict.fromkeys([*names, *station.ids])))
+    return Stop(
+        codes[0][0],
+        tuple(dict.fromkeys([*names, *station.ids])),
+        en=codes[0][1],
+        zh_hans=station.name,
+    )
 
 
 def _merge(
