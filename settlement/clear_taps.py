@@ -29,7 +29,7 @@ from transitpay.charging.charge import new_charge
 from transitpay.clearing import Cleared, journey_key
 from transitpay.clock import LOCAL_ZONE, Clock
 from transitpay.errors import TransitPayError
-from transitpay.fares.rules import journey_rules
+from transitpay.fares.rules import rule_book
 from transitpay.fares.tariff import TariffBook
 from transitpay.fx.agreement import Agreement
 from transitpay.journeys.journey import Journey
@@ -86,7 +86,7 @@ class Clearer:
     ) -> None:
         self._pool = pool
         self._book = book
-        self._rules = journey_rules(book)
+        self._rules = rule_book(book)
         self._clock = clock
         self._metrics = metrics
         self._riders = riders

@@ -17,8 +17,9 @@ from transitpay.fares.tariff import TariffBook
 from transitpay.fx.agreement import Agreement, agreement_on
 from transitpay.fx.rate import NotYet, PublishedRate
 from transitpay.journeys.assembly import Pending, assemble
-from transitpay.journeys.journey import Journey, JourneyRules
+from transitpay.journeys.journey import Journey
 from transitpay.journeys.late import ClosedJourney, part
+from transitpay.journeys.rules import RuleBook
 from transitpay.money import Currency
 from transitpay.taps import Tap, TapKey
 
@@ -76,7 +77,7 @@ class Priced:
 def assemble_riders(
     taps: Iterable[Tap],
     closed: Iterable[ClosedJourney],
-    rules: Mapping[str, JourneyRules],
+    rules: RuleBook,
     complete_through: Mapping[str, datetime],
     at: datetime,
     retry: timedelta,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transitpay.errors import MalformedInput
 from transitpay.fares.builtin import builtin_book
 from transitpay.fares.pricing import Fare, FareLine, price
-from transitpay.fares.rules import journey_rules
+from transitpay.fares.rules import rules_of
 from transitpay.fares.tariff import Tariff
 from transitpay.journeys.journey import Journey, boarding, passage, without_entry, without_exit
 from transitpay.money import CNY, HKD, Money
@@ -41,7 +41,7 @@ def tap(
 
 
 def ride(network: str, start: str, end: str, stay: timedelta, at: datetime = NOON) -> Journey:
-    limit = journey_rules(BOOK)[network].limit
+    limit = rules_of(BOOK.latest(network)).limit
     assert limit is not None
     return passage(
         tap(network, start, Direction.ENTRY, at),

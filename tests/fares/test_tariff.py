@@ -11,7 +11,6 @@ from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.fares.builtin import builtin_book
 from transitpay.fares.calendars import HolidayCalendar
 from transitpay.fares.names import fold
-from transitpay.fares.rules import journey_rules
 from transitpay.fares.tariff import (
     EXCLUDED,
     FlatFares,
@@ -176,26 +175,3 @@ def test_a_matrix_needs_both_stations_and_never_reads_its_diagonal() -> None:
         mtr.plain_fare(admiralty)
     with pytest.raises(AssertionError, match="diagonal"):
         mtr.plain_fare(admiralty, admiralty)
-
-
-def test_journey_rules_follow_the_terms_of_the_version() -> None:
-    rules = journey_rules(BOOK)
-    assert set(rules) == {"mtr", "kmb", "citybus", "shenzhen-metro", "shenzhen-bus"}
-    assert rules["mtr"].limit == timedelta(minutes=150)
-    assert rules["shenzhen-metro"].limit == timedelta(minutes=210)
-    assert rules["mtr"].max_wait == timedelta(hours=72)
-    assert not rules["kmb"].gated
-    assert set(journey_rules(BOOK, date(2018, 8, 31))) == {"shenzhen-bus", "shenzhen-metro"}
-
-
-def test_journey_rules_of_a_day_are_those_of_its_version() -> None:
-    old = BOOK.latest("mtr")
-    new = replace(
-        old,
-        version="new",
-        valid_from=date(2027, 1, 1),
-        terms=replace(old.terms, limit_minutes=120),
-    )
-    book = TariffBook([old, new])
-    assert journey_rules(book, date(2026, 12, 31))["mtr"].limit == timedelta(minutes=150)
-    assert journey_rules(book, date(2027, 1, 1))["mtr"].limit == timedelta(minutes=120)

@@ -9,22 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transitpay.journeys.assembly import AsideReason, Assembly, assemble
-from transitpay.journeys.journey import Journey, JourneyKind, JourneyRules
+from transitpay.journeys.journey import Journey, JourneyKind
 from transitpay.journeys.lifecycle import JourneyReason, JourneyState
+from transitpay.journeys.rules import JourneyRules, RuleBook
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 START = datetime(2026, 10, 1, 2, 0, tzinfo=UTC)
 LIMIT = timedelta(minutes=150)
 LONGEST = timedelta(minutes=300)
-RULES = {
-    "mtr": JourneyRules(limit=LIMIT, longest_stay=LONGEST),
-    "shenzhen-metro": JourneyRules(
-        limit=timedelta(minutes=210), longest_stay=timedelta(minutes=420)
-    ),
-    "kmb": JourneyRules(),
-}
+NETWORKS = ("mtr", "shenzhen-metro", "kmb")
+RULES = RuleBook.always(
+    {
+        "mtr": JourneyRules(limit=LIMIT, longest_stay=LONGEST),
+        "shenzhen-metro": JourneyRules(
+            limit=timedelta(minutes=210), longest_stay=timedelta(minutes=420)
+        ),
+        "kmb": JourneyRules(),
+    }
+)
 SECOND = timedelta(seconds=1)
-FAR = {network: START + timedelta(days=9) for network in RULES}
+FAR = {network: START + timedelta(days=9) for network in NETWORKS}
 
 
 def tap(
@@ -57,7 +61,7 @@ def exit_(minutes: float, **more: object) -> Tap:
 
 
 def run(taps: Sequence[Tap], known: datetime | None = None, at: datetime | None = None) -> Assembly:
-    through = {} if known is None else {network: known for network in RULES}
+    through = {} if known is None else {network: known for network in NETWORKS}
     return assemble(taps, RULES, through, at or START)
 
 
@@ -219,7 +223,7 @@ def rides(draw: st.DrawFn) -> list[Tap]:
 def test_order_and_duplicates_change_nothing_and_every_tap_is_used_once(
     taps: list[Tap], chance: object, minutes: int
 ) -> None:
-    known = {network: after(minutes) for network in RULES}
+    known = {network: after(minutes) for network in NETWORKS}
     expected = assemble(taps, RULES, known, START)
     mixed = taps + taps[::2]
     chance.shuffle(mixed)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
@@ -241,8 +245,8 @@ def test_clearing_in_steps_gives_the_journeys_of_clearing_once(
     for minutes in [*sorted(steps), 9000]:
         now = after(minutes)
         left = [one for one in taps if one.at <= now and one.key not in used]
-        result = assemble(left, RULES, {network: now for network in RULES}, now)
+        result = assemble(left, RULES, {network: now for network in NETWORKS}, now)
         made += result.journeys
         used |= {one.key for journey in result.journeys for one in journey.taps}
-    once = assemble(taps, RULES, {network: after(9000) for network in RULES}, after(9000))
+    once = assemble(taps, RULES, {network: after(9000) for network in NETWORKS}, after(9000))
     assert sorted(made, key=lambda j: j.first_tap.order) == list(once.journeys)

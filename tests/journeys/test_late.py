@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from transitpay.journeys.journey import JourneyRules
 from transitpay.journeys.late import ClosedJourney, part
 from transitpay.journeys.lifecycle import JourneyReason
+from transitpay.journeys.rules import JourneyRules, RuleBook
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 NOON = datetime(2026, 10, 30, 4, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 RIDER = RiderRef("alipayhk", "00000000000000aa")
-RULES = {"mtr": JourneyRules(limit=150 * MINUTE, longest_stay=300 * MINUTE)}
+RULES = RuleBook.always({"mtr": JourneyRules(limit=150 * MINUTE, longest_stay=300 * MINUTE)})
 
 
 def tap(direction: str, minute: int, network: str = "mtr") -> Tap:

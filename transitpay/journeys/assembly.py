@@ -15,14 +15,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from transitpay.clock import service_day
 from transitpay.journeys.journey import (
     Journey,
-    JourneyRules,
     boarding,
     passage,
     without_entry,
     without_exit,
 )
+from transitpay.journeys.rules import JourneyRules, RuleBook
+from transitpay.journeys.statements import Statement
+from transitpay.journeys.station_modes import StationMode
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 
@@ -43,6 +46,7 @@ class AsideReason(StrEnum):
     """Why a tap makes no journey and waits for nothing."""
 
     UNKNOWN_NETWORK = "unknown_network"
+    NO_TARIFF = "no_tariff"
     WRONG_DIRECTION = "wrong_direction"
     ALIGHTING = "alighting"
 
@@ -66,9 +70,12 @@ class Assembly:
 
 def assemble(
     taps: Sequence[Tap],
-    rules: Mapping[str, JourneyRules],
+    rules: RuleBook,
     complete_through: Mapping[str, datetime],
     at: datetime,
+    *,
+    modes: Sequence[StationMode] = (),
+    statements: Sequence[Statement] = (),
 ) -> Assembly:
     """Make journeys of the taps that are in no journey yet.
 
@@ -81,8 +88,8 @@ def assemble(
     aside: list[SetAside] = []
     gated: dict[tuple[RiderRef, str], list[Tap]] = {}
     for tap in _in_order(taps):
-        rule = rules.get(tap.network)
-        reason = _aside_reason(tap, rule)
+        rule = rules.on(tap.network, service_day(tap.at))
+        reason = _aside_reason(tap, rule, rules)
         if reason is not None:
             aside.append(SetAside(tap, reason))
         elif rule is not None and rule.gated:
@@ -91,11 +98,13 @@ def assemble(
             journeys.append(boarding(tap))
     for (_, network), line in gated.items():
         known = complete_through.get(network)
-        for found in _pair(line, rules[network]):
+        rule = rules.on(network, service_day(line[0].at))
+        assert rule is not None
+        for found in _pair(line, rule):
             if isinstance(found, Journey):
                 journeys.append(found)
             elif _decided(found, known, at):
-                journeys.append(_closed(found.tap, rules[network]))
+                journeys.append(_closed(found.tap, rule))
             else:
                 pending.append(found)
     return Assembly(
@@ -112,9 +121,10 @@ def _in_order(taps: Iterable[Tap]) -> list[Tap]:
     return list(unique.values())
 
 
-def _aside_reason(tap: Tap, rule: JourneyRules | None) -> AsideReason | None:
+def _aside_reason(tap: Tap, rule: JourneyRules | None, rules: RuleBook) -> AsideReason | None:
     if rule is None:
-        return AsideReason.UNKNOWN_NETWORK
+        known = tap.network in rules.networks
+        return AsideReason.NO_TARIFF if known else AsideReason.UNKNOWN_NETWORK
     if tap.direction is Direction.ALIGHT:
         return AsideReason.ALIGHTING
     at_gate = tap.direction in (Direction.ENTRY, Direction.EXIT)

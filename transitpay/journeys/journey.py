@@ -36,8 +36,9 @@ class FilledBy(StrEnum):
 class Filled:
     """The end of a journey for which there is no tap; ``stops`` are the places it may have been.
 
-    More than one only where gates stood open: the cheapest of them counts. ``ref`` is the id of
-    the record that says so (a station mode, a statement), empty for a habit.
+    More than one only where gates stood open: the cheapest of them counts; none: the gates of the
+    whole network did, it may have been any stop. ``ref`` is the id of the record that says so (a
+    station mode, a statement), empty for a habit.
     """
 
     by: FilledBy
@@ -46,55 +47,16 @@ class Filled:
 
 
 class Excuse(StrEnum):
-    """Why something that costs a rider is not held against this journey."""
+    """Why something that costs a rider is not held against this journey.
+
+    ``delay`` takes away the surcharge for the long stay, each other one the whole fare.
+    """
 
     DELAY = "delay"  #: a date waiver: the operator caused the long stay
     FREE = "free"  #: a fare waiver
-    EMERGENCY = "emergency"  #: left through gates that an emergency had opened
+    EMERGENCY = "emergency"  #: went through gates that an emergency had opened
     GIVEN_BACK = "given_back"  #: the operator gave the fare back
-
-
-@dataclass(frozen=True, slots=True)
-class Habit:
-    """A rider left at one stop at least ``times`` of all rides from a stop within ``days``."""
-
-    times: int
-    days: int
-    a_month: int
-
-
-@dataclass(frozen=True, slots=True)
-class JourneyRules:
-    """The dated settings of a network that decide how taps become journeys.
-
-    ``limit`` is the longest stay of a plain journey; None marks a network without gates, where
-    every boarding is a journey. ``longest_stay`` is the longest stay that an exit can still close
-    as an overstay; an exit after it belongs to no entry. ``max_wait`` is how long after the limit
-    we wait for readers that stay silent. Two taps of one direction at one stop within ``passback``
-    are one passage. ``ride_limit`` is how long after a boarding the alighting scan can come, on
-    networks that have one. A tap that reached us more than ``late_window`` after it was made joins
-    no other. ``discount_wait`` are the networks whose readers may hold the ride before, by which
-    this one would be cheaper. ``habit``: a missing exit is filled by where the rider left most.
-    """
-
-    limit: timedelta | None = None
-    longest_stay: timedelta | None = None
-    max_wait: timedelta = timedelta(hours=72)
-    passback: timedelta = timedelta(0)
-    ride_limit: timedelta | None = None
-    late_window: timedelta = timedelta(days=7)
-    discount_wait: frozenset[str] = frozenset()
-    habit: Habit | None = None
-
-    def __post_init__(self) -> None:
-        assert (self.limit is None) == (self.longest_stay is None)
-        if self.limit is not None and self.longest_stay is not None:
-            assert timedelta(0) < self.limit <= self.longest_stay <= self.limit + self.max_wait
-
-    @property
-    def gated(self) -> bool:
-        """True where riders tap in and out."""
-        return self.limit is not None
+    LATE = "late"  #: a tap at a gate that came after the late window, and no other with it
 
 
 @dataclass(frozen=True, slots=True)

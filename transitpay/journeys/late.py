@@ -8,12 +8,13 @@ across one, so that the order of arrival does not matter.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from transitpay.journeys.journey import JourneyRules
+from transitpay.clock import service_day
 from transitpay.journeys.lifecycle import JourneyReason
+from transitpay.journeys.rules import RuleBook
 from transitpay.taps import Direction, RiderRef, Tap
 
 
@@ -42,9 +43,7 @@ class Parted:
     late: tuple[Tap, ...]
 
 
-def part(
-    taps: Sequence[Tap], closed: Iterable[ClosedJourney], rules: Mapping[str, JourneyRules]
-) -> Parted:
+def part(taps: Sequence[Tap], closed: Iterable[ClosedJourney], rules: RuleBook) -> Parted:
     """Part the taps of one rider, all in no journey yet, by the rider's closed journeys."""
     known: dict[tuple[RiderRef, str], list[ClosedJourney]] = {}
     for journey in closed:
@@ -59,7 +58,8 @@ def part(
     segments: list[tuple[Tap, ...]] = [tuple(plain)] if plain else []
     late: list[Tap] = []
     for line, of in lines.items():
-        longest = rules[line[1]].longest_stay if line[1] in rules else None
+        rule = rules.on(line[1], service_day(of[0].at))
+        longest = None if rule is None else rule.longest_stay
         found = _part_line(of, sorted(known[line], key=lambda j: j.start), longest)
         segments += found.segments
         late += found.late
