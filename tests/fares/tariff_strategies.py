@@ -1,0 +1,125 @@
+"""Arbitrary tariffs: every kind of fares, every term, names in any script."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from hypothesis import strategies as st
+
+from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
+from transitpay.fares.terms import (
+    BusinessCar,
+    Cap,
+    CapPeriod,
+    Claims,
+    CodeDiscount,
+    HabitTerms,
+    MonthTier,
+    MonthTiers,
+    Overstay,
+    OverstayMode,
+    SameStation,
+    Suspension,
+    Terms,
+    TermSource,
+    Tier,
+    Transfer,
+)
+from transitpay.money import CNY, HKD, Money, Rounding
+
+texts = st.text(min_size=1, max_size=8)
+ids = st.text("0123456789ABCabc路線-", min_size=1, max_size=5)
+counts = st.integers(1, 500)
+days = st.dates(date(2000, 1, 1), date(2100, 1, 1))
+amounts = st.builds(Money, st.integers(0, 10**6), st.sampled_from([HKD, CNY]))
+minors = st.integers(0, 500).map(lambda n: n * 10)
+networks = st.frozensets(ids, max_size=3)
+
+
+def several(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.lists(strategy, max_size=3).map(tuple)
+
+
+_overstays = st.builds(Overstay, st.sampled_from(OverstayMode), amounts, texts)
+_transfers = st.builds(Transfer, networks, counts, amounts, texts)
+_month = st.builds(MonthTiers, several(st.builds(MonthTier, counts, counts, st.booleans())), texts)
+_plain = {
+    "step_minor": st.sampled_from([1, 10, 100]),
+    "rounding": st.sampled_from(Rounding),
+    "max_wait_hours": counts,
+    "same_station_at": several(st.tuples(ids, amounts)),
+    "walks": st.frozensets(st.frozensets(ids, min_size=2, max_size=2), max_size=2),
+    "code_discounts": several(st.builds(CodeDiscount, texts, counts, days, days, texts)),
+    "transfers": several(_transfers),
+    "month_tiers": st.none() | _month,
+    "caps": several(st.builds(Cap, st.sampled_from(CapPeriod), amounts, networks, texts)),
+    "ride_limit_minutes": st.none() | counts,
+    "forgotten_alighting_full": st.booleans(),
+    "calendar": st.none() | ids,
+    "companions_count": st.booleans(),
+    "passback_minutes": counts,
+    "late_window_days": counts,
+    "business_car": st.none() | st.builds(BusinessCar, counts, networks, texts),
+    "suspensions": several(st.builds(Suspension, counts, counts, st.booleans(), texts)),
+    "claims": st.none() | st.builds(Claims, counts, counts, texts),
+    "habit": st.none() | st.builds(HabitTerms, counts, counts, counts, texts),
+    "unknown": several(texts),
+    "sources": several(st.builds(TermSource, texts, texts, texts)),
+}
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> Terms:
+    """Terms of a network with or without gates."""
+    values = {name: draw(strategy) for name, strategy in _plain.items()}
+    if draw(st.booleans()):
+        values |= {
+            "limit_minutes": 150,
+            "longest_stay_minutes": draw(st.integers(150, 400)),
+            "maximum_fare": draw(amounts),
+            "overstay": draw(st.none() | _overstays),
+            "same_station": (
+                SameStation(draw(counts), draw(amounts), draw(texts)),
+                SameStation(None, draw(amounts), draw(texts)),
+            ),
+        }
+    if draw(st.booleans()):
+        values["tiers"] = (Tier(draw(counts), 80), Tier(None, draw(counts)))
+    return Terms(**values)
+
+
+@st.composite
+def tariffs(draw: st.DrawFn) -> Tariff:
+    """Any tariff."""
+    known = draw(st.lists(ids, min_size=1, max_size=5, unique=True))
+    names = st.lists(texts, min_size=1, max_size=4).map(tuple)
+    name = st.just("") | texts
+    places = st.lists(ids, max_size=2, unique=True)
+    fares: MatrixFares | FlatFares
+    if draw(st.booleans()):
+        row = st.lists(minors, min_size=len(known), max_size=len(known)).map(tuple)
+        rows = draw(st.lists(row, min_size=len(known), max_size=len(known)))
+        if draw(st.booleans()):
+            rows[-1] = rows[0]
+        fares = MatrixFares(tuple(draw(st.permutations(known))), tuple(rows))
+    else:
+        fares = FlatFares(
+            {route: draw(minors) for route in known},
+            draw(st.none() | minors),
+            draw(st.dictionaries(ids, minors, max_size=2)),
+            draw(st.dictionaries(st.tuples(ids, ids), minors, max_size=2)),
+            draw(st.dictionaries(st.tuples(ids, ids, ids), minors, max_size=2)),
+        )
+    return Tariff(
+        network=draw(ids),
+        operator=draw(ids),
+        currency=draw(st.sampled_from([HKD, CNY])),
+        version=draw(texts),
+        valid_from=draw(days),
+        source=draw(texts),
+        stops=tuple(Stop(it, draw(names), draw(name), draw(name), draw(name)) for it in known),
+        boarding_stops=tuple(Stop(it, draw(names)) for it in draw(places)),
+        fares=fares,
+        terms=draw(terms()),
+        recorded_at=draw(st.none() | st.just(datetime(2026, 11, 1, tzinfo=UTC))),
+    )

@@ -1,0 +1,245 @@
+"""The tariff document: one canonical text of a whole tariff, and the tariff that it says.
+
+Shape: one JSON object, UTF-8, names sorted, no blanks: equal tariffs have equal bytes and so one
+SHA-256. A matrix is written as one text a row, in multiples of ``unit``; stops whose rows are
+equal share one (``row_of``). When a tariff was recorded stands beside its document, not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from transitpay.errors import MalformedInput
+from transitpay.fares.plain import PlainReader, Unreadable, plain
+from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
+from transitpay.fares.terms import Terms
+from transitpay.money import Money
+
+FORMAT = "transitpay-tariff/1"
+_TEXTS = ("network", "operator", "currency", "version", "source")
+_NAMES = frozenset({"format", "valid_from", "stops", "fares", "terms", *_TEXTS})
+_STOPS = ("stops", "boarding_stops")
+_MATRIX = frozenset({"kind", "unit", "ids", "rows", "row_of"})
+_FLAT = frozenset({"kind", "by_route", "default", "holiday_by_route", "by_boarding", "by_section"})
+
+_BOARDING = tuple[tuple[str, str, int], ...]
+_SECTION = tuple[tuple[str, str, str, int], ...]
+
+
+def document_of(tariff: Tariff) -> bytes:
+    """The canonical bytes."""
+    written = {
+        "format": FORMAT,
+        "network": tariff.network,
+        "operator": tariff.operator,
+        "currency": tariff.currency.code,
+        "version": tariff.version,
+        "valid_from": tariff.valid_from.isoformat(),
+        "source": tariff.source,
+        "stops": plain(tariff.stops),
+        "fares": _fares(tariff.fares),
+        "terms": plain(tariff.terms),
+    }
+    if tariff.boarding_stops:
+        written["boarding_stops"] = plain(tariff.boarding_stops)
+    text = json.dumps(written, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode()
+
+
+def sha256_of(document: bytes) -> bytes:
+    """By which a version is known."""
+    return hashlib.sha256(document).digest()
+
+
+def same_tariff(one: Tariff, other: Tariff) -> bool:
+    """Whether two say the same, name of the version, source and first day included."""
+    return document_of(one) == document_of(other)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """The tariff of a document, or every problem for which there is none: (field, reason)."""
+
+    tariff: Tariff | None
+    problems: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        assert (self.tariff is None) == bool(self.problems)
+
+
+def tariff_of(document: bytes, recorded_at: datetime | None = None) -> Tariff:
+    """The tariff that a document says.
+
+    Raises: MalformedInput (``bad_tariff_document``) with the first problem.
+    """
+    read = read_document(document, recorded_at)
+    if read.tariff is None:
+        where, reason = read.problems[0]
+        raise MalformedInput("bad_tariff_document", reason, field=where)
+    return read.tariff
+
+
+def read_document(document: bytes, recorded_at: datetime | None = None) -> ReadDocument:
+    """The tariff of a document that anybody wrote, or all its problems."""
+    try:
+        value: object = json.loads(document)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        return ReadDocument(None, (("json", str(error)),))
+    reader = PlainReader()
+    try:
+        return ReadDocument(_read(reader, value, recorded_at))
+    except Unreadable:
+        told = [(".".join(map(str, at)) or "document", reason) for at, reason in reader.problems]
+        return ReadDocument(None, tuple(told))
+
+
+def _fares(fares: MatrixFares | FlatFares) -> dict[str, object]:
+    if isinstance(fares, FlatFares):
+        written: dict[str, object] = {"kind": "flat", "by_route": dict(fares.by_route)}
+        if fares.default_minor is not None:
+            written["default"] = fares.default_minor
+        if fares.holiday_by_route:
+            written["holiday_by_route"] = dict(fares.holiday_by_route)
+        if fares.by_boarding:
+            written["by_boarding"] = [[*k, v] for k, v in sorted(fares.by_boarding.items())]
+        if fares.by_section:
+            written["by_section"] = [[*k, v] for k, v in sorted(fares.by_section.items())]
+        return written
+    unit = math.gcd(*(minor for row in fares.rows for minor in row)) or 1
+    place: dict[tuple[int, ...], int] = {}
+    row_of = [place.setdefault(row, len(place)) for row in fares.rows]
+    written = {
+        "kind": "matrix",
+        "unit": unit,
+        "ids": list(fares.ids),
+        "rows": [" ".join(str(minor // unit) for minor in row) for row in place],
+    }
+    return written | ({} if len(place) == len(row_of) else {"row_of": row_of})
+
+
+def _read(reader: PlainReader, value: object, recorded_at: datetime | None) -> Tariff:
+    if not isinstance(value, dict):
+        raise reader.refuse((), "is no table of names and values")
+    if value.get("format") != FORMAT:
+        raise reader.refuse(("format",), f"{value.get('format')!r} is not {FORMAT}")
+    missing = [name for name in sorted(_NAMES) if name not in value]
+    reader.problems += [((name,), "is missing") for name in missing]
+    reader.refuse_unknown({n: v for n, v in value.items() if n not in _NAMES | {*_STOPS}}, ())
+    texts = {name: _text(reader, value.get(name, ""), name) for name in _TEXTS}
+    unit = _try(reader, Money, [0, texts["currency"]], "currency")
+    begins = _try(reader, date, value.get("valid_from", ""), "valid_from")
+    terms = _try(reader, Terms, value.get("terms", {}), "terms")
+    fares = _read_fares(reader, value.get("fares", {}))
+    stops, boarding_stops = (_stops(reader, value.get(name, []), name) for name in _STOPS)
+    if not reader.problems and isinstance(fares, MatrixFares):
+        _check_known(reader, stops, fares)
+    if reader.problems:
+        raise Unreadable
+    assert isinstance(begins, date) and isinstance(terms, Terms) and isinstance(unit, Money)
+    assert fares is not None
+    return Tariff(
+        texts["network"], texts["operator"], unit.currency, texts["version"], begins,
+        texts["source"], stops, fares, terms, recorded_at, boarding_stops,
+    )  # fmt: skip
+
+
+def _try(reader: PlainReader, hint: object, value: object, name: str) -> object:
+    try:
+        return reader.read(hint, value, (name,))
+    except Unreadable:
+        return None
+
+
+def _text(reader: PlainReader, value: object, name: str) -> str:
+    text = _try(reader, str, value, name)
+    return text if isinstance(text, str) else ""
+
+
+def _stops(reader: PlainReader, value: object, name: str) -> tuple[Stop, ...]:
+    made = _try(reader, tuple[Stop, ...], value, name)
+    assert made is None or isinstance(made, tuple)
+    seen: set[str] = set()
+    for i, stop in enumerate(made or ()):
+        if not stop.names:
+            reader.refuse((name, i), "needs at least one name")
+        if stop.id in seen:
+            reader.refuse((name, i), f"{stop.id!r} a second time")
+        seen.add(stop.id)
+    return made or ()
+
+
+def _read_fares(reader: PlainReader, value: object) -> MatrixFares | FlatFares | None:
+    if not isinstance(value, dict) or value.get("kind") not in ("matrix", "flat"):
+        reader.refuse(("fares",), "is neither a matrix nor flat")
+        return None
+    names = _MATRIX if value["kind"] == "matrix" else _FLAT
+    reader.refuse_unknown({n: v for n, v in value.items() if n not in names}, ("fares",))
+    try:
+        return _matrix(reader, value) if value["kind"] == "matrix" else _flat(reader, value)
+    except Unreadable:
+        return None
+
+
+def _matrix(reader: PlainReader, value: Mapping[str, object]) -> MatrixFares:
+    at = ("fares",)
+    unit = reader.read(int, value.get("unit"), (*at, "unit"))
+    ids = reader.read(tuple[str, ...], value.get("ids"), (*at, "ids"))
+    texts = reader.read(tuple[str, ...], value.get("rows"), (*at, "rows"))
+    assert isinstance(unit, int) and isinstance(ids, tuple) and isinstance(texts, tuple)
+    rows: list[tuple[int, ...]] = []
+    for i, text in enumerate(texts):
+        cells = text.split(" ")
+        if not all(cell.isascii() and cell.isdigit() for cell in cells):
+            raise reader.refuse((*at, "rows", i), "holds what is no whole number")
+        if len(cells) != len(ids):
+            raise reader.refuse((*at, "rows", i), f"{len(cells)} fares for {len(ids)} stops")
+        rows.append(tuple(int(cell) * unit for cell in cells))
+    row_of = reader.read(
+        tuple[int, ...], value.get("row_of", list(range(len(rows)))), (*at, "row_of")
+    )
+    assert isinstance(row_of, tuple)
+    if len(row_of) != len(ids) or not all(0 <= row < len(rows) for row in row_of):
+        raise reader.refuse((*at, "row_of"), "does not give each stop one of the rows")
+    if len(set(ids)) != len(ids) or unit < 1:
+        raise reader.refuse((*at, "ids"), "a stop a second time, or a unit below 1")
+    return MatrixFares(ids, tuple(rows[row] for row in row_of))
+
+
+def _flat(reader: PlainReader, value: Mapping[str, object]) -> FlatFares:
+    default = value.get("default")
+    if default is not None:
+        reader.read(int, default, ("fares", "default"))
+    assert default is None or isinstance(default, int)
+    at = ("fares",)
+    boarding = reader.read(_BOARDING, value.get("by_boarding", []), (*at, "by_boarding"))
+    section = reader.read(_SECTION, value.get("by_section", []), (*at, "by_section"))
+    assert isinstance(boarding, tuple) and isinstance(section, tuple)
+    return FlatFares(
+        _by_route(reader, value.get("by_route"), "by_route"),
+        default,
+        _by_route(reader, value.get("holiday_by_route", {}), "holiday_by_route"),
+        {(route, stop): minor for route, stop, minor in boarding},
+        {(route, start, end): minor for route, start, end, minor in section},
+    )
+
+
+def _by_route(reader: PlainReader, value: object, name: str) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise reader.refuse(("fares", name), "is no table of routes")
+    for route, minor in value.items():
+        if type(minor) is not int or minor < 0:
+            raise reader.refuse(("fares", name, route), f"{minor!r} is no amount in minor units")
+    return value
+
+
+def _check_known(reader: PlainReader, stops: tuple[Stop, ...], fares: MatrixFares) -> None:
+    """Every stop of a matrix has a name, and every named one a fare."""
+    named = {stop.id for stop in stops}
+    for stop in sorted(named.symmetric_difference(fares.ids)):
+        what = "has no fare" if stop in named else "has a fare and no name"
+        reader.refuse(("stops",), f"{stop!r} {what}")
