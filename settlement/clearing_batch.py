@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from transitpay.clearing import AwaitRate, Cleared, clear
 from transitpay.errors import TransitPayError
-from transitpay.fares.pricing import Fare, price
+from transitpay.fares.fare import Fare
+from transitpay.fares.pricing import price
 from transitpay.fares.tariff import TariffBook
 from transitpay.fx.agreement import Agreement, agreement_on
 from transitpay.fx.rate import NotYet, PublishedRate

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from transitpay.clearing import AwaitRate, Cleared, clear, release
-from transitpay.fares.pricing import Fare, FareLine
+from transitpay.fares.fare import Fare, FareLine
 from transitpay.fx.agreement import Agreement, agreement_on, builtin_agreements
 from transitpay.fx.rate import NotYet, PublishedRate, rate_at
 from transitpay.journeys.journey import Journey, boarding

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from transitpay.fares.pricing import Fare
+from transitpay.fares.fare import Fare
 from transitpay.fx.agreement import Agreement, FxMode
 from transitpay.fx.quote import Quote, lock_quote
 from transitpay.fx.rate import NotYet, PublishedRate

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from transitpay.errors import MalformedInput
 from transitpay.fares.builtin import builtin_book
-from transitpay.fares.pricing import Fare, FareLine, price
+from transitpay.fares.fare import Fare, FareLine
+from transitpay.fares.pricing import price
 from transitpay.fares.rules import rules_of
 from transitpay.fares.tariff import Tariff
 from transitpay.journeys.journey import Journey, boarding, passage, without_entry, without_exit

@@ -101,6 +101,10 @@ class FlatFares:
     holiday_by_route: Mapping[str, int] = field(default_factory=dict)
     by_boarding: Mapping[tuple[str, str], int] = field(default_factory=dict)
     by_section: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    sectional_routes: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sectional_routes", frozenset(it[0] for it in self.by_section))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

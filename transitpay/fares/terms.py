@@ -60,14 +60,22 @@ class Tier:
 class Transfer:
     """``off`` is taken from a ride that begins up to and including ``within_minutes`` after one.
 
-    The time runs from the exit of a gated ride, or the boarding of another, of one of the networks
-    ``after``; each ride gives it once. A ride never costs less than 0.
+    The time runs from the exit of a gated ride, or the boarding of another, of the ride of the
+    networks ``after`` that ended last; it gives the transfer once. A ride never costs less than 0.
+    ``wallets`` empty: the codes of every wallet; ``first_day``: not before this service day.
     """
 
     after: frozenset[str]
     within_minutes: int
     off: Money
     source: str
+    wallets: frozenset[str] = frozenset()
+    first_day: date | None = None
+
+    def holds(self, wallet: str, day: date) -> bool:
+        """Whether codes of ``wallet`` have it on a service day."""
+        in_time = self.first_day is None or self.first_day <= day
+        return in_time and (not self.wallets or wallet in self.wallets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +183,9 @@ class Terms:
     entered. ``walks`` are the pairs of stops that the operator publishes at 0.00. A discounted
     amount is rounded with ``rounding`` to a multiple of ``step_minor``. ``ride_limit_minutes`` is
     set where riders scan again when they alight. ``calendar`` names the days on which holiday
-    fares hold. Discounts by history count the holder's own rides (slot 0), and every slot's where
-    ``companions_count``. ``unknown`` says in words which rules were looked for and not found;
+    fares hold. Discounts by history are for the holder's own rides (slot 0), and for those of each
+    companion's slot by itself where ``companions_count``. ``wallets`` are those whose codes are
+    accepted, empty: all. ``unknown`` says in words which rules were looked for and not found;
     ``sources`` whence the others are.
     """
 
@@ -205,6 +214,7 @@ class Terms:
     suspensions: tuple[Suspension, ...] = ()
     claims: Claims | None = None
     habit: HabitTerms | None = None
+    wallets: frozenset[str] = frozenset()
     unknown: tuple[str, ...] = ()
     sources: tuple[TermSource, ...] = ()
 
@@ -214,6 +224,10 @@ class Terms:
         assert gated == (self.maximum_fare is not None), "a missing tap needs a price"
         assert not self.same_station or self.same_station[-1].up_to_minutes is None
         assert not self.tiers or self.tiers[-1].up_to_minor is None
+
+    def accepts(self, wallet: str) -> bool:
+        """Whether the network takes codes of ``wallet``."""
+        return not self.wallets or wallet in self.wallets
 
     def discount(self, wallet: str, day: date) -> CodeDiscount | None:
         """The discount that the codes of ``wallet`` have on a service day, if any."""

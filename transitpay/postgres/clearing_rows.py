@@ -13,7 +13,7 @@ from datetime import datetime
 import asyncpg
 
 from transitpay.clearing import Cleared, journey_key
-from transitpay.fares.pricing import Fare
+from transitpay.fares.fare import Fare
 from transitpay.fx.quote import Quote
 from transitpay.journeys.journey import Journey
 from transitpay.postgres.taps import key_columns, shard_of

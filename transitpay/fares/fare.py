@@ -1,0 +1,58 @@
+"""A fare and the lines that explain it, and what the pricing of a journey comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from transitpay.journeys.journey import Journey
+from transitpay.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class FareLine:
+    """One part of a fare: a stable code, the reason in words, and its amount (may be negative)."""
+
+    code: str
+    text: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Fare:
+    """A fare with its explanation, and the version of the tariff that gave it."""
+
+    amount: Money
+    lines: tuple[FareLine, ...]
+    tariff_version: str
+
+    def __post_init__(self) -> None:
+        assert total(self.lines) == self.amount, "the lines sum to the amount"
+        assert self.amount.minor >= 0, "a fare is never negative"
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A journey with its fare."""
+
+    journey: Journey
+    fare: Fare
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """A journey that has no fare: the code and words of the refusal, and the field at fault."""
+
+    journey: Journey
+    code: str
+    message: str
+    field: str | None = None
+
+
+def total(lines: Iterable[FareLine]) -> Money:
+    """The sum of a fare's lines; a fare has at least one."""
+    several = list(lines)
+    assert several, "a fare has at least one line"
+    unit = several[0].amount.currency
+    assert all(line.amount.currency == unit for line in several), "one fare, one currency"
+    return Money(sum(line.amount.minor for line in several), unit)
