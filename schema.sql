@@ -695,10 +695,10 @@ create table tap_set_aside (
     primary key (tapped_day, reader, sequence)
 );
 
--- What a rider owes for a journey. Attempts to collect it stand apart.
+-- A debt of a rider at the wallet. Attempts to collect it stand apart.
 create table charge (
     id text not null primary key check (length(id) <= 56),
-    journey_id text not null unique references journey,
+    journey_id text not null references journey,   -- for which it was first made; parts say the rest
     wallet text not null references participant,
     issuer text not null,
     rider_id text not null,
@@ -715,6 +715,18 @@ create table charge (
 create index charge_due on charge (wallet, next_at) where next_at is not null;
 create index charge_in_flight on charge (wallet, next_at) where state = 'IN_FLIGHT';
 create index charge_arrears on charge (issuer, rider_id) where state = 'ARREARS';
+create index on charge (journey_id);
+
+-- Which part of which charge pays for which standing journey (settlement). A correction writes them
+-- anew: what journeys that ended had paid pays for others. Parts of a charge sum to its amount less
+-- what was given back of it; a withdrawn one has none.
+create table charge_part (
+    charge_id text not null references charge,
+    journey_id text not null references journey,
+    amount_minor bigint not null check (amount_minor > 0),   -- in the charge's currency
+    primary key (charge_id, journey_id)
+);
+create index on charge_part (journey_id);
 
 -- One request id each. The body is stored before the first sending and re-sent byte for byte.
 create table charge_attempt (
@@ -785,7 +797,7 @@ create table refund_request_done (
     at timestamptz not null
 );
 create table refund (
-    request_id text not null primary key check (length(request_id) <= 64),
+    request_id text not null constraint refund_once primary key check (length(request_id) <= 64),
     charge_id text not null references charge,
     attempt_request_id text not null references charge_attempt,
     amount_minor bigint not null check (amount_minor > 0),
@@ -799,7 +811,8 @@ create table refund (
     result_code text,
     lease_until timestamptz
 );
-create unique index refund_once on refund (attempt_request_id) where state <> 'REFUSED';
+create index on refund (charge_id);
+create index on refund (attempt_request_id);
 create index refund_due on refund (next_at) where next_at is not null;
 
 -- ---------------------------------------------------------------------------------------------
@@ -1078,10 +1091,11 @@ grant select, insert, update on
 grant select, insert, delete on tap_inbox, open_item to transitpay_settlement;
 grant insert on refund_request to transitpay_settlement;
 grant delete on journey_tap to transitpay_settlement;
+grant select, insert, delete on charge_part to transitpay_settlement;
 
 -- finance and auditors read; neither sees a token or an account reference
 grant select on
-    participant, wallet_agreement, rate, quote, journey, charge, charge_attempt, refund, account,
+    participant, wallet_agreement, rate, quote, journey, charge, charge_part, charge_attempt, refund, account,
     entry, posting, open_item, closed_window, window_item, closing, closed_entry, closing_balance,
     net_position, statement_file, wallet_file, recon_run, recon_break, night_step, approval,
     account_balance to transitpay_finance_read, transitpay_auditor;

@@ -94,7 +94,7 @@ async def _refund(
     was: StoredCharge,
     at: datetime,
 ) -> str:
-    earlier = await refunds.of_charge(conn, was.charge.id)
+    earlier = await refunds.of_charges(conn, [was.charge.id])
     refund_id = f"{was.charge.id}-r{len(earlier) + 1}"
     refund = propose_refund(was.charge, earlier, was.charge.amount, refund_id, at)
     if isinstance(refund, RefundRefusal):

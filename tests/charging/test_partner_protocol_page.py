@@ -22,7 +22,7 @@ from transitpay.charging.signature import (
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "partner-protocol.md"
 AT = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
-BODY = build_inquiry(InquiryRequest("c-20261102-bus-7-17-1"))
+BODY = build_inquiry(InquiryRequest("c-kicxtnb2dz7adgkw6tsuuhahfq-1"))
 
 
 def test_the_worked_example_is_reproduced_and_verified() -> None:

@@ -6,6 +6,8 @@ a held charge, withdrawing a debt. What a wallet says is weighed in ``decide``.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -147,6 +149,16 @@ class Charge:
         if state is not self.state:
             assert (self.state, state) in CHARGE_EDGES, f"{self.state} never becomes {state}"
         return replace(self, state=state, action=action, next_at=next_at)
+
+
+def charge_id(*journeys: str) -> str:
+    """The id of the charge for these journeys: ``c-`` and 26 letters and digits.
+
+    The wallet and its rider see it, so it says nothing of readers; it is the same for the same
+    journeys in any order. A correction names the journeys that ended too: each ends once.
+    """
+    digest = hashlib.sha256("\n".join(sorted(journeys)).encode()).digest()
+    return "c-" + base64.b32encode(digest[:16]).decode().rstrip("=").lower()
 
 
 def new_charge(charge_id: str, wallet: str, amount: Money, held: bool, at: datetime) -> Charge:

@@ -39,7 +39,7 @@ CONSTRAINT_ERRORS: Mapping[str, tuple[type[TransitPayError], str, str]] = {
     "code_use_once": (Conflict, "code_used", "this ride code has opened before"),
     "entry_once": (Conflict, "entry_repeated", "this event is booked already"),
     "rate_observation_once": (Conflict, "rate_repeated", "this observation is recorded already"),
-    "refund_once": (Conflict, "refund_repeated", "this payment has a refund already"),
+    "refund_once": (Conflict, "refund_repeated", "there is a refund with this id"),
     "rider_account": (Conflict, "account_enrolled", "this account belongs to another rider"),
 }
 

@@ -129,19 +129,20 @@ class StoredRefund:
     body: bytes = field(repr=False)
 
 
-_OF_CHARGE = """
+_OF_CHARGES = """
 select r.request_id, r.charge_id, r.attempt_request_id, r.amount_minor, r.currency, r.state,
        r.created_at, r.next_at, r.result_code, r.body, c.wallet
 from refund r
 join charge c on c.id = r.charge_id
-where r.charge_id = $1
-order by r.created_at, r.request_id
+where r.charge_id = any($1::text[])
+order by r.charge_id, r.created_at, r.request_id
 """
 
 
-async def of_charge(conn: asyncpg.Connection, charge_id: str) -> tuple[Refund, ...]:
-    """All refunds of a charge, oldest first."""
-    return tuple(_stored(row).refund for row in await conn.fetch(_OF_CHARGE, charge_id))
+async def of_charges(conn: asyncpg.Connection, charge_ids: Sequence[str]) -> tuple[Refund, ...]:
+    """All refunds of these charges, each charge's oldest first."""
+    rows = await conn.fetch(_OF_CHARGES, list(charge_ids))
+    return tuple(_stored(row).refund for row in rows)
 
 
 _CLAIM = """

@@ -1,0 +1,137 @@
+"""A correction at the wallet: unpaid debts are withdrawn, paid ones pay for what stands now."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from transitpay.charging.allotment import Due, Part
+from transitpay.charging.charge import Charge, ChargePolicy, begin, charge_id, new_charge
+from transitpay.charging.correcting import Corrected, InFlight, Tied, correct, new_debts
+from transitpay.charging.decide import decide
+from transitpay.charging.evidence import PayAnswered
+from transitpay.charging.lifecycle import ChargeState
+from transitpay.charging.refund import Refund, RefundState
+from transitpay.charging.wallet_port import Declined, Succeeded
+from transitpay.money import CNY, HKD, Money
+
+T0 = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
+WALLET = "alipayhk"
+
+
+def money(minor: int) -> Money:
+    return Money(minor, HKD)
+
+
+def flying(name: str, minor: int) -> Charge:
+    return begin(new_charge(name, WALLET, money(minor), False, T0), T0, ChargePolicy())
+
+
+def captured(name: str, minor: int) -> Charge:
+    paid = PayAnswered(f"{name}-1", Succeeded(f"w-{name}", T0, money(minor)))
+    return decide(flying(name, minor), paid, T0).charge
+
+
+def tied(charge: Charge, *parts: tuple[str, int], refunds: tuple[Refund, ...] = ()) -> Tied:
+    return Tied(charge, tuple(Part(charge.id, j, minor) for j, minor in parts), refunds)
+
+
+def corrected(some: list[Tied], ended: set[str], *dues: tuple[str, int]) -> Corrected:
+    owed = [Due(journey, money(minor)) for journey, minor in dues]
+    found = correct(WALLET, some, ended, owed, (), T0)
+    assert isinstance(found, Corrected)
+    return found
+
+
+def refund(charge: Charge, minor: int, state: RefundState) -> Refund:
+    return Refund(f"{charge.id}-r1", charge.id, f"{charge.id}-1", money(minor), state, T0, None)
+
+
+@pytest.mark.parametrize("state", [ChargeState.DUE, ChargeState.ARREARS, ChargeState.HELD])
+def test_a_debt_that_holds_no_money_gives_way_to_one_for_the_new_fare(state: ChargeState) -> None:
+    charge = new_charge("c1", WALLET, money(1000), state is ChargeState.HELD, T0)
+    if state is ChargeState.ARREARS:
+        answer = PayAnswered("c1-1", Declined("USER_BALANCE_NOT_ENOUGH"))
+        charge = decide(flying("c1", 1000), answer, T0).charge
+    found = corrected([tied(charge, ("j1", 1000))], {"j1"}, ("j1~2", 850))
+    assert [it.state for it in found.withdrawn] == [ChargeState.WITHDRAWN]
+    (debt,) = found.debts
+    assert (debt.journey, debt.charge.amount, debt.charge.state) == (
+        "j1~2",
+        money(850),
+        ChargeState.DUE,
+    )
+    assert debt.charge.id != "c1" and found.parts == (Part(debt.charge.id, "j1~2", 850),)
+    assert found.refunds == ()
+
+
+def test_while_an_attempt_may_hold_money_nothing_is_corrected() -> None:
+    some = [tied(captured("c1", 500), ("j1", 500)), tied(flying("c2", 500), ("j2", 500))]
+    assert correct(WALLET, some, {"j1", "j2"}, (), (), T0) == InFlight("c2")
+
+
+def test_a_cheaper_fare_is_one_linked_refund_and_its_part_shrinks() -> None:
+    found = corrected([tied(captured("c1", 1000), ("j1", 1000))], {"j1"}, ("j1~2", 850))
+    (back,) = found.refunds
+    assert (back.id, back.attempt_id, back.amount) == ("c1-r1", "c1-1", money(150))
+    assert found.parts == (Part("c1", "j1~2", 850),) and found.debts == ()
+
+
+def test_what_a_charge_pays_for_others_stays_as_it_is() -> None:
+    some = [tied(captured("c1", 1000), ("j1", 400), ("j9", 600))]
+    found = corrected(some, {"j1"}, ("j1~2", 700))
+    (debt,) = found.debts
+    assert debt.charge.amount == money(300)
+    assert set(found.parts) == {
+        Part("c1", "j1~2", 400),
+        Part("c1", "j9", 600),
+        Part(debt.charge.id, "j1~2", 300),
+    }
+
+
+def test_a_withdrawn_debt_of_several_journeys_stays_due_for_those_that_stand() -> None:
+    unpaid = new_charge("c1", WALLET, money(300), False, T0)
+    found = corrected([tied(unpaid, ("j1", 100), ("j2", 200))], {"j1"})
+    (debt,) = found.debts
+    assert found.parts == (Part(debt.charge.id, "j2", 200),)
+    assert debt.charge.amount == money(200)
+
+
+def test_what_was_given_back_is_gone_and_what_was_refused_is_not() -> None:
+    charge = captured("c1", 1000)
+    gone = refund(charge, 400, RefundState.UNKNOWN)
+    some = tied(charge, ("j1", 600), refunds=(gone,))
+    (back,) = corrected([some], {"j1"}).refunds
+    assert (back.id, back.amount) == ("c1-r2", money(600))
+    refused = replace(gone, state=RefundState.REFUSED)
+    some = tied(charge, ("j1", 600), refunds=(refused,))
+    found = corrected([some], {"j1"}, ("j1~2", 900))
+    assert found.parts == (Part("c1", "j1~2", 900),), "the refused money pays the dearer fare"
+    assert [it.amount for it in found.refunds] == [money(100)]
+
+
+def test_each_currency_is_corrected_alone() -> None:
+    some = [tied(captured("c1", 1000), ("j1", 1000))]
+    owed = [Due("j1~2", Money(900, CNY))]
+    found = correct(WALLET, some, {"j1"}, owed, (), T0)
+    assert isinstance(found, Corrected)
+    assert [it.amount for it in found.refunds] == [money(1000)]
+    assert [it.charge.amount for it in found.debts] == [Money(900, CNY)]
+
+
+def test_first_journeys_have_a_charge_each_and_free_ones_none() -> None:
+    dues = [Due("j1", money(500)), Due("j2", money(0)), Due("j3", money(300))]
+    found = correct(WALLET, [], frozenset(), dues, [Due("j4", money(70))], T0)
+    assert isinstance(found, Corrected)
+    assert {(it.journey, it.charge.id, it.charge.state) for it in found.debts} == {
+        ("j1", charge_id("j1"), ChargeState.DUE),
+        ("j3", charge_id("j3"), ChargeState.DUE),
+        ("j4", charge_id("j4"), ChargeState.HELD),
+    }
+    assert sum(part.minor for part in found.parts) == 870
+    assert new_debts(WALLET, (), (), T0) == ()
+
+
+def test_a_charge_id_is_opaque_and_the_same_for_the_same_journeys() -> None:
+    assert charge_id("a", "b") == charge_id("b", "a") != charge_id("a")
+    assert charge_id("2026-11-02/bus-7/17") == "c-kicxtnb2dz7adgkw6tsuuhahfq"

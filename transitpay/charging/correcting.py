@@ -1,0 +1,202 @@
+"""Says what a correction does to a rider's charges: the one decision on money at the wallet.
+
+Charges that hold no money are withdrawn, what was collected pays for the journeys that stand now
+(``allotment``), and the net is one further charge or refunds. While an attempt may hold money,
+nothing is decided: its end is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+
+from transitpay.charging.allotment import Allotment, Collected, Due, GiveBack, Part, allot
+from transitpay.charging.charge import Charge, charge_id, new_charge, withdraw
+from transitpay.charging.lifecycle import AttemptState, ChargeState
+from transitpay.charging.refund import Refund, RefundState
+from transitpay.money import Currency, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Tied:
+    """A charge with the parts that it pays and all refunds of it so far."""
+
+    charge: Charge
+    parts: tuple[Part, ...]
+    refunds: tuple[Refund, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewDebt:
+    """A charge to be made, and the journey that it is first made for."""
+
+    journey: str
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What is to be saved: each charge's parts replace the ones that it had."""
+
+    withdrawn: tuple[Charge, ...] = ()
+    debts: tuple[NewDebt, ...] = ()
+    parts: tuple[Part, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """An attempt of this charge may hold money: correct once its end is known."""
+
+    charge_id: str
+
+
+def new_debts(
+    wallet: str, dues: Iterable[Due], held: Iterable[Due], at: datetime
+) -> tuple[NewDebt, ...]:
+    """One charge for each journey that is first paid for; ``held`` are fares without a rate."""
+    return tuple(
+        NewDebt(due.journey, new_charge(charge_id(due.journey), wallet, due.amount, waits, at))
+        for waits, some in ((False, dues), (True, held))
+        for due in some
+        if due.amount.minor
+    )
+
+
+def correct(
+    wallet: str,
+    tied: Sequence[Tied],
+    ended: AbstractSet[str],
+    dues: Sequence[Due],
+    held: Sequence[Due],
+    at: datetime,
+) -> Corrected | InFlight:
+    """What becomes of one rider's charges when the ``ended`` journeys give way to others.
+
+    ``tied`` are all charges with a part for an ended journey. Where none of a currency is among
+    them, each journey gets a charge of its own.
+    """
+    flying = [it.charge.id for it in tied if it.charge.state is ChargeState.IN_FLIGHT]
+    if flying:
+        return InFlight(min(flying))
+    waiting = [it for it in tied if it.charge.state is ChargeState.HELD]
+    asked = [it for it in tied if it.charge.state is not ChargeState.HELD]
+    done = [Corrected(tuple(gone(it.charge) for it in waiting), new_debts(wallet, (), held, at))]
+    units = {it.charge.amount.currency for it in asked} | {due.amount.currency for due in dues}
+    for unit in sorted(units, key=str):
+        some = [it for it in asked if it.charge.amount.currency == unit]
+        owed = [due for due in dues if due.amount.currency == unit]
+        if some:
+            done.append(_correct(wallet, some, ended, owed, unit, at))
+        else:
+            done.append(Corrected(debts=new_debts(wallet, owed, (), at)))
+    return _joined(done)
+
+
+def gone(charge: Charge) -> Charge:
+    """The charge, withdrawn. Only one that holds no money is."""
+    now = withdraw(charge)
+    assert now is not None, f"{charge.state} is not withdrawn"
+    return now
+
+
+def left_in(it: Tied) -> int:
+    """What a captured charge still holds: collected, less what was given back.
+
+    A refund that the wallet refused is not given back.
+    """
+    paid = _paid(it.charge)
+    return it.charge.amount.minor - sum(
+        r.amount.minor
+        for r in it.refunds
+        if r.attempt_id == paid and r.state is not RefundState.REFUSED
+    )
+
+
+def _correct(
+    wallet: str,
+    tied: Sequence[Tied],
+    ended: AbstractSet[str],
+    dues: Sequence[Due],
+    unit: Currency,
+    at: datetime,
+) -> Corrected:
+    captured = [it for it in tied if it.charge.state is ChargeState.CAPTURED]
+    unpaid = [it for it in tied if it.charge.state is not ChargeState.CAPTURED]
+    owed = {due.journey: due.amount.minor for due in dues}
+    for part in (p for it in unpaid for p in it.parts if p.journey not in ended):
+        # The charge is withdrawn, so what it would have paid for others is due again.
+        owed[part.journey] = owed.get(part.journey, 0) + part.minor
+    pool = [free for it in captured for free in _freed(it, ended, unit)]
+    further = charge_id(*ended, *owed, unit.code)
+    again = [Due(journey, Money(minor, unit)) for journey, minor in owed.items()]
+    found = allot(pool, again, further)
+    return Corrected(
+        tuple(gone(it.charge) for it in unpaid),
+        _further(wallet, found, further, unit, at),
+        _merge([*(p for it in captured for p in it.parts if p.journey not in ended), *found.parts]),
+        tuple(_refund(back, captured, unit, at) for back in found.give_back),
+    )
+
+
+def _freed(it: Tied, ended: AbstractSet[str], unit: Currency) -> list[Collected]:
+    """Money of a captured charge that pays for nothing any more."""
+    paid = _paid(it.charge)
+    free = [
+        Collected(p.charge_id, paid, p.journey, Money(p.minor, unit))
+        for p in it.parts
+        if p.journey in ended
+    ]
+    idle = left_in(it) - sum(p.minor for p in it.parts)
+    assert idle >= 0, "parts are at most what the charge holds"
+    return [*free, Collected(it.charge.id, paid, "", Money(idle, unit))] if idle else free
+
+
+def _further(
+    wallet: str, found: Allotment, further: str, unit: Currency, at: datetime
+) -> tuple[NewDebt, ...]:
+    if not found.further_minor:
+        return ()
+    first = min(p.journey for p in found.parts if p.charge_id == further)
+    charge = new_charge(further, wallet, Money(found.further_minor, unit), False, at)
+    return (NewDebt(first, charge),)
+
+
+def _refund(back: GiveBack, captured: Sequence[Tied], unit: Currency, at: datetime) -> Refund:
+    it = next(it for it in captured if it.charge.id == back.charge_id)
+    refund_id = f"{back.charge_id}-r{len(it.refunds) + 1}"
+    amount = Money(back.minor, unit)
+    assert back.minor <= left_in(it), "no more than is left"
+    return Refund(refund_id, back.charge_id, back.attempt_id, amount, RefundState.PREPARED, at, at)
+
+
+def _paid(charge: Charge) -> str:
+    return next(a.id for a in charge.attempts if a.state is AttemptState.CAPTURED)
+
+
+def _merge(parts: Iterable[Part]) -> tuple[Part, ...]:
+    sums: dict[tuple[str, str], int] = {}
+    for part in parts:
+        key = (part.charge_id, part.journey)
+        sums[key] = sums.get(key, 0) + part.minor
+    return tuple(Part(*key, minor) for key, minor in sorted(sums.items()))
+
+
+def _joined(done: Sequence[Corrected]) -> Corrected:
+    """All of it; a charge of one journey alone has one part."""
+    parts = [part for it in done for part in it.parts]
+    shared = {part.charge_id for part in parts}
+    debts = tuple(debt for it in done for debt in it.debts)
+    alone = [
+        Part(debt.charge.id, debt.journey, debt.charge.amount.minor)
+        for debt in debts
+        if debt.charge.id not in shared
+    ]
+    return Corrected(
+        tuple(charge for it in done for charge in it.withdrawn),
+        debts,
+        tuple(sorted((*parts, *alone))),
+        tuple(refund for it in done for refund in it.refunds),
+    )

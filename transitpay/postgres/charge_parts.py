@@ -1,0 +1,88 @@
+"""Statements of charge parts: which part of which charge pays for which standing journey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from transitpay.charging.allotment import Part
+from transitpay.charging.correcting import Tied
+from transitpay.charging.refund import Refund
+from transitpay.postgres import charges, refunds
+from transitpay.postgres.charges import StoredCharge
+
+_ADD = """
+insert into charge_part (charge_id, journey_id, amount_minor)
+select p.charge_id, p.journey_id, p.amount_minor
+from unnest($1::text[], $2::text[], $3::bigint[]) as p(charge_id, journey_id, amount_minor)
+"""
+
+
+async def add(conn: asyncpg.Connection, parts: Sequence[Part]) -> None:
+    """Say what charges pay for; theirs must be new, or their old parts removed."""
+    if parts:
+        await conn.execute(
+            _ADD,
+            [p.charge_id for p in parts],
+            [p.journey for p in parts],
+            [p.minor for p in parts],
+        )
+
+
+_REMOVE = """
+delete from charge_part where charge_id = any($1::text[])
+"""
+
+
+async def replace(
+    conn: asyncpg.Connection, charge_ids: Iterable[str], parts: Sequence[Part]
+) -> None:
+    """These charges pay for nothing but ``parts`` from now on; they are locked by the caller."""
+    await conn.execute(_REMOVE, sorted(charge_ids))
+    await add(conn, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class TiedCharge:
+    """A charge as it is stored, and what a correction must know of it."""
+
+    stored: StoredCharge
+    tied: Tied
+
+
+_CHARGES_OF = """
+select distinct charge_id from charge_part where journey_id = any($1::text[]) order by charge_id
+"""
+
+_PARTS = """
+select charge_id, journey_id, amount_minor from charge_part
+where charge_id = any($1::text[])
+order by charge_id, journey_id
+"""
+
+
+async def lock_of_journeys(
+    conn: asyncpg.Connection, journey_ids: Sequence[str]
+) -> dict[str, TiedCharge]:
+    """All charges that pay for one of the journeys, with all of their parts and refunds.
+
+    They are locked in the order of their ids. Who calls holds the lock of the riders' shard, so
+    that no part of theirs is written by another meanwhile.
+    """
+    found = await conn.fetch(_CHARGES_OF, list(journey_ids))
+    if not found:
+        return {}
+    locked = await charges.lock(conn, [row["charge_id"] for row in found])
+    parts: dict[str, list[Part]] = {}
+    for row in await conn.fetch(_PARTS, list(locked)):
+        part = Part(row["charge_id"], row["journey_id"], row["amount_minor"])
+        parts.setdefault(part.charge_id, []).append(part)
+    back: dict[str, list[Refund]] = {}
+    for refund in await refunds.of_charges(conn, list(locked)):
+        back.setdefault(refund.charge_id, []).append(refund)
+    return {
+        i: TiedCharge(it, Tied(it.charge, tuple(parts.get(i, ())), tuple(back.get(i, ()))))
+        for i, it in locked.items()
+    }
