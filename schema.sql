@@ -465,15 +465,16 @@ begin
     raise exception 'a rider was seen meanwhile' using errcode = 'serialization_failure';
 end $$;
 
--- A rider whose taps must be read (again). Inserted with each tap, and by whatever else makes a
--- rider be read: a limit that passed, a rate that was awaited. Deleted by settlement's clearing.
+-- A rider whose taps must be read (again), from the instant since on. Inserted with each tap, and by
+-- whatever else makes a rider be read: a statement, a mode, a tariff, a limit that passed, a rate that
+-- was awaited. Deleted by settlement's clearing.
 create table tap_inbox (
     id bigint generated always as identity primary key,
     shard smallint not null check (shard between 0 and 63),
     issuer text not null,
     rider_id text not null,
     due_at timestamptz not null,
-    since timestamptz                    -- the earliest instant concerned; null = the open taps
+    since timestamptz                    -- nothing before it is concerned; null: not known
 ) with (fillfactor = 80);
 create index tap_inbox_due on tap_inbox (shard, due_at);
 
@@ -646,9 +647,13 @@ create table quote (
     remainder numeric not null
 );
 
--- A closed journey with its fare. The id is made from its first tap, so twice is once.
+-- A journey with its fare as it was cleared, a row a revision. What is no longer as it ought to be is
+-- ended and booked anew as the next revision of its key, each with a quote of its own: rows are added,
+-- and change only when they end or when a rate that was awaited comes (settlement).
 create table journey (
-    id text not null primary key,
+    id text not null primary key,        -- the key; key~2, key~3 of later revisions
+    key text not null,                   -- of the first tap: day/reader/sequence
+    revision int not null default 1 check (revision > 0),
     issuer text not null,
     rider_id text not null,
     slot smallint not null,
@@ -662,6 +667,11 @@ create table journey (
     exit_stop text,
     entry_at timestamptz,
     exit_at timestamptz,
+    filled_by text,                      -- who or what said the end that has no tap
+    filled_stops text[],
+    filled_ref text,
+    excuse text,                         -- why something is not held against the rider
+    late boolean not null default false, -- priced alone: its tap came after the late window
     priced_at timestamptz not null,
     service_day date not null,
     cleared_at timestamptz not null,
@@ -669,13 +679,22 @@ create table journey (
     fare_currency char(3) not null,
     fare_lines jsonb not null,
     tariff_version text not null,
-    quote_id text references quote
+    quote_id text references quote,
+    charge_minor bigint,                 -- what the rider owes for it; null while there is no rate
+    charge_currency char(3),
+    ended_at timestamptz,                -- null = it stands
+    ended_why text,
+    replaced_by text references journey, -- the journey that has its first tap now
+    constraint journey_revision check (id = key || case revision when 1 then '' else '~' || revision end),
+    constraint journey_charge check ((charge_minor is null) = (charge_currency is null)),
+    constraint journey_ended check ((ended_at is null) = (ended_why is null)),
+    constraint journey_replaced check (replaced_by is null or ended_at is not null)
 );
 create index journey_rider on journey (issuer, rider_id, priced_at);
 create index journey_day on journey (service_day, operator);
 
--- A tap belongs to one journey at most: this key is "every tap booked once". A good exit whose entry
--- was refused after all leaves the journey that is given back, and is cleared anew.
+-- The taps of the journeys that stand. A tap belongs to one of them at most: this key is "every tap
+-- booked once".
 create table journey_tap (
     tapped_day date not null,
     reader text not null,
@@ -685,7 +704,8 @@ create table journey_tap (
 );
 create index on journey_tap (journey_id);
 
--- A tap that could not be cleared, with its reason; never fails its batch, never forgotten.
+-- A tap of which the last reading of its rider made no journey, with the reason; it never fails its
+-- batch, and is looked at again with every reading (settlement).
 create table tap_set_aside (
     tapped_day date not null,
     reader text not null,
@@ -1090,8 +1110,10 @@ grant select, insert, update on
     statement_file, approval to transitpay_settlement;
 grant select, insert, delete on tap_inbox, open_item to transitpay_settlement;
 grant insert on refund_request to transitpay_settlement;
-grant delete on journey_tap to transitpay_settlement;
+grant update (quote_id, charge_minor, charge_currency, ended_at, ended_why, replaced_by)
+    on journey to transitpay_settlement;
 grant select, insert, delete on charge_part to transitpay_settlement;
+grant delete on journey_tap, tap_set_aside to transitpay_settlement;
 
 -- finance and auditors read; neither sees a token or an account reference
 grant select on

@@ -26,7 +26,7 @@ from settlement.clearing_batch import (
 )
 from settlement.metrics import SettlementMetrics
 from transitpay.charging.charge import new_charge
-from transitpay.clearing import Cleared, journey_key
+from transitpay.clearing import Cleared
 from transitpay.clock import LOCAL_ZONE, Clock
 from transitpay.errors import TransitPayError
 from transitpay.fares.rules import rule_book
@@ -213,10 +213,7 @@ async def _save(
     await journal.add_entries(conn, [c.entry for _, c in booked if c.entry is not None])
     await journal.add_open_items(
         conn,
-        [
-            fare_item(journey_key(j.key), j.operator, j.service_day, c.fare.amount)
-            for j, c in booked
-        ],
+        [fare_item(c.journey_id, j.operator, j.service_day, c.fare.amount) for j, c in booked],
     )
     await clearing_rows.set_aside(conn, [(it.key, it.reason) for it in aside], at)
 
@@ -227,7 +224,7 @@ def _charge(journey: Journey, cleared: Cleared, at: datetime) -> StoredCharge | 
         return None
     charge = new_charge(made.id, made.wallet, made.amount, made.held, at)
     rider = journey.rider
-    return StoredCharge(charge, rider.issuer, rider.rider_id, journey_key(journey.key))
+    return StoredCharge(charge, rider.issuer, rider.rider_id, cleared.journey_id)
 
 
 def _gated_since(taps: Sequence[Tap]) -> list[tuple[Rider, datetime]]:

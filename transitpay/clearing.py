@@ -7,7 +7,7 @@ the charge waits for a rate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from transitpay.fares.fare import Fare
@@ -42,13 +42,17 @@ class NewCharge:
 class Cleared:
     """A fare that is decided, with all that is to be saved in one transaction.
 
-    ``charge`` is None where there is nothing to ask for: a free ride, or a fare so small that its
-    value rounds to 0 in the charge currency; ``why_no_charge`` says which. ``entry`` is None only
-    for a free ride: a booking moves something.
+    ``owed`` is what the rider owes for it at the wallet, None while there is no rate. ``charge``
+    is None where there is nothing to ask for: a free ride, or a fare so small that its value
+    rounds to 0 in the charge currency; ``why_no_charge`` says which. ``entry`` is None only for a
+    free ride: a booking moves something.
     """
 
+    journey_id: str
+    revision: int
     fare: Fare
     quote: Quote | None
+    owed: Money | None
     charge: NewCharge | None
     entry: Entry | None
     why_no_charge: str | None = None
@@ -66,9 +70,15 @@ def journey_key(key: TapKey) -> str:
     return f"{key.day.isoformat()}/{key.reader}/{key.sequence}"
 
 
-def charge_id(key: TapKey) -> str:
-    """The id of a journey's charge, from its first tap: ``c-20261102-tst-03-17``."""
-    return f"c-{key.day:%Y%m%d}-{key.reader}-{key.sequence}"
+def revision_id(key: TapKey, revision: int) -> str:
+    """The id of a journey as it was cleared: its key, ``~2`` after it for the second time."""
+    return journey_key(key) if revision == 1 else f"{journey_key(key)}~{revision}"
+
+
+def charge_id(key: TapKey, revision: int = 1) -> str:
+    """The id of a charge, from a journey's first tap: ``c-20261102-tst-03-17``, then ``...-v2``."""
+    plain = f"c-{key.day:%Y%m%d}-{key.reader}-{key.sequence}"
+    return plain if revision == 1 else f"{plain}-v{revision}"
 
 
 def clear(
@@ -76,65 +86,89 @@ def clear(
     fare: Fare,
     agreement: Agreement,
     rate: PublishedRate | NotYet | None,
+    revision: int = 1,
 ) -> Cleared | AwaitRate:
     """What a journey's fare makes of the agreement with its wallet.
 
     ``rate`` is ``fx.rate.rate_at`` of the log for fare -> charge currency at ``priced_at``, and
     is not looked at where nothing is converted by us. A gap row, or none at all before the
-    journey, holds the charge.
+    journey, holds the charge. ``revision`` counts how often the journey was cleared.
     """
     assert agreement.wallet == journey.rider.issuer
     assert agreement.fare_currency == fare.amount.currency
-    if fare.amount.minor == 0:
-        return Cleared(fare, None, None, None, "the fare is 0")
-    subject = _subject(journey)
+    done = _Clearing(journey, fare, revision)
     at = journey.priced_at
+    if fare.amount.minor == 0:
+        nothing = Money(0, agreement.charge_currency)
+        return done.cleared(None, nothing, None, "the fare is 0")
     if not agreement.needs_rate:
         book = (
             cleared_wallet_converts
             if agreement.fx_mode is FxMode.WALLET_CONVERTS
             else cleared_same_currency
         )
-        return Cleared(fare, None, _charge(journey, fare.amount), book(subject, fare.amount, at))
+        return done.cleared(None, fare.amount, book(done.subject, fare.amount, at))
     if isinstance(rate, NotYet):
         return AwaitRate(at)
     if rate is None or rate.is_gap:
-        held = _charge(journey, fare.amount, held=True)
-        return Cleared(fare, None, held, cleared_held(subject, fare.amount, at))
+        return done.cleared(None, None, cleared_held(done.subject, fare.amount, at))
     assert rate.effective_at <= at, "a rate from after the ride prices nothing"
     quote = lock_quote(fare.amount, rate, agreement)
-    entry = cleared_we_convert(subject, quote, at)
-    if quote.charge.minor == 0:
-        why = f"{fare.amount} rounds to {quote.charge} at {quote.customer_rate}"
-        return Cleared(fare, quote, None, _without_charge(entry), why)
-    return Cleared(fare, quote, _charge(journey, quote.charge), entry)
+    return done.quoted(quote, cleared_we_convert(done.subject, quote, at))
 
 
 def release(
-    journey: Journey, fare: Fare, agreement: Agreement, rate: PublishedRate, at: datetime
+    journey: Journey,
+    fare: Fare,
+    agreement: Agreement,
+    rate: PublishedRate,
+    at: datetime,
+    revision: int = 1,
 ) -> Cleared:
     """A held fare whose gap got its rate, published by two people, booked at the instant ``at``.
 
     The charge's amount is set by the quote; a charge that rounds to 0 is withdrawn.
     """
     assert agreement.needs_rate and not rate.is_gap, "only a held fare is released, by a rate"
+    done = _Clearing(journey, fare, revision)
     quote = lock_quote(fare.amount, rate, agreement)
-    entry = released(_subject(journey), quote, at)
-    if quote.charge.minor == 0:
-        why = f"{fare.amount} rounds to {quote.charge} at {quote.customer_rate}"
-        return Cleared(fare, quote, None, entry, why)
-    return Cleared(fare, quote, _charge(journey, quote.charge), entry)
+    return done.quoted(quote, released(done.subject, quote, at))
 
 
-def _subject(journey: Journey) -> FareSubject:
-    return FareSubject(
-        journey_key(journey.key), journey.operator, journey.rider.issuer, charge_id(journey.key)
-    )
+@dataclass(frozen=True, slots=True)
+class _Clearing:
+    """One revision of a journey on its way to be cleared."""
 
+    journey: Journey
+    fare: Fare
+    revision: int
 
-def _charge(journey: Journey, amount: Money, held: bool = False) -> NewCharge:
-    return NewCharge(charge_id(journey.key), journey.rider.issuer, amount, held)
+    @property
+    def subject(self) -> FareSubject:
+        journey, key = self.journey, self.journey.key
+        return FareSubject(
+            revision_id(key, self.revision),
+            journey.operator,
+            journey.rider.issuer,
+            charge_id(key, self.revision),
+        )
 
+    def quoted(self, quote: Quote, entry: Entry) -> Cleared:
+        if quote.charge.minor:
+            return self.cleared(quote, quote.charge, entry)
+        why = f"{self.fare.amount} rounds to {quote.charge} at {quote.customer_rate}"
+        return self.cleared(quote, quote.charge, entry, why)
 
-def _without_charge(entry: Entry) -> Entry:
-    return Entry(entry.key, entry.kind, entry.at, entry.postings, entry.journey_key)
+    def cleared(
+        self, quote: Quote | None, owed: Money | None, entry: Entry | None, why: str | None = None
+    ) -> Cleared:
+        subject = self.subject
+        charge = None
+        if owed is None or owed.minor:
+            assert subject.charge_id is not None
+            amount = self.fare.amount if owed is None else owed
+            charge = NewCharge(subject.charge_id, subject.wallet, amount, owed is None)
+        elif entry is not None:
+            entry = replace(entry, charge_id=None)
+        ids = (subject.journey_key, self.revision)
+        return Cleared(*ids, self.fare, quote, owed, charge, entry, why)

@@ -73,6 +73,18 @@ async def test_empty_books_are_whole(db: Any) -> None:
         ("delete from open_item where kind = 'operator'", "the sum of its open items"),
         ("delete from journey_tap", "a journey without taps"),
         (
+            "update journey set ended_at = cleared_at, ended_why = 'x'",
+            "a journey that has ended and still has taps",
+        ),
+        (
+            "insert into journey (id, key, revision, issuer, rider_id, slot, network, operator,"
+            " kind, state, priced_at, service_day, cleared_at, fare_minor, fare_currency,"
+            " fare_lines, tariff_version) select key || '~2', key, 2, issuer, rider_id, slot,"
+            " network, operator, kind, state, priced_at, service_day, cleared_at, fare_minor,"
+            " fare_currency, fare_lines, tariff_version from journey",
+            "beside another revision of its key",
+        ),
+        (
             "update entry set key = 'captured:x', kind = 'x' where key = 'captured:c-1'",
             "a captured attempt that is not booked",
         ),

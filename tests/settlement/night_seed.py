@@ -129,10 +129,11 @@ async def _clear(conn: Any, it: Ride, state: str) -> None:
     else:
         entry = bookings.cleared_same_currency(it.subject, it.money, it.at)
     await conn.execute(
-        "insert into journey (id, issuer, rider_id, slot, network, operator, kind, state,"
+        "insert into journey (id, key, issuer, rider_id, slot, network, operator, kind, state,"
         " priced_at, service_day, cleared_at, fare_minor, fare_currency, fare_lines,"
-        " tariff_version, quote_id) values ($1, $2, '0123456789abcdef', 0, $3, $3, 'gated',"
-        " 'closed', $4, $5, $4, $6, $7, '[]', 'test', $8)",
+        " tariff_version, quote_id, charge_minor, charge_currency) values ($1, $1, $2,"
+        " '0123456789abcdef', 0, $3, $3, 'gated', 'closed', $4, $5, $4, $6, $7, '[]', 'test', $8,"
+        " $9, $10)",
         journey,
         it.wallet,
         it.operator,
@@ -141,6 +142,8 @@ async def _clear(conn: Any, it: Ride, state: str) -> None:
         it.fare,
         it.money.currency.code,
         journey if quote else None,
+        it.charge.minor,
+        it.charge.currency.code,
     )
     await conn.execute(
         "insert into journey_tap (tapped_day, reader, sequence, journey_id)"

@@ -110,8 +110,23 @@ QUESTIONS = (
         "a journey without taps",
         """
         select j.id from journey j
-        where not exists (select 1 from journey_tap t where t.journey_id = j.id)
+        where j.ended_at is null
+            and not exists (select 1 from journey_tap t where t.journey_id = j.id)
         order by j.id limit 1000
+        """,
+    ),
+    Question(
+        "a journey that has ended and still has taps",
+        """
+        select distinct j.id from journey j join journey_tap t on t.journey_id = j.id
+        where j.ended_at is not null order by j.id limit 1000
+        """,
+    ),
+    Question(
+        "a journey that stands beside another revision of its key",
+        """
+        select j.key from journey j where j.ended_at is null
+        group by j.key having count(*) > 1 order by j.key limit 1000
         """,
     ),
     Question(

@@ -56,19 +56,25 @@ async def add_quotes(conn: asyncpg.Connection, quotes: Sequence[tuple[str, Quote
 
 
 _ADD_JOURNEYS = """
-insert into journey (id, issuer, rider_id, slot, network, operator, kind, state, reason, route,
-    entry_stop, exit_stop, entry_at, exit_at, priced_at, service_day, cleared_at, fare_minor,
-    fare_currency, fare_lines, tariff_version, quote_id)
-select j.id, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind, j.state, j.reason,
-       j.route, j.entry_stop, j.exit_stop, j.entry_at, j.exit_at, j.priced_at, j.service_day, $17,
-       j.fare_minor, j.fare_currency, j.fare_lines::jsonb, j.tariff_version, j.quote_id
-from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[],
+insert into journey (id, key, revision, issuer, rider_id, slot, network, operator, kind, state,
+    reason, route, entry_stop, exit_stop, entry_at, exit_at, filled_by, filled_stops, filled_ref,
+    excuse, late, priced_at, service_day, cleared_at, fare_minor, fare_currency, fare_lines,
+    tariff_version, quote_id, charge_minor, charge_currency)
+select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind,
+       j.state, j.reason, j.route, j.entry_stop, j.exit_stop, j.entry_at, j.exit_at, j.filled_by,
+       string_to_array(j.filled_stops, chr(31)), j.filled_ref, j.excuse, j.late, j.priced_at,
+       j.service_day, $31, j.fare_minor, j.fare_currency, j.fare_lines::jsonb, j.tariff_version,
+       j.quote_id, j.charge_minor, j.charge_currency
+from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::smallint[],
             $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-            $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::date[],
-            $18::bigint[], $19::char(3)[], $20::text[], $21::text[], $22::text[])
-     as j(id, issuer, rider_id, slot, network, operator, kind, state, reason, route, entry_stop,
-          exit_stop, entry_at, exit_at, priced_at, service_day, fare_minor, fare_currency,
-          fare_lines, tariff_version, quote_id)
+            $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[],
+            $18::text[], $19::text[], $20::text[], $21::boolean[], $22::timestamptz[],
+            $23::date[], $24::bigint[], $25::char(3)[], $26::text[], $27::text[], $28::text[],
+            $29::bigint[], $30::char(3)[])
+     as j(id, key, revision, issuer, rider_id, slot, network, operator, kind, state, reason,
+          route, entry_stop, exit_stop, entry_at, exit_at, filled_by, filled_stops, filled_ref,
+          excuse, late, priced_at, service_day, fare_minor, fare_currency, fare_lines,
+          tariff_version, quote_id, charge_minor, charge_currency)
 """
 
 _ADD_JOURNEY_TAPS = """
@@ -85,44 +91,28 @@ async def add_journeys(
     """Store journeys with their quotes and taps, cleared at the instant ``at``."""
     if not cleared:
         return
-    ids = [journey_key(j.key) for j, _ in cleared]
-    quoted = [(i, c.quote) for i, (_, c) in zip(ids, cleared, strict=True) if c.quote is not None]
+    quoted = [(c.journey_id, c.quote) for _, c in cleared if c.quote is not None]
     await add_quotes(conn, quoted)
-    await conn.execute(_ADD_JOURNEYS, *_journey_columns(ids, cleared, at))
-    taps = [(tap.key, i) for i, (j, _) in zip(ids, cleared, strict=True) for tap in j.taps]
+    columns = zip(*(_journey_row(j, c) for j, c in cleared), strict=True)
+    await conn.execute(_ADD_JOURNEYS, *columns, at)
+    taps = [(tap.key, c.journey_id) for j, c in cleared for tap in j.taps]
     keys = key_columns([key for key, _ in taps])
     await conn.execute(_ADD_JOURNEY_TAPS, *keys, [i for _, i in taps])
 
 
-def _journey_columns(
-    ids: list[str], cleared: Sequence[ClearedJourney], at: datetime
-) -> list[object]:
-    journeys = [journey for journey, _ in cleared]
-    fares = [it.fare for _, it in cleared]
-    return [
-        ids,
-        [j.rider.issuer for j in journeys],
-        [j.rider.rider_id for j in journeys],
-        [j.rider.slot for j in journeys],
-        [j.network for j in journeys],
-        [j.operator for j in journeys],
-        [str(j.kind) for j in journeys],
-        [str(j.state) for j in journeys],
-        [None if j.reason is None else str(j.reason) for j in journeys],
-        [j.first_tap.route for j in journeys],
-        [j.entry.stop if j.entry else None for j in journeys],
-        [j.exit.stop if j.exit else None for j in journeys],
-        [j.entry.at if j.entry else None for j in journeys],
-        [j.exit.at if j.exit else None for j in journeys],
-        [j.priced_at for j in journeys],
-        [j.service_day for j in journeys],
-        at,
-        [f.amount.minor for f in fares],
-        [f.amount.currency.code for f in fares],
-        [_lines(f) for f in fares],
-        [f.tariff_version for f in fares],
-        [i if it.quote is not None else None for i, (_, it) in zip(ids, cleared, strict=True)],
-    ]
+def _journey_row(j: Journey, it: Cleared) -> tuple[object, ...]:
+    fare, owed, filled = it.fare, it.owed, j.filled
+    return (
+        it.journey_id, journey_key(j.key), it.revision, *j.rider, j.network, j.operator,
+        str(j.kind), str(j.state), j.reason, j.first_tap.route,
+        j.entry.stop if j.entry else None, j.exit.stop if j.exit else None,
+        j.entry.at if j.entry else None, j.exit.at if j.exit else None,
+        *((filled.by, "\x1f".join(filled.stops), filled.ref) if filled else (None, None, None)),
+        j.excuse, j.late, j.priced_at, j.service_day,
+        fare.amount.minor, fare.amount.currency.code, _lines(fare), fare.tariff_version,
+        it.journey_id if it.quote is not None else None,
+        *((owed.minor, owed.currency.code) if owed is not None else (None, None)),
+    )  # fmt: skip
 
 
 def _lines(fare: Fare) -> str:

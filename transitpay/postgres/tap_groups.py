@@ -181,8 +181,8 @@ with g as materialized (
         stop = excluded.stop, direction = excluded.direction, reader = excluded.reader,
         destination = excluded.destination, online = excluded.online, since = excluded.since
 )
-insert into tap_inbox (shard, issuer, rider_id, due_at)
-select shard, issuer, rider_id, $33 from g where shard is not null
+insert into tap_inbox (shard, issuer, rider_id, due_at, since)
+select shard, issuer, rider_id, $33, at from g where shard is not null
 """
 
 

@@ -93,16 +93,23 @@ async def raise_clone_alarms(
 # -- inbox, quarantine, partitions -------------------------------------------------------------
 
 _NOTE_RIDERS = """
-insert into tap_inbox (shard, issuer, rider_id, due_at)
-select shard, issuer, rider_id, $4
+insert into tap_inbox (shard, issuer, rider_id, due_at, since)
+select shard, issuer, rider_id, $4, $5
 from unnest($1::smallint[], $2::text[], $3::text[]) as g (shard, issuer, rider_id)
 """
 
 
 async def note_riders(
-    conn: asyncpg.Connection, riders: Iterable[tuple[str, str]], due_at: datetime
+    conn: asyncpg.Connection,
+    riders: Iterable[tuple[str, str]],
+    due_at: datetime,
+    since: datetime | None = None,
 ) -> None:
-    """Ask the clearing to read these riders (issuer, rider id) from ``due_at`` on."""
+    """Ask the clearing to read these riders (issuer, rider id), once ``due_at`` has come.
+
+    ``since`` is the earliest instant that is concerned: that of a tap, or from which a mode or a
+    tariff holds. None is not known, and makes the clearing read weeks.
+    """
     them = sorted(set(riders))
     await conn.execute(
         _NOTE_RIDERS,
@@ -110,6 +117,7 @@ async def note_riders(
         [issuer for issuer, _ in them],
         [rider_id for _, rider_id in them],
         due_at,
+        since,
     )
 
 

@@ -106,8 +106,9 @@ with g as materialized (
         since = p.at
     where p.at < excluded.at
 )
-insert into tap_inbox (shard, issuer, rider_id, due_at)
-select distinct shard, issuer, rider_id, $17::timestamptz from g where shard is not null
+insert into tap_inbox (shard, issuer, rider_id, due_at, since)
+select shard, issuer, rider_id, $17::timestamptz, min(at)
+from g where shard is not null group by shard, issuer, rider_id
 """
 
 _NOBODY = (None, None, None)
