@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import date
 from pathlib import Path
 
@@ -174,8 +175,6 @@ def test_hostile_route_files_are_problems_and_nothing_is_resolved(xml: str, expe
 
 
 def test_the_operators_of_the_real_file_have_all_their_routes(data_dir: Path) -> None:
-    import gzip
-
     path = data_dir / "hk_bus" / "ROUTE_BUS.2026-03-31.xml.gz"
     file = SourceFile(path.name, gzip.decompress(path.read_bytes()))
     variants = {}

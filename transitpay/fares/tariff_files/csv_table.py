@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from transitpay.fares.tariff_files.problem import Problem, SourceFile
+from transitpay.fares.tariff_files.problem import Problem, SourceFile, readable
 
 #: The longest cell that is read; a longer one is a problem of its row.
 LONGEST_CELL = 2_000
@@ -89,7 +89,7 @@ def _places(
 def _bad(cell: str) -> str | None:
     if len(cell) > LONGEST_CELL:
         return f"{len(cell)} characters, more than {LONGEST_CELL}"
-    if any((c < " " and c not in "\t\r\n") or c == "\x7f" for c in cell):
+    if not readable(cell):
         return "holds control characters"
     if cell.startswith(_FORMULA) and cell not in _FORMULA and not _NUMBER.fullmatch(cell):
         return f"{cell[:40]!r} is a formula to a spreadsheet"

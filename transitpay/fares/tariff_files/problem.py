@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import unicodedata
 from dataclasses import dataclass
 
 from transitpay.fares.tariff import Tariff
@@ -64,16 +64,16 @@ class SourceFile:
             problems.append(Problem(self.name, line, "text", "not UTF-8"))
             return None
 
-    def json(self, problems: list[Problem]) -> object:
-        """The content as JSON; None adds a problem (JSON null is a problem too)."""
-        text = self.text(problems)
-        if text is None:
-            return None
-        try:
-            value: object = json.loads(text)
-        except json.JSONDecodeError as error:
-            problems.append(Problem(self.name, error.lineno, "json", error.msg))
-            return None
-        if value is None:
-            problems.append(Problem(self.name, 1, "json", "null"))
-        return value
+
+#: Half characters, control characters, and the ones that turn the direction of what follows.
+_HIDDEN = frozenset({"Cc", "Cs"})
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def readable(text: str) -> bool:
+    """Whether a text shows what it holds; tabs and ends of lines are blanks."""
+    if text.isprintable():
+        return True
+    return not any(
+        c in _TURNING or (c not in "\t\r\n" and unicodedata.category(c) in _HIDDEN) for c in text
+    )

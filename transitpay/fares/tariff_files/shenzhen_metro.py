@@ -16,6 +16,7 @@ from datetime import date
 from transitpay.fares.names import fold
 from transitpay.fares.published import shenzhen_metro_terms
 from transitpay.fares.tariff import MatrixFares, Stop, Tariff
+from transitpay.fares.tariff_files.json_value import items, member, read_json, shown
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.money import CNY, Money
 
@@ -68,18 +69,18 @@ def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, _S
     found: dict[str, list[int]] = {}
     names: dict[str, str] = {}
     ids: dict[str, list[str]] = {}
-    records = _list(_member(file.json(problems), "stations"))
+    records = items(member(read_json(file, problems), "stations"))
     for place, record in enumerate(records):
-        name, index = _member(record, "name"), _member(record, "index")
+        name, index = member(record, "name"), member(record, "index")
         if not isinstance(name, str) or not fold(name):
-            problems.append(Problem(file.name, None, f"stations[{place}].name", f"{name!r}"))
+            problems.append(Problem(file.name, None, f"stations[{place}].name", f"{shown(name)}"))
         elif index != place:
-            text = f"{index!r} is not its place in the list"
+            text = f"{shown(index)} is not its place in the list"
             problems.append(Problem(file.name, None, f"stations[{place}].index", text))
         else:
             found.setdefault(fold(name), []).append(place)
             names.setdefault(fold(name), name)
-            own = _member(record, "id")
+            own = member(record, "id")
             if isinstance(own, str) and fold(own):
                 ids.setdefault(fold(name), []).append(own)
     if not records:
@@ -91,24 +92,24 @@ def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, _S
 
 
 def _read_matrix(file: SourceFile, stations: int, problems: list[Problem]) -> list[list[int]]:
-    document = file.json(problems)
+    document = read_json(file, problems)
     if document is None:
         return []
     for field, wanted in (("fareType", "standard"), ("currency", "CNY")):
-        value = _member(document, field)
+        value = member(document, field)
         if value != wanted:
-            text = f"{value!r} where ride codes need {wanted!r}"
+            text = f"{shown(value)} where ride codes need {wanted!r}"
             problems.append(Problem(file.name, None, field, text))
-    rows = _list(_member(document, "matrix"))
+    rows = items(member(document, "matrix"))
     matrix: list[list[int]] = []
     for i, cells in enumerate(rows):
-        fares = _list(cells)
+        fares = items(cells)
         if len(fares) != len(rows):
             text = f"{len(fares)} fares in a row of {len(rows)}"
             problems.append(Problem(file.name, None, f"matrix[{i}]", text))
         for j, cell in enumerate(fares):
             if type(cell) is not int or cell < 1:
-                text = f"{cell!r} is not a whole number of CNY above 0"
+                text = f"{shown(cell)} is not a whole number of CNY above 0"
                 problems.append(Problem(file.name, None, f"matrix[{i}][{j}]", text))
         matrix.append([cell for cell in fares if type(cell) is int])
     if stations and not rows:
@@ -121,15 +122,15 @@ def _read_map(
 ) -> Mapping[str, tuple[tuple[str, str], ...]]:
     """Folded Chinese name -> (four-digit code, English name) on each line, lowest code first."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for i, line in enumerate(_list(_member(file.json(problems), "l"))):
-        for j, station in enumerate(_list(_member(line, "st"))):
-            name, code, english = (_member(station, key) for key in ("n", "poiid", "en"))
+    for i, line in enumerate(items(member(read_json(file, problems), "l"))):
+        for j, station in enumerate(items(member(line, "st"))):
+            name, code, english = (member(station, key) for key in ("n", "poiid", "en"))
             place = f"l[{i}].st[{j}]"
             if not isinstance(name, str) or not isinstance(english, str):
                 problems.append(Problem(file.name, None, place, "no name (n, en)"))
             elif not isinstance(code, str) or not (len(code) == 4 and code.isdigit()):
                 problems.append(
-                    Problem(file.name, None, f"{place}.poiid", f"{code!r} is not four digits")
+                    Problem(file.name, None, f"{place}.poiid", f"{shown(code)} is not four digits")
                 )
             else:
                 # One English name holds a thin space that nobody would type.
@@ -173,11 +174,3 @@ def _merge(
                 text = f"{station.name} has other fares than in row {first}"
                 problems.append(Problem(file, None, f"matrix[{row}]", text))
     return tuple(tuple(matrix[a.rows[0]][b.rows[0]] * 100 for b in stations) for a in stations)
-
-
-def _member(value: object, key: str) -> object:
-    return value.get(key) if isinstance(value, dict) else None
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
