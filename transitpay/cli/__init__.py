@@ -23,6 +23,9 @@ COMMANDS = {
     "code": ("transitpay.cli.code:code", "Make, draw, read and judge ride codes."),
     "vectors": ("transitpay.cli.vectors:vectors", "Golden vectors: check another implementation."),
     "fare": ("transitpay.cli.fare:fare", "Explain one fare, line by line."),
+    "fare-proof": (
+        "transitpay.cli.fare_proof:fare_proof", "Price real card taps, compare with what was paid."
+    ),
     "ledger": ("transitpay.cli.ledger:ledger", "Check the books."),
 }
 

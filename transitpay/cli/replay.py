@@ -12,16 +12,13 @@ from rich.console import Console
 
 from transitpay.cli import replay_tables
 from transitpay.cli.sandbox_home import run_to_end, sandbox_folder
+from transitpay.cli.szt_options import data_folder, data_option, szt_option
 from transitpay.cli.tables import new_progress
 from transitpay.clock import LOCAL_ZONE
-from transitpay.errors import MalformedInput
 from transitpay.postgres.replay_totals import Waiting
-from transitpay.runtime.config import Settings
 from transitpay.sandbox.replay.outcome import Replayed
 from transitpay.sandbox.replay.road import Sent
 from transitpay.sandbox.replay.run import ReplayOptions, run_replay
-
-_METRO_FOLDER = "shenzhen_metro"
 
 
 class _Terminal:
@@ -57,18 +54,12 @@ class _Terminal:
 
 
 @click.command()
-@click.option(
-    "--szt", type=click.Path(path_type=Path), required=True,
-    help="Folder of published Shenzhen Tong taps: .csv or .csv.gz.",
-)  # fmt: skip
+@szt_option
 @click.option(
     "--limit", type=click.IntRange(min=1),
     help="At most so many taps: whole cards, spread evenly over all of them.",
 )  # fmt: skip
-@click.option(
-    "--data", type=click.Path(path_type=Path), envvar="TRANSITPAY_DATA",
-    help="Folder of public data; by default the one that holds --szt, if it has fare tables.",
-)  # fmt: skip
+@data_option
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on stdout.")
 @click.option(
     "--home", type=click.Path(path_type=Path, file_okay=False),
@@ -89,14 +80,8 @@ def replay(
     the sandbox's time. Exit code 0: every acknowledged tap is in one journey or set aside with
     its reason, each wallet debit is one captured charge, and the books balance. 1: not so.
     """
-    if data is not None and not data.is_dir():
-        raise MalformedInput("no_data_folder", f"there is no folder {data}", field="--data")
-    Settings.from_environment()
-    above = szt.absolute().parent
-    if data is None and (above / _METRO_FOLDER).is_dir():
-        data = above
-    console = Console(stderr=True)
-    with sandbox_folder(home) as folder, _Terminal(console) as terminal:
+    data = data_folder(szt, data)
+    with sandbox_folder(home) as folder, _Terminal(Console(stderr=True)) as terminal:
         options = ReplayOptions(szt, limit, folder, data)
         found = run_to_end(run_replay(options, terminal, _after(as_json)))
     ctx.exit(1 if found.faults else 0)

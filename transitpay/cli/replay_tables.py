@@ -68,17 +68,13 @@ def _journeys(totals: Totals) -> Table:
 
 def _fares(totals: Totals) -> Table:
     table = new_table("Fares beside the rows", "what", "journeys:")
-    pairs, boardings = totals["pairs"], totals["boardings"]
+    pairs = totals["pairs"]
     table.add_row("metro pairs that can be compared", str(pairs["comparable"]))
     table.add_row("  equal to the full fare of the exit's row", str(pairs["equal"]))
     for it in pairs["differing"]:
         fare, row = (amount_text(it[name], "CNY") for name in ("fare_minor", "row_minor"))
         table.add_row(f"  {it['from']} to {it['to']}: {fare}, row {row}", "")
     table.add_row("metro pairs over the time limit", str(pairs["overstays"]))
-    table.add_row("bus boardings", str(boardings["comparable"]))
-    table.add_row("  equal to what the card paid", str(boardings["equal_to_paid"]))
-    table.add_row("  card paid 0.40 less for a transfer", str(boardings["paid_less_transfer"]))
-    table.add_row("  card paid half, nothing or all", str(boardings["other"]))
     return table
 
 

@@ -52,7 +52,8 @@ class RawTap:
 
     ``card`` is 32 hexadecimal digits of a keyed hash. ``place`` is the station, or the route of a
     bus, as written. ``full_fare_minor`` is the undiscounted fare (0 at an entry), ``paid_minor``
-    what the card paid, ``transfer`` that it got the transfer discount.
+    what the card paid, ``transfer`` that it is marked to have got the transfer discount. ``where``
+    is the file and line (``name line n``).
     """
 
     at: datetime
@@ -64,6 +65,7 @@ class RawTap:
     full_fare_minor: int
     paid_minor: int
     transfer: bool
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,12 @@ class TapRows:
     """What the files hold: the taps in the order of (instant, place in the files), and counts.
 
     ``rows`` = taps + the sum of ``dropped``. ``kinds`` counts the rows, dropped ones too.
+    ``apart`` are the dropped rows that can be read: without a place, or told twice.
     ``examples`` names the first row (``name line n``) that was dropped for each reason.
     """
 
     taps: tuple[RawTap, ...]
+    apart: tuple[tuple[Drop, RawTap], ...]
     rows: int
     kinds: Mapping[TapKind, int]
     dropped: Mapping[Drop, int]
@@ -94,6 +98,7 @@ def read_taps(files: Iterable[tuple[str, str]], card_key: bytes) -> TapRows:
     """
     assert 16 <= len(card_key) <= 64, "a card number is hashed with a random key"
     taps: list[RawTap] = []
+    apart: list[tuple[Drop, RawTap]] = []
     kinds: Counter[TapKind] = Counter()
     dropped: Counter[Drop] = Counter()
     examples: dict[Drop, str] = {}
@@ -104,18 +109,19 @@ def read_taps(files: Iterable[tuple[str, str]], card_key: bytes) -> TapRows:
         _check_header(name, reader.fieldnames)
         for row in reader:
             rows += 1
-            found = _row(row, card_key, seen)
-            if isinstance(found, RawTap):
-                kinds[found.kind] += 1
-                taps.append(found)
-                continue
-            drop, kind = found
-            if kind is not None:
-                kinds[kind] += 1
-            dropped[drop] += 1
-            examples.setdefault(drop, f"{name} line {reader.line_num}")
+            where = f"{name} line {reader.line_num}"
+            drop, tap = _row(row, where, card_key, seen)
+            if tap is not None:
+                kinds[tap.kind] += 1
+            if drop is not None:
+                dropped[drop] += 1
+                examples.setdefault(drop, where)
+                if tap is not None:
+                    apart.append((drop, tap))
+            elif tap is not None:
+                taps.append(tap)
     taps.sort(key=lambda tap: tap.at)
-    return TapRows(tuple(taps), rows, kinds, dropped, examples)
+    return TapRows(tuple(taps), tuple(apart), rows, kinds, dropped, examples)
 
 
 def _check_header(name: str, header: Iterable[str] | None) -> None:
@@ -127,32 +133,37 @@ def _check_header(name: str, header: Iterable[str] | None) -> None:
 
 
 def _row(
-    row: Mapping[str | None, str | list[str] | None], card_key: bytes, seen: set[bytes]
-) -> RawTap | tuple[Drop, TapKind | None]:
+    row: Mapping[str | None, str | list[str] | None],
+    where: str,
+    card_key: bytes,
+    seen: set[bytes],
+) -> tuple[Drop | None, RawTap | None]:
+    """What a row records, as far as it can be read, and why it makes no tap."""
     if None in row or None in row.values():
         return Drop.UNREADABLE, None  # more or fewer fields than the header has
     text = {str(name): str(value).strip() for name, value in row.items()}
     kind = _KINDS.get(text["deal_type"])
     at = _instant(text["deal_date"])
-    amounts = [_minor(text[name]) for name in ("deal_value", "deal_money")]
-    full, paid = amounts
+    full, paid = (_minor(text[name]) for name in ("deal_value", "deal_money"))
     if kind is None or at is None or full is None or paid is None or not text["card_no"]:
-        return Drop.UNREADABLE, kind
+        return Drop.UNREADABLE, None
+    tap = RawTap(
+        at, kind, _hash(text["card_no"], card_key), text["station"], text["company_name"],
+        text["equ_no"], full, paid, text["conn_mark"] == "1", where,
+    )  # fmt: skip
     digest = _row_digest(text, card_key)
     if digest in seen:
-        return Drop.DUPLICATE, kind
+        return Drop.DUPLICATE, tap
     seen.add(digest)
-    station = text["station"]
-    if not station:
-        return Drop.EMPTY_STATION, kind
-    if station == "-":
-        return Drop.DASH_STATION, kind
-    if "?" in station or "\ufffd" in station:
-        return Drop.BROKEN_NAME, kind
-    return RawTap(
-        at, kind, _hash(text["card_no"], card_key), station, text["company_name"],
-        text["equ_no"], full, paid, text["conn_mark"] == "1",
-    )  # fmt: skip
+    return _bad_place(tap.place), tap
+
+
+def _bad_place(place: str) -> Drop | None:
+    if not place:
+        return Drop.EMPTY_STATION
+    if place == "-":
+        return Drop.DASH_STATION
+    return Drop.BROKEN_NAME if "?" in place or "\ufffd" in place else None
 
 
 def _row_digest(text: Mapping[str, str], card_key: bytes) -> bytes:

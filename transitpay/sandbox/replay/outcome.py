@@ -1,12 +1,11 @@
 """What a replay came to, as one object, and whether every acknowledged tap is accounted for.
 
-Fares are compared with what the rows say; a difference is told and is no fault, for the tariff
-is of another year and cards had discounts of their own.
+Metro fares are compared with what the rows say; a difference is told and is no fault, for the
+tariff is of another year. What cards paid is compared by ``transitpay fare-proof``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,19 +16,16 @@ from transitpay.postgres import day_totals, replay_totals
 from transitpay.postgres.pool import connect
 from transitpay.postgres.replay_totals import LastTap, Waiting
 from transitpay.sandbox.replay.plan import (
-    BUS_NETWORK,
     METRO_NETWORK,
     WALLETS,
     PlannedScan,
     ReplayPlan,
 )
 from transitpay.sandbox.replay.road import Sent
-from transitpay.sandbox.szt_taps import RawTap, TapRows
+from transitpay.sandbox.szt_taps import TapRows
 from transitpay.sandbox.town import Town
 
 Connection = Any  # asyncpg has no type information
-#: What a card got off for changing within 90 minutes, in fen.
-TRANSFER_DISCOUNT_MINOR = 40
 _EXAMPLES = 5
 
 
@@ -78,14 +74,10 @@ async def outcome(
         await _check_wallets(conn, town, session, found)
         scans = {(scan.reader, scan.sequence): scan for scan in plan.scans}
         pairs = await replay_totals.whole_journeys(conn, METRO_NETWORK)
-        boardings = await replay_totals.whole_journeys(conn, BUS_NETWORK)
         found.totals |= {
             "journeys": await replay_totals.journeys(conn),
             "set_aside": await replay_totals.set_aside(conn),
             "pairs": compare_pairs(pairs, scans),
-            "boardings": compare_boardings(
-                (it, scans[it.reader, it.sequence].raw) for it in boardings
-            ),
             "charges": await day_totals.charges(conn),
             "fx": await day_totals.fx(conn),
         }
@@ -120,20 +112,6 @@ def compare_pairs(
         "overstays": overstays,
         "differing": differing[:_EXAMPLES],
     }
-
-
-def compare_boardings(boardings: Iterable[tuple[LastTap, RawTap]]) -> dict[str, int]:
-    """Bus fares beside what the card paid; what is neither is half, free or undiscounted."""
-    found = Counter({"comparable": 0, "equal_to_paid": 0, "paid_less_transfer": 0, "other": 0})
-    for it, raw in boardings:
-        found["comparable"] += 1
-        if it.fare_minor == raw.paid_minor:
-            found["equal_to_paid"] += 1
-        elif it.fare_minor - TRANSFER_DISCOUNT_MINOR == raw.paid_minor and raw.transfer:
-            found["paid_less_transfer"] += 1
-        else:
-            found["other"] += 1
-    return dict(found)
 
 
 async def _check_taps(

@@ -7,9 +7,6 @@ all taps; it runs on until the last entry without an exit is certain to be incom
 from __future__ import annotations
 
 import asyncio
-import gzip
-import secrets
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,7 +28,8 @@ from transitpay.sandbox.replay.codes import Phones, issuing_keys
 from transitpay.sandbox.replay.outcome import Replayed, outcome
 from transitpay.sandbox.replay.plan import METRO_NETWORK, ReplayPlan, plan_replay
 from transitpay.sandbox.replay.road import Road, Sent
-from transitpay.sandbox.szt_taps import TapRows, read_taps
+from transitpay.sandbox.szt_folder import read_folder
+from transitpay.sandbox.szt_taps import TapRows
 from transitpay.sandbox.town import Town, TownPlan, running_town
 
 #: The days of the taps are shifted into the week that ends here: all tariffs are in force.
@@ -68,30 +66,6 @@ class Watcher(Protocol):
     def progress(self, sent: Sent, at: datetime) -> None: ...
 
     def waiting(self, left: Waiting, at: datetime) -> None: ...
-
-
-def read_folder(folder: Path) -> TapRows:
-    """The taps of all CSV files of a folder, gzipped or not; the key of the hashes is forgotten.
-
-    Raises: MalformedInput (``no_taps_folder``, ``no_taps``, ``bad_taps_file``).
-    """
-    if not folder.is_dir():
-        raise MalformedInput("no_taps_folder", f"there is no folder {folder}", field="--szt")
-    paths = sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
-    if not paths:
-        raise MalformedInput("no_taps", f"there is no .csv or .csv.gz in {folder}", field="--szt")
-    return read_taps([(path.name, _text(path)) for path in paths], secrets.token_bytes(32))
-
-
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise MalformedInput("bad_taps_file", f"cannot be read: {error}", field=path.name) from None
-    # A byte that is no UTF-8 becomes a broken character, and its row is counted as such.
-    return content.decode("utf-8", "replace")
 
 
 def make_plan(rows: TapRows, book: TariffBook, limit: int | None) -> ReplayPlan:
