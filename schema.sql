@@ -277,8 +277,9 @@ create table authorisation (
     foreign key (issuer, rider_id) references rider
 );
 
--- Settlement asks for a denial or its end because of a debt, a wallet (through the gateway) revokes
--- the serials of a lost phone; append-only inbox, of which the gateway makes the list.
+-- Settlement asks for a rider to be barred, because of a debt or a suspension, or for the end of it,
+-- a wallet (through the gateway) revokes the serials of a lost phone; append-only inbox, of which the
+-- gateway makes the list.
 create table deny_request (
     id bigint generated always as identity primary key,
     issuer text not null,
@@ -298,19 +299,19 @@ create table deny_request_done (
     request bigint not null primary key references deny_request,
     at timestamptz not null
 );
--- A debt and a revocation stand side by side: the higher serial is denied, and the end of the debt
+-- A bar and a revocation stand side by side: the higher serial is denied, and the end of the bar
 -- leaves the revocation. Without a serial the rider is denied nothing any more; the row stays, so that
 -- what changed since any version of the list is one range of versions.
 create table deny_entry (
     issuer text not null references issuer_number (issuer),
     rider_id text not null check (rider_id ~ '^[0-9a-f]{16}$'),
     version bigint not null,             -- of the deny list, by which this row last changed
-    debt_serial bigint,                  -- the last serial known when the debt was told, all if none; null = no debt
-    debt_reason text,
-    debt_request bigint references deny_request,   -- the newest word on the debt
+    barred_serial bigint,                  -- the last serial known when the bar was told, all if none; null = not barred
+    barred_reason text,
+    barred_request bigint references deny_request,   -- the newest word on the bar
     revoked_serial bigint,               -- of lost phones; never falls
     revoked_reason text,
-    serial bigint generated always as (greatest(debt_serial, revoked_serial)) stored,
+    serial bigint generated always as (greatest(barred_serial, revoked_serial)) stored,
     primary key (issuer, rider_id)
 );
 create index deny_entry_version on deny_entry (version);
@@ -692,6 +693,8 @@ create table journey (
 );
 create index journey_rider on journey (issuer, rider_id, priced_at);
 create index journey_day on journey (service_day, operator);
+create index journey_missing_exit on journey (issuer, rider_id, priced_at)
+    where reason = 'missing_exit' and ended_at is null;
 
 -- The taps of the journeys that stand. A tap belongs to one of them at most: this key is "every tap
 -- booked once".
@@ -834,6 +837,34 @@ create table refund (
 create index on refund (charge_id);
 create index on refund (attempt_request_id);
 create index refund_due on refund (next_at) where next_at is not null;
+
+-- Why and how long a rider's codes are suspended for missing exits; it ends when few enough are left,
+-- or by a person (settlement).
+create table suspension (
+    id bigint generated always as identity primary key,
+    issuer text not null,
+    rider_id text not null,
+    network text not null,
+    why text not null check (why in ('missing_exits', 'evasion')),
+    counted int not null,                -- missing exits within so many days, where
+    days int not null,
+    more_than int not null,              -- as many are suffered
+    since timestamptz not null,
+    until timestamptz,                   -- when few enough are left, if nothing changes before
+    noticed_at timestamptz not null,
+    ended_at timestamptz,
+    constraint suspension_until check ((why = 'evasion') = (until is null))
+);
+create unique index suspension_open on suspension (issuer, rider_id, network, why)
+    where ended_at is null;
+create index on suspension (network, id);
+-- A person's word that a suspension ends; what is missing up to then is forgiven (gateway, once).
+create table suspension_end (
+    suspension bigint not null primary key references suspension,
+    reason text not null,
+    ended_by text not null references actor,
+    at timestamptz not null
+);
 
 -- ---------------------------------------------------------------------------------------------
 -- 5. The ledger (written by settlement; append-only)
@@ -1085,19 +1116,19 @@ grant select, insert, delete on published_list to transitpay_gateway;
 grant select, insert on
     issuer_number, authorisation, code_use, tap_inbox, tap_quarantine, clone_alarm, notification, refund_request,
     deny_request, deny_request_done, issuer_key_request, station_mode, audit_log, list_issue,
-    journey_statement
+    journey_statement, suspension_end
     to transitpay_gateway;
 grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
-    refund_request_done, travel_minimum to transitpay_gateway;
+    refund_request_done, travel_minimum, suspension to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on
     participant, wallet_agreement, partner_endpoint, partner_key, actor, reader, reader_status,
     rider, authorisation, tap, tap_quarantine, clone_alarm, deny_entry, notification,
-    refund_request, ride_record, account_balance, station_mode, journey_statement
-    to transitpay_settlement;
+    refund_request, ride_record, account_balance, station_mode, journey_statement,
+    suspension_end to transitpay_settlement;
 grant select, insert, update on stop_fare, list_version to transitpay_settlement;
 grant delete on stop_fare to transitpay_settlement;
 grant select, insert on
@@ -1107,7 +1138,7 @@ grant select, insert on
     closing_balance, net_position, deny_request, audit_log to transitpay_settlement;
 grant select, insert, update on
     charge, charge_attempt, refund, wallet_file, recon_run, recon_break, night_step,
-    statement_file, approval to transitpay_settlement;
+    statement_file, approval, suspension to transitpay_settlement;
 grant select, insert, delete on tap_inbox, open_item to transitpay_settlement;
 grant insert on refund_request to transitpay_settlement;
 grant update (quote_id, charge_minor, charge_currency, ended_at, ended_why, replaced_by)

@@ -49,7 +49,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "unsupported_media_type": (415, "Send the type that the route takes."),
     "day_out_of_range": (422, "The scan is too old or in the future; it is kept for people."),
     "no_destination": (422, "Enrol the rider for a destination first."),
-    "rider_denied": (422, "The rider owes a fare; settle it first."),
+    "rider_denied": (422, "The rider owes a fare or is suspended; the refusals say what to do."),
     "key_not_usable": (422, "No active key of yours, or not valid when the authorisation begins."),
     "rights_exceeded": (422, "It grants a destination or mode that its key or rider has not."),
     "unknown_stop": (

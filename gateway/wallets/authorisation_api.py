@@ -71,7 +71,7 @@ async def authorise(call: Call) -> AuthorisationAnswer:
         if known is not None:
             check_same_request(wish, rider_id, known)
             return known
-        await _refuse_debtors(conn, wallet, rider_id)
+        await _refuse_barred(conn, wallet, rider_id)
         key, private = services.issuer_keys.signing_key(services.lists.trust, wallet, now)
         if not await issuer_keys.is_active(conn, key.key_id):
             raise TemporarilyUnavailable("no_issuer_key", "the key was withdrawn just now")
@@ -115,7 +115,7 @@ async def report(call: Call) -> AuthorisationAnswer:
         )
         if not await issuer_keys.is_active(conn, given.content.key_id):
             raise RuleViolation("key_not_usable", "the key was withdrawn", field="issuer_part")
-        await _refuse_debtors(conn, wallet, rider_id)
+        await _refuse_barred(conn, wallet, rider_id)
         if given.serial <= await authorisations.highest_serial(conn, wallet, rider_id):
             raise Conflict(
                 "serial_not_rising", "the rider has had a higher serial", field="issuer_part"
@@ -203,9 +203,9 @@ async def revoke(call: Call) -> RevocationAnswer:
     return RevocationAnswer(rider_id=rider_id, through_serial=asked.through_serial)
 
 
-async def _refuse_debtors(conn: asyncpg.Connection, wallet: str, rider_id: str) -> None:
-    if (await denials.denial(conn, wallet, rider_id)).owes:
-        raise RuleViolation("rider_denied", "the rider owes a fare; settle it first")
+async def _refuse_barred(conn: asyncpg.Connection, wallet: str, rider_id: str) -> None:
+    if (await denials.denial(conn, wallet, rider_id)).barred:
+        raise RuleViolation("rider_denied", "the rider owes a fare or is suspended")
 
 
 def _answer(call: Call, given: IssuedAuthorisation) -> AuthorisationAnswer:

@@ -97,11 +97,11 @@ async def refusals(call: Call) -> RefusalsAnswer:
             raise not_found("rider")
         rows = await records.refusals(conn, wallet, rider_id, asked.limit)
         it = await denials.denial(conn, wallet, rider_id)
-    denied = it.owes or it.revoked_serial is not None
+    denied = it.barred or it.revoked_serial is not None
     return RefusalsAnswer(
         refusals=[Refusal(**row, text=refusal_text(row["reason"])) for row in rows],
         denial=DenialAnswer(
-            through_serial=it.serial, debt=it.debt_reason, revoked=it.revoked_reason
+            through_serial=it.serial, debt=it.barred_reason, revoked=it.revoked_reason
         )
         if denied
         else None,

@@ -390,7 +390,7 @@ async def test_ten_new_denials_beside_a_million_are_a_delta_of_ten(world: World)
     conn = await world.db.connect()
     await conn.execute("set statement_timeout = 0")
     await conn.execute(
-        "insert into deny_entry (issuer, rider_id, version, debt_serial)"
+        "insert into deny_entry (issuer, rider_id, version, barred_serial)"
         " select $1, substr(md5(n::text), 1, 16), 1, 3 from generate_series(1, 1000000) n",
         WALLET, timeout=300,
     )  # fmt: skip

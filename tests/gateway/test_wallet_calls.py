@@ -122,7 +122,7 @@ async def test_a_denied_rider_gets_no_authorisation(world: World) -> None:
     rider = (await call(world, client, "POST", "/v1/riders", RIDER))["rider_id"]
     conn = await world.db.connect()
     await conn.execute(
-        "insert into deny_entry (issuer, rider_id, version, debt_serial) values ($1, $2, 2, 0)",
+        "insert into deny_entry (issuer, rider_id, version, barred_serial) values ($1, $2, 2, 0)",
         WALLET,
         rider,
     )

@@ -119,10 +119,10 @@ async def test_of_a_debt_and_a_revocation_the_higher_serial_holds(
         assert await listed(conn) == 2
         await revoke(conn, 1)
     assert await listed(conn) == 2
-    assert (await denials.denial(conn, "alipayhk", RIDER)).owes
+    assert (await denials.denial(conn, "alipayhk", RIDER)).barred
     await ask(db, "release")
     assert await listed(conn) == 1, "the lost phone stays denied when the debt is paid"
-    assert not (await denials.denial(conn, "alipayhk", RIDER)).owes
+    assert not (await denials.denial(conn, "alipayhk", RIDER)).barred
 
 
 async def test_a_revocation_and_the_words_on_a_debt_may_come_together(db: Any, conn: Any) -> None:

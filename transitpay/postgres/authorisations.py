@@ -133,7 +133,7 @@ cross join lateral (
         + (greatest(a.not_before, least(a.not_after, k.not_after)) - a.not_before) / 2
         as renew_at) r
 where a.issuer = $1 and (a.rider_id, a.serial) > ($2, $3) and a.not_after > $4
-  and a.serial > coalesce(d.serial, 0) and d.debt_serial is null
+  and a.serial > coalesce(d.serial, 0) and d.barred_serial is null
   and not exists (
       select from authorisation n
       where n.issuer = a.issuer and n.rider_id = a.rider_id and n.device_key = a.device_key
@@ -150,7 +150,7 @@ async def renewals(
     """Live authorisations whose time has come, in the order of (rider id, serial) after ``after``.
 
     Reasons: key_compromised (nobody has signed it again), reissued (signed again: fetch it), ends.
-    Riders with a debt are left out: they get none before it is paid.
+    Barred riders are left out: they get none before it ends.
     """
     return [
         Renewal(*row.values()) for row in await conn.fetch(_RENEWALS, issuer, *after, at, limit)
@@ -161,7 +161,7 @@ _TO_REISSUE = """
 from authorisation a
 left join deny_entry d on d.issuer = a.issuer and d.rider_id = a.rider_id
 where a.issuer = r.issuer and a.rider_id = r.rider_id and a.key_id = $2 and a.not_after > $3
-  and a.serial > coalesce(d.serial, 0) and d.debt_serial is null
+  and a.serial > coalesce(d.serial, 0) and d.barred_serial is null
   and not exists (
       select from authorisation n
       where n.issuer = a.issuer and n.rider_id = a.rider_id and n.device_key = a.device_key

@@ -1,7 +1,8 @@
-"""Who is denied: words on debts and lost phones become entries of the deny list.
+"""Who is denied: words on barred riders and lost phones become entries of the deny list.
 
-Settlement tells of debts (deny, release), wallets revoke the serials of lost phones; both are rows
-of one inbox. An entry holds the two side by side, so that neither undoes the other.
+Settlement bars riders for a debt or a suspension (deny, release), wallets revoke the serials of
+lost phones; both are rows of one inbox. An entry holds the two side by side, so that neither undoes
+the other.
 """
 
 from __future__ import annotations
@@ -32,28 +33,26 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What new words make of one rider's entry: the newest word on the debt, the highest serial
+    """What new words make of one rider's entry: the newest word on the bar, the highest serial
     revoked; None = no word on it."""
 
     issuer: str
     rider_id: str
-    debt: Word | None
+    bar: Word | None
     revoked: Word | None
 
 
 def changes(words: Iterable[Word]) -> list[Change]:
     """One change a rider, by rider. Words may come in any order."""
-    debts: dict[tuple[str, str], Word] = {}
+    bars: dict[tuple[str, str], Word] = {}
     revoked: dict[tuple[str, str], Word] = {}
     for word in sorted(words, key=lambda w: w.id):
         rider = (word.issuer, word.rider_id)
         if word.through_serial is None:
-            debts[rider] = word
+            bars[rider] = word
         elif rider not in revoked or (revoked[rider].through_serial or 0) < word.through_serial:
             revoked[rider] = word
-    return [
-        Change(*rider, debts.get(rider), revoked.get(rider)) for rider in sorted(debts | revoked)
-    ]
+    return [Change(*rider, bars.get(rider), revoked.get(rider)) for rider in sorted(bars | revoked)]
 
 
 _NEW_REQUESTS = """
@@ -73,7 +72,7 @@ insert into deny_request_done (request, at) select unnest($1::bigint[]), $2
 async def apply_deny_requests(conn: asyncpg.Connection, at: datetime) -> int:
     """Turn new requests into list entries.
 
-    Returns how many requests were applied; 0 also where another gateway is at it. A debt denies
+    Returns how many requests were applied; 0 also where another gateway is at it. A bar denies
     every authorisation issued so far, of a rider whose authorisations are not known here every
     one until the release, a revocation those up to its serial.
     """
@@ -91,25 +90,26 @@ async def apply_deny_requests(conn: asyncpg.Connection, at: datetime) -> int:
 
 
 _PUT = """
-insert into deny_entry (issuer, rider_id, version, debt_serial, debt_reason, debt_request,
+insert into deny_entry (issuer, rider_id, version, barred_serial, barred_reason, barred_request,
     revoked_serial, revoked_reason)
 select w.issuer, w.rider_id, $8,
-       case when w.owes then (select coalesce(max(a.serial), 4294967295) from authorisation a
+       case when w.barred then (select coalesce(max(a.serial), 4294967295) from authorisation a
                               where a.issuer = w.issuer and a.rider_id = w.rider_id) end,
-       w.debt_reason, w.debt_request, w.revoked_serial, w.revoked_reason
+       w.barred_reason, w.barred_request, w.revoked_serial, w.revoked_reason
 from unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::bigint[], $6::bigint[],
     $7::text[])
-    as w (issuer, rider_id, owes, debt_reason, debt_request, revoked_serial, revoked_reason)
+    as w (issuer, rider_id, barred, barred_reason, barred_request, revoked_serial, revoked_reason)
 join issuer_number n on n.issuer = w.issuer   -- whoever is no participant has no entries
 where w.rider_id ~ '^[0-9a-f]{16}$'
 on conflict (issuer, rider_id) do update
 set version = excluded.version,
-    (debt_serial, debt_reason, debt_request) = (
-        select n.debt_serial, n.debt_reason, n.debt_request
-        from (values (deny_entry.debt_serial, deny_entry.debt_reason, deny_entry.debt_request),
-            (excluded.debt_serial, excluded.debt_reason, excluded.debt_request))
-            as n (debt_serial, debt_reason, debt_request)
-        order by n.debt_request desc nulls last limit 1),
+    (barred_serial, barred_reason, barred_request) = (
+        select n.barred_serial, n.barred_reason, n.barred_request
+        from (values (
+                deny_entry.barred_serial, deny_entry.barred_reason, deny_entry.barred_request),
+            (excluded.barred_serial, excluded.barred_reason, excluded.barred_request))
+            as n (barred_serial, barred_reason, barred_request)
+        order by n.barred_request desc nulls last limit 1),
     (revoked_serial, revoked_reason) = (
         select n.revoked_serial, n.revoked_reason
         from (values (deny_entry.revoked_serial, deny_entry.revoked_reason),
@@ -120,17 +120,17 @@ set version = excluded.version,
 
 
 async def _put_changes(conn: asyncpg.Connection, found: Sequence[Change], version: int) -> None:
-    """Merge changes: the newest word on a debt counts, serials revoked only rise."""
-    debts = [change.debt for change in found]
+    """Merge changes: the newest word on a bar counts, serials revoked only rise."""
+    bars = [change.bar for change in found]
     revoked = [change.revoked for change in found]
-    owed = [w is not None and w.action == "deny" for w in debts]
+    barred = [w is not None and w.action == "deny" for w in bars]
     await conn.execute(
         _PUT,
         [change.issuer for change in found],
         [change.rider_id for change in found],
-        owed,
-        [w.reason if w and owes else None for w, owes in zip(debts, owed, strict=True)],
-        [w.id if w else None for w in debts],
+        barred,
+        [w.reason if w and now else None for w, now in zip(bars, barred, strict=True)],
+        [w.id if w else None for w in bars],
         [w.through_serial if w else None for w in revoked],
         [w.reason if w else None for w in revoked],
         version,
@@ -139,26 +139,26 @@ async def _put_changes(conn: asyncpg.Connection, found: Sequence[Change], versio
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """What a rider is denied for: a debt, serials of lost phones, both, or nothing."""
+    """What is denied to a rider: a bar, serials of lost phones, both, or nothing."""
 
-    debt_serial: int | None = None
-    debt_reason: str | None = None
+    barred_serial: int | None = None
+    barred_reason: str | None = None
     revoked_serial: int | None = None
     revoked_reason: str | None = None
 
     @property
-    def owes(self) -> bool:
-        """Whether a debt stands: no new authorisation until it is settled."""
-        return self.debt_serial is not None
+    def barred(self) -> bool:
+        """Whether a debt or a suspension stands: no new authorisation until then."""
+        return self.barred_serial is not None
 
     @property
     def serial(self) -> int:
         """Authorisations with a serial up to this are denied; 0 = none."""
-        return max(self.debt_serial or 0, self.revoked_serial or 0)
+        return max(self.barred_serial or 0, self.revoked_serial or 0)
 
 
 _DENIAL = """
-select debt_serial, debt_reason, revoked_serial, revoked_reason
+select barred_serial, barred_reason, revoked_serial, revoked_reason
 from deny_entry
 where issuer = $1 and rider_id = $2
 """

@@ -1,4 +1,4 @@
-"""Statements of what wallets told us: evidence, notifications, and who is to be denied for a debt.
+"""Statements of what wallets told us: evidence, notifications, and who is to be denied.
 
 Evidence is append-only, in the order we learnt it. A notification is weighed once: its row in
 ``notification_done`` stands in the same transaction as what it did.
@@ -135,6 +135,12 @@ select exists (
 )
 """
 
+_SUSPENDED = """
+select exists (
+    select from suspension where issuer = $1 and rider_id = $2 and ended_at is null
+)
+"""
+
 _ASK = """
 insert into deny_request (issuer, rider_id, action, reason, requested_at)
 values ($1, $2, $3, $4, $5)
@@ -144,17 +150,22 @@ values ($1, $2, $3, $4, $5)
 async def settle_denial(
     conn: asyncpg.Connection, issuer: str, rider_id: str, lock_key: int, at: datetime
 ) -> str | None:
-    """Ask for a rider's denial or release if the last word differs from the debts as they are.
+    """Ask for a rider to be denied or released if the last word differs from what is so.
 
-    Called after the rider's charges were saved, in the same transaction. Two transactions of one
-    rider wait for each other on ``lock_key``. Returns ``deny``, ``release`` or None.
+    A rider is denied for a debt, a suspension, or both, until neither is left. Called in the
+    transaction that saved the rider's charges or suspensions. Two transactions of one rider wait
+    for each other on ``lock_key``. Returns ``deny``, ``release`` or None.
     """
     await conn.execute(_LOCK_RIDER, lock_key)
     codes = sorted(NOT_THE_RIDERS_FAULT)
     owes = bool(await conn.fetchval(_IN_ARREARS, issuer, rider_id, codes))
+    suspended = bool(await conn.fetchval(_SUSPENDED, issuer, rider_id))
     denied = await conn.fetchval(_LAST_WORD, issuer, rider_id) == "deny"
-    if owes == denied:
+    if (owes or suspended) == denied:
         return None
-    action, reason = ("deny", "arrears") if owes else ("release", "arrears_paid")
+    if denied:
+        action, reason = "release", "settled"
+    else:
+        action, reason = "deny", "arrears" if owes else "suspended"
     await conn.execute(_ASK, issuer, rider_id, action, reason, at)
     return action

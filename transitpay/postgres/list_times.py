@@ -14,8 +14,8 @@ from transitpay.ride_code.records.rejudgement import HeldList
 
 _DENIED_SINCE = """
 select g.issuer, g.rider_id, g.serial, least(
-    (select d.at from deny_entry e join deny_request_done d on d.request = e.debt_request
-     where e.issuer = g.issuer and e.rider_id = g.rider_id and e.debt_serial >= g.serial),
+    (select d.at from deny_entry e join deny_request_done d on d.request = e.barred_request
+     where e.issuer = g.issuer and e.rider_id = g.rider_id and e.barred_serial >= g.serial),
     (select min(d.at) from deny_request r join deny_request_done d on d.request = r.id
      where r.issuer = g.issuer and r.rider_id = g.rider_id and r.through_serial >= g.serial))
 from unnest($1::text[], $2::text[], $3::bigint[]) as g (issuer, rider_id, serial)
