@@ -107,6 +107,38 @@ class BusinessCar:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class LengthStep:
+    """The fare of routes up to and including ``up_to_km`` (None: of all that are longer)."""
+
+    up_to_km: int | None
+    fare: Money
+
+
+@dataclass(frozen=True, slots=True)
+class LongRoutes:
+    """Routes from ``from_km`` on go by the distance ridden.
+
+    ``fare`` to ``first_km``, then ``more`` for each begun ``each_km``, never above ``highest``.
+    """
+
+    from_km: int
+    fare: Money
+    first_km: int
+    each_km: int
+    more: Money
+    highest: Money
+
+
+@dataclass(frozen=True, slots=True)
+class LengthFares:
+    """The fare of a bus route by its length, the shortest step first."""
+
+    steps: tuple[LengthStep, ...]
+    long: LongRoutes | None
+    source: str
+
+
 class CapPeriod(StrEnum):
     """For how long a cap adds up; all begin and end with service days, a week with its Monday."""
 
@@ -185,8 +217,8 @@ class Terms:
     set where riders scan again when they alight. ``calendar`` names the days on which holiday
     fares hold. Discounts by history are for the holder's own rides (slot 0), and for those of each
     companion's slot by itself where ``companions_count``. ``wallets`` are those whose codes are
-    accepted, empty: all. ``unknown`` says in words which rules were looked for and not found;
-    ``sources`` whence the others are.
+    accepted, empty: all. ``by_length`` gives the fare of a route that no list names. ``unknown``
+    says in words which rules were looked for and not found; ``sources`` whence the others are.
     """
 
     step_minor: int
@@ -202,6 +234,7 @@ class Terms:
     code_discounts: tuple[CodeDiscount, ...] = ()
     tiers: tuple[Tier, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    by_length: LengthFares | None = None
     month_tiers: MonthTiers | None = None
     caps: tuple[Cap, ...] = ()
     ride_limit_minutes: int | None = None

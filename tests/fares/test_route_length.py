@@ -1,0 +1,72 @@
+"""Fares by the length of a route, and the business car: small rules at both edges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from transitpay.errors import MalformedInput, RuleViolation
+from transitpay.fares.builtin import builtin_book
+from transitpay.fares.business_car import price_business_car
+from transitpay.fares.route_length import fare_by_length
+from transitpay.fares.tariff import Tariff
+from transitpay.fares.terms import BusinessCar, LengthFares, LengthStep, LongRoutes
+from transitpay.money import CNY, Money
+
+
+def yuan(amount: int) -> Money:
+    return Money(amount * 100, CNY)
+
+
+FOSHAN = LengthFares(
+    (LengthStep(17, yuan(2)), LengthStep(30, yuan(3)), LengthStep(None, yuan(4))),
+    LongRoutes(45, yuan(3), 15, 10, yuan(1), yuan(5)),
+    "a rule",
+)
+
+
+@pytest.mark.parametrize(
+    ("route_m", "minor"),
+    [(1, 200), (17_000, 200), (17_001, 300), (30_000, 300), (30_001, 400), (44_999, 400)],
+)
+def test_the_length_of_a_route_sets_its_fare(route_m: int, minor: int) -> None:
+    assert fare_by_length(FOSHAN, route_m) == Money(minor, CNY)
+    assert fare_by_length(FOSHAN, route_m, 1) == Money(minor, CNY)
+
+
+@pytest.mark.parametrize(
+    ("ridden_m", "minor"),
+    [(1, 300), (15_000, 300), (15_001, 400), (25_000, 400), (25_001, 500), (45_000, 500)],
+)
+def test_routes_of_45_km_and_more_go_by_the_distance_ridden(ridden_m: int, minor: int) -> None:
+    assert fare_by_length(FOSHAN, 45_000, ridden_m) == Money(minor, CNY)
+    assert fare_by_length(FOSHAN, 90_000, ridden_m) == Money(minor, CNY)
+    assert fare_by_length(FOSHAN, 45_000) == yuan(5)
+    assert fare_by_length(replace(FOSHAN, long=None), 45_000, ridden_m) == yuan(4)
+
+
+@pytest.fixture
+def metro() -> Tariff:
+    tariff = builtin_book().latest("shenzhen-metro")
+    car = BusinessCar(2, frozenset({"0221", "0111", "1113"}), "a rule")
+    return replace(tariff, terms=replace(tariff.terms, business_car=car))
+
+
+def test_the_business_car_costs_the_whole_path_and_twice_its_part(metro: Tariff) -> None:
+    luohu, futian, airport = (metro.find_stop(name) for name in ("罗湖", "福田", "机场"))
+    fare = price_business_car((luohu, airport), (futian, airport), metro)
+    whole, part = metro.plain_fare(luohu, airport).minor, metro.plain_fare(futian, airport).minor
+    assert [line.amount.minor for line in fare.lines] == [whole, 2 * part]
+    assert price_business_car((futian, airport), (futian, airport), metro).amount.minor == 3 * part
+
+
+def test_the_business_car_is_refused_off_its_line_and_where_there_is_none(metro: Tariff) -> None:
+    luohu, futian, airport = (metro.find_stop(name) for name in ("罗湖", "福田", "机场"))
+    with pytest.raises(MalformedInput, match="does not call at 罗湖"):
+        price_business_car((luohu, airport), (luohu, airport), metro)
+    with pytest.raises(MalformedInput, match="two different ends"):
+        price_business_car((luohu, airport), (airport, airport), metro)
+    without = replace(metro, terms=replace(metro.terms, business_car=None))
+    with pytest.raises(RuleViolation, match="has no business car"):
+        price_business_car((luohu, airport), (futian, airport), without)
