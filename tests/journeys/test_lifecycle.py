@@ -20,14 +20,20 @@ def test_every_event_and_every_state_occurs_in_the_table() -> None:
     assert {outcome.reason for outcome in TRANSITIONS.values()} - {None} == set(JourneyReason)
 
 
-def test_nothing_follows_a_final_state_and_something_follows_every_other() -> None:
+def test_something_follows_every_waiting_state_and_a_final_one_leads_to_no_other() -> None:
     for state in JourneyState:
-        assert state.is_final is not any(before is state for before, _ in TRANSITIONS)
+        reached = {outcome.state for (before, _), outcome in TRANSITIONS.items() if before is state}
+        assert reached == {state} if state.is_final else reached - {state}
 
 
-def test_an_incomplete_journey_always_has_a_reason() -> None:
-    for outcome in TRANSITIONS.values():
-        if outcome.state is JourneyState.INCOMPLETE:
+def test_what_follows_a_final_state_adds_no_reason() -> None:
+    for (before, _), outcome in TRANSITIONS.items():
+        assert before is None or not before.is_final or outcome.reason is None
+
+
+def test_a_journey_becomes_incomplete_for_a_reason() -> None:
+    for (before, _), outcome in TRANSITIONS.items():
+        if outcome.state is JourneyState.INCOMPLETE and before is not outcome.state:
             assert outcome.reason is not None
 
 

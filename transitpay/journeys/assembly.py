@@ -1,28 +1,41 @@
-"""From a rider's taps to journeys: a pure function that does not mind order or duplicates.
+"""From all of a rider's taps to journeys: a pure function that does not mind order or duplicates.
 
-Which taps belong together follows from the taps alone; ``complete_through`` and ``at`` only decide
-whether that is certain yet. A missing tap may still be on its way from a reader that is offline, so
-nothing is called missing before every reader that could hold it has reported past the instant.
+The input is every tap of the rider in a horizon: of all slots and networks, in any order, some of
+them twice, those of journeys that are booked among them. What it gives is what ought to stand; who
+keeps books compares it with what stands and corrects the difference. So a tap that arrives late, a
+statement, a station mode or a tariff need no road of their own: the same function is called again.
 
-A whole pair of entry and exit is certain at once: riders are charged when they leave. A tap that
-arrives later and lies inside such a pair needs a correction, which is not made here.
+Which taps belong together follows from the taps and the dated rules alone. Slots and networks are
+separate lines, never joined, and neither are two riders: who enters with one wallet and leaves with
+another has an incomplete journey in each. Taps that reached us after the late window of their
+network are lines of their own, whatever came in time. Then station modes, statements and habits
+name missing ends and excuses (``completion``).
+
+``complete_through`` and ``at`` only decide what is certain yet; the rest is pending. A missing tap
+may still be on its way from a reader that is offline, so nothing is called missing before every
+reader that could hold it has reported past the instant, or ``max_wait`` has passed. Likewise a ride
+that an earlier one would make cheaper (``discount_wait``) waits until the readers of those networks
+have reported up to its first tap, and for whole rides on those networks that wait themselves. A
+pair of entry and exit waits for nothing else: riders are charged when they leave.
+
+An alighting scan can only make a ride cheaper. One without a boarding is set aside, once no
+boarding can come any more, and costs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from transitpay.clock import service_day
-from transitpay.journeys.journey import (
-    Journey,
-    boarding,
-    passage,
-    without_entry,
-    without_exit,
-)
+from transitpay.journeys.boardings import rides
+from transitpay.journeys.completion import complete
+from transitpay.journeys.drafts import Draft, Lone, RuledTap, Wait
+from transitpay.journeys.gates import passages
+from transitpay.journeys.journey import Journey
+from transitpay.journeys.lifecycle import JourneyState
 from transitpay.journeys.rules import JourneyRules, RuleBook
 from transitpay.journeys.statements import Statement
 from transitpay.journeys.station_modes import StationMode
@@ -31,15 +44,16 @@ from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A tap that still waits for its counterpart.
+    """A tap of which it is not certain yet what it becomes.
 
-    It is decided once ``complete_through`` of its network has passed ``due_at``, or, if readers
-    stay silent, once the clock has passed ``give_up_at``.
+    It is decided once ``complete_through`` of all ``networks`` has passed ``due_at``, or, if
+    readers stay silent, once the clock has passed ``give_up_at``.
     """
 
     tap: Tap
     due_at: datetime
     give_up_at: datetime
+    networks: frozenset[str] = frozenset()
 
 
 class AsideReason(StrEnum):
@@ -69,7 +83,7 @@ class Assembly:
 
 
 def assemble(
-    taps: Sequence[Tap],
+    taps: Iterable[Tap],
     rules: RuleBook,
     complete_through: Mapping[str, datetime],
     at: datetime,
@@ -77,102 +91,133 @@ def assemble(
     modes: Sequence[StationMode] = (),
     statements: Sequence[Statement] = (),
 ) -> Assembly:
-    """Make journeys of the taps that are in no journey yet.
+    """The journeys that ought to stand, by what is known at the instant ``at``.
 
-    ``taps`` are one rider's, of all slots and networks; slots and networks are never joined.
-    ``complete_through[network]`` is the instant up to which every tap of that network is known;
-    a network that is absent has reported nothing.
+    ``complete_through[network]`` is the instant up to which every tap of that network is known; a
+    network that is absent has reported nothing, so one without any reader must be told as ``at``.
+    ``modes`` are all records of the horizon; one that another replaces does not count.
     """
-    journeys: list[Journey] = []
-    pending: list[Pending] = []
-    aside: list[SetAside] = []
-    gated: dict[tuple[RiderRef, str], list[Tap]] = {}
-    for tap in _in_order(taps):
-        rule = rules.on(tap.network, service_day(tap.at))
-        reason = _aside_reason(tap, rule, rules)
-        if reason is not None:
-            aside.append(SetAside(tap, reason))
-        elif rule is not None and rule.gated:
-            gated.setdefault((tap.rider, tap.network), []).append(tap)
+    lines, aside = _lines(taps, rules)
+    drafts: list[Draft] = []
+    lone: list[Lone] = []
+    for (_, _, gated, late), line in lines.items():
+        if gated:
+            drafts += passages(line, rules, late=late)
         else:
-            journeys.append(boarding(tap))
-    for (_, network), line in gated.items():
-        known = complete_through.get(network)
-        rule = rules.on(network, service_day(line[0].at))
-        assert rule is not None
-        for found in _pair(line, rule):
-            if isinstance(found, Journey):
-                journeys.append(found)
-            elif _decided(found, known, at):
-                journeys.append(_closed(found.tap, rule))
-            else:
-                pending.append(found)
+            found, without = rides(line, rules, late=late)
+            drafts += found
+            lone += without
+    if len(lines) > 1:
+        drafts.sort(key=lambda draft: draft.journey.first_tap.order)
+    known = complete([draft.journey for draft in drafts], rules, modes, statements)
+    journeys, pending = _settled(known, drafts, rules, complete_through, at)
+    for tap, wait in lone:
+        if wait.is_over(complete_through, at):
+            aside.append(SetAside(tap, AsideReason.ALIGHTING))
+        else:
+            pending.append(_pending(tap, wait))
     return Assembly(
-        journeys=tuple(sorted(journeys, key=lambda journey: journey.first_tap.order)),
+        journeys=tuple(journeys),
         pending=tuple(sorted(pending, key=lambda waiting: waiting.tap.order)),
-        set_aside=tuple(aside),
+        set_aside=tuple(sorted(aside, key=lambda it: it.tap.order)),
     )
 
 
-def _in_order(taps: Iterable[Tap]) -> list[Tap]:
+#: One rider and slot, one network, with gates or without, in time or late.
+_Line = tuple[RiderRef, str, bool, bool]
+
+
+def _lines(
+    taps: Iterable[Tap], rules: RuleBook
+) -> tuple[dict[_Line, list[RuledTap]], list[SetAside]]:
+    """The taps once each, in order, on the lines of which none is ever joined with another."""
+    lines: dict[_Line, list[RuledTap]] = {}
+    aside: list[SetAside] = []
+    for tap in sorted(_unique(taps), key=lambda tap: tap.order):
+        day = service_day(tap.at)
+        of_day = rules.on(tap.network, day)
+        if of_day is None:
+            known = tap.network in rules.networks
+            reason = AsideReason.NO_TARIFF if known else AsideReason.UNKNOWN_NETWORK
+            aside.append(SetAside(tap, reason))
+            continue
+        unfit = _unfit(tap.direction, of_day)
+        if unfit is not None:
+            aside.append(SetAside(tap, unfit))
+            continue
+        received_at = tap.received_at
+        late = received_at is not None and received_at - tap.at > of_day.late_window
+        line = lines.setdefault((tap.rider, tap.network, of_day.gated, late), [])
+        line.append(RuledTap(tap, day, of_day))
+    return lines, aside
+
+
+def _unique(taps: Iterable[Tap]) -> Iterable[Tap]:
+    """Each tap once: as it was known first, where it came twice."""
     unique: dict[TapKey, Tap] = {}
-    for tap in sorted(taps, key=lambda tap: tap.order):
-        unique.setdefault(tap.key, tap)
-    return list(unique.values())
+    for tap in taps:
+        other = unique.setdefault(tap.key, tap)
+        if other is not tap and _is_earlier(tap.received_at, other.received_at):
+            unique[tap.key] = tap
+    return unique.values()
 
 
-def _aside_reason(tap: Tap, rule: JourneyRules | None, rules: RuleBook) -> AsideReason | None:
-    if rule is None:
-        known = tap.network in rules.networks
-        return AsideReason.NO_TARIFF if known else AsideReason.UNKNOWN_NETWORK
-    if tap.direction is Direction.ALIGHT:
-        return AsideReason.ALIGHTING
-    at_gate = tap.direction in (Direction.ENTRY, Direction.EXIT)
-    return None if at_gate == rule.gated else AsideReason.WRONG_DIRECTION
+def _is_earlier(received_at: datetime | None, other: datetime | None) -> bool:
+    if received_at is None or other is None:
+        return other is not None
+    return received_at < other
 
 
-def _pair(line: Sequence[Tap], rule: JourneyRules) -> list[Journey | Pending]:
-    """Pair the taps of one rider, slot and network; what stays alone is due at its own instant."""
-    limit, longest = rule.limit, rule.longest_stay
-    assert limit is not None and longest is not None
-    found: list[Journey | Pending] = []
-    inside: Tap | None = None
-    for tap in line:
-        if tap.direction is Direction.ENTRY:
-            if inside is not None:
-                # An exit after the second entry would belong to that one: no need to wait longer.
-                due_at = min(tap.at, inside.at + longest)
-                found.append(_waiting_exit(inside, due_at, limit + rule.max_wait))
-            inside = tap
-        elif inside is not None and tap.at - inside.at <= longest:
-            found.append(passage(inside, tap, limit))
-            inside = None
-        else:
-            if inside is not None:
-                found.append(_waiting_exit(inside, inside.at + longest, limit + rule.max_wait))
-                inside = None
-            found.append(Pending(tap, tap.at, tap.at + rule.max_wait))
-    if inside is not None:
-        found.append(_waiting_exit(inside, inside.at + longest, limit + rule.max_wait))
-    return found
+def _unfit(direction: Direction, rules: JourneyRules) -> AsideReason | None:
+    """Why a tap of this direction can be in no journey of the network, if so."""
+    if direction in (Direction.ENTRY, Direction.EXIT):
+        return None if rules.gated else AsideReason.WRONG_DIRECTION
+    if direction is Direction.ALIGHT:
+        return None if rules.ride_limit is not None else AsideReason.ALIGHTING
+    return AsideReason.WRONG_DIRECTION if rules.gated else None
 
 
-def _waiting_exit(entry: Tap, due_at: datetime, patience: timedelta) -> Pending:
-    return Pending(entry, due_at, entry.at + patience)
+#: Issuer, rider id and network of whole rides that wait themselves.
+_Holder = tuple[str, str, str]
 
 
-def _decided(waiting: Pending, known: datetime | None, at: datetime) -> bool:
-    if at > waiting.give_up_at:
-        return True
-    if known is None:
-        return False
-    if waiting.tap.direction is Direction.EXIT:
-        return known >= waiting.due_at
-    return known > waiting.due_at
+def _settled(
+    journeys: Sequence[Journey],
+    drafts: Sequence[Draft],
+    rules: RuleBook,
+    complete_through: Mapping[str, datetime],
+    at: datetime,
+) -> tuple[list[Journey], list[Pending]]:
+    """What is certain, and the taps of what is not; both in the order of first taps."""
+    certain: list[Journey] = []
+    pending: list[Pending] = []
+    held: dict[_Holder, Wait] = {}
+    for journey, draft in zip(journeys, drafts, strict=True):
+        waits = [draft.wait] if draft.wait is not None else []
+        waits += _discount_waits(journey, rules, held)
+        open_waits = [wait for wait in waits if not wait.is_over(complete_through, at)]
+        if not open_waits:
+            certain.append(journey)
+            continue
+        wait = max(open_waits, key=lambda it: it.give_up_at)
+        pending += [_pending(tap, wait) for tap in journey.taps]
+        if journey.state is JourneyState.COMPLETE:
+            holder = (*journey.rider[:2], journey.network)
+            held[holder] = max(wait, held.get(holder, wait), key=lambda it: it.give_up_at)
+    return certain, pending
 
 
-def _closed(tap: Tap, rule: JourneyRules) -> Journey:
-    if tap.direction is Direction.EXIT:
-        return without_entry(tap)
-    assert rule.limit is not None
-    return without_exit(tap, rule.limit)
+def _discount_waits(journey: Journey, rules: RuleBook, held: Mapping[_Holder, Wait]) -> list[Wait]:
+    """What must be known before it is certain that no earlier ride makes this one cheaper."""
+    of_day = rules.on(journey.network, journey.service_day)
+    assert of_day is not None
+    if not of_day.discount_wait or journey.late:
+        return []
+    first = journey.first_tap
+    holders = ((*journey.rider[:2], network) for network in of_day.discount_wait)
+    waits = [held[holder] for holder in holders if holder in held]
+    return [*waits, Wait(of_day.discount_wait, first.at, False, first.at + of_day.max_wait)]
+
+
+def _pending(tap: Tap, wait: Wait) -> Pending:
+    return Pending(tap, wait.due_at, wait.give_up_at, wait.networks)

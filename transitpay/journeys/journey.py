@@ -6,7 +6,7 @@ can never start two journeys.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -63,11 +63,13 @@ class Excuse(StrEnum):
 class Journey:
     """One finished journey of one rider and slot in one network.
 
-    A boarding is kept as the entry of a SINGLE journey. ``priced_at`` chooses the rate: the exit;
-    the boarding of a flat bus; entry + limit where the exit is missing; the exit where the entry
-    is missing. ``service_day`` chooses the tariff: the day of the entry, or of the exit where the
-    entry is missing (it begins at 04:00 local time). ``doubled`` are taps that repeat one of the
-    two; ``late`` taps came after the late window and are priced alone.
+    A boarding is kept as the entry, an alighting scan as the exit. ``priced_at`` chooses the rate:
+    the exit; the boarding of a bus, but where the fare waits for the alighting scan that one;
+    entry + limit where the exit or that scan is missing; the exit where the entry is missing.
+    ``service_day`` chooses the tariff: the day of the entry, or of the exit where the entry is
+    missing (it begins at 04:00 local time). ``filled`` names the missing end of an incomplete
+    journey. ``doubled`` are taps that repeat one of the two; ``late`` taps came after the late
+    window and are priced alone.
     """
 
     rider: RiderRef
@@ -108,19 +110,47 @@ class Journey:
         return tuple(sorted((*ends, *self.doubled), key=lambda tap: tap.order))
 
 
-def boarding(tap: Tap) -> Journey:
-    """The journey that one boarding is, on a network without gates."""
-    return _journey(tap, None, None, JourneyEvent.BOARDED, JourneyKind.SINGLE, tap.at)
+def boarding(tap: Tap, *, late: bool = False) -> Journey:
+    """The journey that one boarding is, where its fare is known at once; priced then."""
+    return _journey(tap, None, None, JourneyEvent.BOARDED, JourneyKind.SINGLE, tap.at, late)
 
 
-def passage(entry: Tap, exit: Tap, limit: timedelta) -> Journey:
+def section(board: Tap, alight: Tap, *, waited: bool, late: bool = False) -> Journey:
+    """The journey of a boarding with its alighting scan.
+
+    Priced when the fare became known: at the alighting on routes that wait for it (``waited``),
+    otherwise at the boarding, where the whole fare is charged of which a part is given back.
+    """
+    before = JourneyState.WAITING_ALIGHTING if waited else JourneyState.COMPLETE
+    at = alight.at if waited else board.at
+    kind = JourneyKind.SECTIONAL
+    return _journey(board, alight, before, JourneyEvent.ALIGHTED, kind, at, late)
+
+
+def without_alighting(board: Tap, ride_limit: timedelta) -> Journey:
+    """A boarding whose alighting scan never came, on a route that waits for it.
+
+    Priced at boarding + ``ride_limit``, as an entry whose exit never came.
+    """
+    return _journey(
+        board,
+        None,
+        JourneyState.WAITING_ALIGHTING,
+        JourneyEvent.ALIGHTING_NEVER_CAME,
+        JourneyKind.SINGLE,
+        board.at + ride_limit,
+    )
+
+
+def passage(entry: Tap, exit: Tap, limit: timedelta, *, late: bool = False) -> Journey:
     """The journey from ``entry`` to ``exit``; a stay of exactly ``limit`` is still in time."""
-    late = exit.at - entry.at > limit
-    event = JourneyEvent.EXITED_LATE if late else JourneyEvent.EXITED_IN_TIME
-    return _journey(entry, exit, JourneyState.WAITING_EXIT, event, JourneyKind.ENTRY_EXIT, exit.at)
+    over = exit.at - entry.at > limit
+    event = JourneyEvent.EXITED_LATE if over else JourneyEvent.EXITED_IN_TIME
+    before, kind = JourneyState.WAITING_EXIT, JourneyKind.ENTRY_EXIT
+    return _journey(entry, exit, before, event, kind, exit.at, late)
 
 
-def without_exit(entry: Tap, limit: timedelta) -> Journey:
+def without_exit(entry: Tap, limit: timedelta, *, late: bool = False) -> Journey:
     """The incomplete journey of an entry whose exit never came; priced at entry + ``limit``."""
     return _journey(
         entry,
@@ -129,10 +159,11 @@ def without_exit(entry: Tap, limit: timedelta) -> Journey:
         JourneyEvent.EXIT_NEVER_CAME,
         JourneyKind.ENTRY_EXIT,
         entry.at + limit,
+        late,
     )
 
 
-def without_entry(exit: Tap) -> Journey:
+def without_entry(exit: Tap, *, late: bool = False) -> Journey:
     """The incomplete journey of an exit whose entry never came; priced at the exit."""
     return _journey(
         None,
@@ -141,7 +172,28 @@ def without_entry(exit: Tap) -> Journey:
         JourneyEvent.ENTRY_NEVER_CAME,
         JourneyKind.ENTRY_EXIT,
         exit.at,
+        late,
     )
+
+
+def repeated(journey: Journey, *taps: Tap) -> Journey:
+    """The journey with more taps that repeat one of its own."""
+    if not taps:
+        return journey
+    advance(journey.state, JourneyEvent.REPEATED)
+    return replace(journey, doubled=(*journey.doubled, *taps))
+
+
+def filled(journey: Journey, by: Filled) -> Journey:
+    """The incomplete journey with its missing end named; the journey stays what it is."""
+    advance(journey.state, JourneyEvent.FILLED)
+    return replace(journey, filled=by)
+
+
+def excused(journey: Journey, excuse: Excuse) -> Journey:
+    """The journey with what is not held against its rider."""
+    advance(journey.state, JourneyEvent.EXCUSED)
+    return replace(journey, excuse=excuse)
 
 
 def _journey(
@@ -151,6 +203,7 @@ def _journey(
     event: JourneyEvent,
     kind: JourneyKind,
     priced_at: datetime,
+    late: bool = False,
 ) -> Journey:
     first = entry or exit
     assert first is not None
@@ -166,4 +219,5 @@ def _journey(
         reason=outcome.reason,
         priced_at=priced_at,
         service_day=service_day(first.at),
+        late=late,
     )

@@ -1,7 +1,9 @@
 """The life of one journey as a table: which event may follow which state, and what it leads to.
 
-A journey is made of one or two taps. The two waiting states are never stored as journeys: they
-are the pending taps of an assembly. The two final states are facts that are priced.
+A journey is made of one tap or two. The waiting states are never stored as journeys: they are the
+pending taps of an assembly. The two final states are facts that are priced. What may still follow
+one leads to no other state: made again from all taps, the journey is the same one with more known
+of it, and what was booked before is corrected by it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ class JourneyState(StrEnum):
 
     WAITING_EXIT = "waiting_exit"
     WAITING_ENTRY = "waiting_entry"
+    WAITING_ALIGHTING = "waiting_alighting"
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
 
@@ -30,11 +33,17 @@ class JourneyEvent(StrEnum):
 
     ENTERED = "entered"
     LEFT = "left"
-    BOARDED = "boarded"
+    BOARDED = "boarded"  #: the fare is known at once
+    BOARDED_SECTION = "boarded_section"  #: the fare is known when the rider alights
     EXITED_IN_TIME = "exited_in_time"
     EXITED_LATE = "exited_late"
+    ALIGHTED = "alighted"
     EXIT_NEVER_CAME = "exit_never_came"
     ENTRY_NEVER_CAME = "entry_never_came"
+    ALIGHTING_NEVER_CAME = "alighting_never_came"
+    REPEATED = "repeated"  #: a second tap of one direction at one stop within the passback
+    FILLED = "filled"  #: open gates, a statement or a habit name the missing end
+    EXCUSED = "excused"  #: something that costs a rider is not held against it
 
 
 class JourneyReason(StrEnum):
@@ -43,11 +52,12 @@ class JourneyReason(StrEnum):
     MISSING_EXIT = "missing_exit"
     MISSING_ENTRY = "missing_entry"
     OVERSTAY = "overstay"
+    NO_ALIGHTING = "no_alighting"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The state after an event, and the reason that stays with the journey."""
+    """The state after an event, and the reason that the event adds to the journey, if any."""
 
     state: JourneyState
     reason: JourneyReason | None = None
@@ -60,10 +70,22 @@ TRANSITIONS: Mapping[tuple[JourneyState | None, JourneyEvent], Outcome] = {
     (None, _E.ENTERED): Outcome(_S.WAITING_EXIT),
     (None, _E.LEFT): Outcome(_S.WAITING_ENTRY),
     (None, _E.BOARDED): Outcome(_S.COMPLETE),
+    (None, _E.BOARDED_SECTION): Outcome(_S.WAITING_ALIGHTING),
     (_S.WAITING_EXIT, _E.EXITED_IN_TIME): Outcome(_S.COMPLETE),
     (_S.WAITING_EXIT, _E.EXITED_LATE): Outcome(_S.COMPLETE, _R.OVERSTAY),
     (_S.WAITING_EXIT, _E.EXIT_NEVER_CAME): Outcome(_S.INCOMPLETE, _R.MISSING_EXIT),
+    (_S.WAITING_EXIT, _E.REPEATED): Outcome(_S.WAITING_EXIT),
     (_S.WAITING_ENTRY, _E.ENTRY_NEVER_CAME): Outcome(_S.INCOMPLETE, _R.MISSING_ENTRY),
+    (_S.WAITING_ENTRY, _E.REPEATED): Outcome(_S.WAITING_ENTRY),
+    (_S.WAITING_ALIGHTING, _E.ALIGHTED): Outcome(_S.COMPLETE),
+    (_S.WAITING_ALIGHTING, _E.ALIGHTING_NEVER_CAME): Outcome(_S.COMPLETE, _R.NO_ALIGHTING),
+    (_S.WAITING_ALIGHTING, _E.REPEATED): Outcome(_S.WAITING_ALIGHTING),
+    (_S.COMPLETE, _E.ALIGHTED): Outcome(_S.COMPLETE),
+    (_S.COMPLETE, _E.REPEATED): Outcome(_S.COMPLETE),
+    (_S.COMPLETE, _E.EXCUSED): Outcome(_S.COMPLETE),
+    (_S.INCOMPLETE, _E.REPEATED): Outcome(_S.INCOMPLETE),
+    (_S.INCOMPLETE, _E.FILLED): Outcome(_S.INCOMPLETE),
+    (_S.INCOMPLETE, _E.EXCUSED): Outcome(_S.INCOMPLETE),
 }
 
 

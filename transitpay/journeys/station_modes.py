@@ -46,6 +46,12 @@ class StationMode:
     recorded_by: str
     recorded_at: datetime
 
+    def overlaps(self, start: datetime, end: datetime) -> bool:
+        """Whether it is in force at some instant from ``start`` to ``end``, both included."""
+        if self.valid_until is None:
+            return self.valid_from <= end
+        return self.valid_from <= end and start < self.valid_until > self.valid_from
+
     def holds(self, network: str, stop: str, at: datetime) -> bool:
         """Whether it is in force there and then; ``stop`` is spelled as in the record."""
         return (
@@ -54,6 +60,14 @@ class StationMode:
             and self.valid_from <= at
             and (self.valid_until is None or at < self.valid_until)
         )
+
+
+def standing(records: Iterable[StationMode]) -> list[StationMode]:
+    """The records that no other of them replaces, in the order in which they begin."""
+    known = list(records)
+    replaced = {(it.operator, it.replaces) for it in known if it.replaces is not None}
+    stand = [it for it in known if (it.operator, it.request_id) not in replaced]
+    return sorted(stand, key=lambda it: (it.valid_from, it.id))
 
 
 def open_gates(
