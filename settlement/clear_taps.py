@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from settlement import wallet_money
 from settlement.clearing_batch import (
     Aside,
     Rider,
@@ -25,7 +26,9 @@ from settlement.clearing_batch import (
     price_journeys,
 )
 from settlement.metrics import SettlementMetrics
+from transitpay.charging.allotment import Part
 from transitpay.charging.charge import new_charge
+from transitpay.charging.correcting import Corrected, NewDebt
 from transitpay.clearing import Cleared
 from transitpay.clock import LOCAL_ZONE, Clock
 from transitpay.errors import TransitPayError
@@ -34,8 +37,7 @@ from transitpay.fares.tariff import TariffBook
 from transitpay.fx.agreement import Agreement
 from transitpay.journeys.journey import Journey
 from transitpay.ledger.open_items import fare_item
-from transitpay.postgres import charges, clearing_reads, clearing_rows, journal, rates
-from transitpay.postgres.charges import StoredCharge
+from transitpay.postgres import clearing_reads, clearing_rows, journal, rates
 from transitpay.postgres.clearing_reads import InboxRow
 from transitpay.postgres.given_back import give_back
 from transitpay.postgres.pool import Connection, Pool, in_transaction, transaction
@@ -208,7 +210,7 @@ async def _save(
 ) -> None:
     """Everything that a batch became, each fact with its entry and its item."""
     await clearing_rows.add_journeys(conn, cleared, at)
-    await charges.add(conn, [it for it in (_charge(j, c, at) for j, c in cleared) if it], at)
+    await wallet_money.save(conn, [_money(j, c, at) for j, c in cleared if c.charge], {}, at)
     booked = [(j, c) for j, c in cleared if c.entry is not None]
     await journal.add_entries(conn, [c.entry for _, c in booked if c.entry is not None])
     await journal.add_open_items(
@@ -218,13 +220,14 @@ async def _save(
     await clearing_rows.set_aside(conn, [(it.key, it.reason) for it in aside], at)
 
 
-def _charge(journey: Journey, cleared: Cleared, at: datetime) -> StoredCharge | None:
+def _money(journey: Journey, cleared: Cleared, at: datetime) -> wallet_money.RiderMoney:
     made = cleared.charge
-    if made is None:
-        return None
+    assert made is not None
     charge = new_charge(made.id, made.wallet, made.amount, made.held, at)
-    rider = journey.rider
-    return StoredCharge(charge, rider.issuer, rider.rider_id, cleared.journey_id)
+    key, rider = cleared.journey_id, journey.rider
+    part = Part(charge.id, key, charge.amount.minor)
+    corrected = Corrected(debts=(NewDebt(key, charge),), parts=(part,))
+    return wallet_money.RiderMoney(rider.issuer, rider.rider_id, corrected)
 
 
 def _gated_since(taps: Sequence[Tap]) -> list[tuple[Rider, datetime]]:

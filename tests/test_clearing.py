@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from transitpay.charging.charge import charge_id
 from transitpay.clearing import AwaitRate, Cleared, clear, release
 from transitpay.fares.fare import Fare, FareLine
 from transitpay.fx.agreement import Agreement, agreement_on, builtin_agreements
@@ -52,7 +53,7 @@ def test_we_convert_by_the_rate_that_holds_at_the_ride() -> None:
     done = cleared("shenzhen-tong", row("0.9150"))
     assert done.charge is not None and done.entry is not None and done.quote is not None
     assert (done.charge.amount, done.charge.held) == (Money(4791, CNY), False)
-    assert done.charge.id == "c-20261102-bus-7-17"
+    assert done.charge.id == charge_id("2026-11-02/bus-7/17")
     assert done.entry.key == "cleared:2026-11-02/bus-7/17"
     assert (done.entry.charge_id, done.entry.at) == (done.charge.id, AT)
     assert done.quote.effective_at == MINUTE

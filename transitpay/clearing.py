@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from transitpay.charging.charge import charge_id
 from transitpay.fares.fare import Fare
 from transitpay.fx.agreement import Agreement, FxMode
 from transitpay.fx.quote import Quote, lock_quote
@@ -73,12 +74,6 @@ def journey_key(key: TapKey) -> str:
 def revision_id(key: TapKey, revision: int) -> str:
     """The id of a journey as it was cleared: its key, ``~2`` after it for the second time."""
     return journey_key(key) if revision == 1 else f"{journey_key(key)}~{revision}"
-
-
-def charge_id(key: TapKey, revision: int = 1) -> str:
-    """The id of a charge, from a journey's first tap: ``c-20261102-tst-03-17``, then ``...-v2``."""
-    plain = f"c-{key.day:%Y%m%d}-{key.reader}-{key.sequence}"
-    return plain if revision == 1 else f"{plain}-v{revision}"
 
 
 def clear(
@@ -146,12 +141,8 @@ class _Clearing:
     @property
     def subject(self) -> FareSubject:
         journey, key = self.journey, self.journey.key
-        return FareSubject(
-            revision_id(key, self.revision),
-            journey.operator,
-            journey.rider.issuer,
-            charge_id(key, self.revision),
-        )
+        revision = revision_id(key, self.revision)
+        return FareSubject(revision, journey.operator, journey.rider.issuer, charge_id(revision))
 
     def quoted(self, quote: Quote, entry: Entry) -> Cleared:
         if quote.charge.minor:

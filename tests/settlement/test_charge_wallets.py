@@ -17,12 +17,13 @@ from settlement.circuit import Circuit
 from settlement.clear_taps import Clearer
 from settlement.notifications import NotificationWorker
 from settlement.wallet_http import Partner, TimeLimits, WalletClient
-from transitpay.charging.charge import ChargePolicy
+from transitpay.charging.charge import ChargePolicy, charge_id
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
 from transitpay.fares.builtin import builtin_book
 from transitpay.postgres.inboxes import insert_notification
 
 RIDER = "00000000000000aa"
+CHARGE = charge_id(f"{DAY}/mtr-entry/1")
 POLICY = ChargePolicy()
 
 
@@ -102,14 +103,14 @@ async def test_a_ride_is_charged_and_booked(shop: Shop) -> None:
     await shop.ride()
     assert await shop.worker().once() == 1
     assert await shop.charge() == ("CAPTURED", 1)
-    assert shop.wallet.debits == {"c-20261030-mtr-entry-1-1": 1}
+    assert shop.wallet.debits == {f"{CHARGE}-1": 1}
     assert await shop.world.balance("rider_due:shenzhen-tong") == 0
     assert await shop.world.balance("wallet_receivable:shenzhen-tong") == 4791
     item = await shop.world.owner.fetchrow(
         "select item_kind, participant, day, currency, amount_minor, ref from open_item"
         " where kind = 'wallet'"
     )
-    request_id = "c-20261030-mtr-entry-1-1"
+    request_id = f"{CHARGE}-1"
     assert tuple(item) == ("capture", "shenzhen-tong", DAY, "CNY", 4791, request_id)
     assert await shop.world.one("select captured_at from charge") == shop.world.clock.at
     assert await shop.worker().once() == 0

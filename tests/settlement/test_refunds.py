@@ -16,7 +16,7 @@ from settlement.charge_wallets import ChargeTerms, ChargeWorker
 from settlement.clear_taps import Clearer
 from settlement.refunds import RefundDesk, RefundWorker
 from settlement.wallet_http import Partner, TimeLimits, WalletClient
-from transitpay.charging.charge import ChargePolicy
+from transitpay.charging.charge import ChargePolicy, charge_id
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
 from transitpay.fares.builtin import builtin_book
 from transitpay.postgres import reference
@@ -24,7 +24,7 @@ from transitpay.postgres.inboxes import RefundRequest, insert_refund_request
 
 NAME = "shenzhen-tong"
 JOURNEY = f"{DAY}/mtr-entry/1"
-CHARGE = "c-20261030-mtr-entry-1"
+CHARGE = charge_id(JOURNEY)
 TERMS = ChargeTerms(ChargePolicy(), "http://127.0.0.1:1/notify")
 
 
