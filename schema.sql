@@ -382,6 +382,27 @@ create table stop_fare (
     primary key (network, stop, valid_from)
 );
 
+-- What riders read for a stop of a tariff, or for a route; written by settlement with stop_fare.
+create table stop_name (
+    network text not null,
+    stop text not null,
+    zh_hant text not null,
+    zh_hans text not null,
+    en text not null,
+    primary key (network, stop)
+);
+
+-- What each tariff version says of journeys with a missing end; written by settlement with stop_fare.
+create table journey_terms (
+    network text not null,
+    valid_from date not null,
+    longest_stay interval,               -- that an exit closes; null = no gates
+    claims_a_month int,                  -- null = riders name no missing stations
+    claims_within_days int,
+    primary key (network, valid_from),
+    constraint journey_terms_claims check ((claims_a_month is null) = (claims_within_days is null))
+);
+
 -- ---------------------------------------------------------------------------------------------
 -- 3. Taps (written by the gateway)
 -- ---------------------------------------------------------------------------------------------
@@ -1121,7 +1142,7 @@ grant select, insert on
 grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
-    refund_request_done, travel_minimum, suspension to transitpay_gateway;
+    refund_request_done, travel_minimum, suspension, stop_name, journey_terms to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on
@@ -1130,6 +1151,7 @@ grant select on
     refund_request, ride_record, account_balance, station_mode, journey_statement,
     suspension_end to transitpay_settlement;
 grant select, insert, update on stop_fare, list_version to transitpay_settlement;
+grant select, insert, delete on stop_name, journey_terms to transitpay_settlement;
 grant delete on stop_fare to transitpay_settlement;
 grant select, insert on
     rate_observation, rate, quote, journey, journey_tap, tap_set_aside, charge_evidence,

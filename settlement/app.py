@@ -28,8 +28,9 @@ from transitpay.charging.partner_messages import NOTIFY_PATH
 from transitpay.clock import Clock
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.fares.highest import highest_fares
+from transitpay.fares.shown import journey_terms, stop_names
 from transitpay.fares.tariff import TariffBook
-from transitpay.postgres import stop_fares
+from transitpay.postgres import shown_tariffs, stop_fares
 from transitpay.postgres.pool import Pool, open_pool, transaction
 from transitpay.runtime.config import Settings
 from transitpay.runtime.observe import EventLog
@@ -168,12 +169,14 @@ async def _pool(settings: Settings, stop: asyncio.Event) -> Pool | None:
 
 
 async def _tell_highest_fares(service: Service) -> None:
-    """Store what gateways compare ceilings with, once the database takes it."""
+    """Store what gateways compare ceilings with and show to riders, once the database takes it."""
     fares = highest_fares(service.book)
+    names, terms = stop_names(service.book), journey_terms(service.book)
     while not service.stop.is_set():
         try:
             async with transaction(service.pool) as conn:
                 changed = await stop_fares.put_stop_fares(conn, fares, service.clock.now())
+                changed |= await shown_tariffs.put_shown(conn, names, terms)
         except TemporarilyUnavailable:
             await rest(service.stop, _REFRESH_S)
         else:
