@@ -13,6 +13,7 @@ from transitpay.fares.names import Language
 from transitpay.fares.tariff import FlatFares, Tariff
 from transitpay.fares.tariff_files import Parsed, SourceFile
 from transitpay.fares.tariff_files.hk_bus_stops import read_boarding_fares
+from transitpay.runtime.builtin import published_terms
 
 DAY = date(2021, 5, 30)
 PLACES = {
@@ -46,7 +47,9 @@ def entry(
 def read(*entries: tuple[str, dict[str, object]], network: str = "kmb") -> Parsed:
     document = {"routeList": dict(entries), "stopList": PLACES}
     content = json.dumps(document).encode()
-    return read_boarding_fares(SourceFile("list.json", content), network, DAY)
+    return read_boarding_fares(
+        SourceFile("list.json", content), network, DAY, published_terms()[network]
+    )
 
 
 def loaded(parsed: Parsed) -> tuple[Tariff, FlatFares]:
@@ -150,7 +153,9 @@ def test_each_defect_of_a_route_refuses_the_file(change: dict[str, object], expe
     ],
 )
 def test_hostile_lists_are_problems(text: str, expected: str) -> None:
-    parsed = read_boarding_fares(SourceFile("list.json", text.encode()), "kmb", DAY)
+    parsed = read_boarding_fares(
+        SourceFile("list.json", text.encode()), "kmb", DAY, published_terms()["kmb"]
+    )
     assert parsed.tariff is None
     assert any(expected in str(problem) for problem in parsed.problems)
 
@@ -161,7 +166,7 @@ def test_842_of_1515_fare_lists_of_the_real_file_are_named_as_wrong_joins(data_d
     wrong: set[str] = set()
     counted = {}
     for network in ("kmb", "citybus"):
-        parsed = read_boarding_fares(file, network, DAY)
+        parsed = read_boarding_fares(file, network, DAY, published_terms()[network])
         tariff, fares = loaded(parsed)
         wrong |= {p.field for p in parsed.left_out if "joined wrongly" in p.reason}
         routes = sum("+" in stop.id for stop in tariff.stops)

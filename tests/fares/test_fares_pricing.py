@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.fare import Fare, FareLine
 from transitpay.fares.pricing import price
 from transitpay.fares.rules import rules_of
 from transitpay.fares.tariff import Tariff
 from transitpay.journeys.journey import Journey, boarding, passage, without_entry, without_exit
 from transitpay.money import CNY, HKD, Money
+from transitpay.runtime.builtin import builtin_book
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 BOOK = builtin_book()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.highest import ANY_ROUTE, HighestFare, StopFares, highest_fares
 from transitpay.fx.ceiling import SAFETY_MARGINS, fare_at_most, safety_margin
 from transitpay.money import CNY, HKD, Money
+from transitpay.runtime.builtin import builtin_book
 from transitpay.runtime.tariff_folder import load_book
 
 DAY = date(2026, 10, 30)

@@ -12,8 +12,10 @@ from transitpay.fares.names import Language
 from transitpay.fares.tariff import FlatFares
 from transitpay.fares.tariff_files import Parsed, SourceFile
 from transitpay.fares.tariff_files.hk_bus import HOLIDAYS, read_route_bus
+from transitpay.runtime.builtin import published_terms
 
 DAY = date(2026, 1, 1)
+TERMS = published_terms()
 
 
 def problems(parsed: Parsed) -> list[str]:
@@ -31,7 +33,7 @@ def route(number: str, fare: str, ident: str, company: str = "KMB") -> str:
 
 def buses(*routes: str, end: str = "</dataroot>", network: str = "kmb") -> Parsed:
     text = '<?xml version="1.0"?>\n<dataroot>\n' + "".join(routes) + end
-    return read_route_bus(SourceFile("ROUTE_BUS.xml", text.encode()), network, DAY)
+    return read_route_bus(SourceFile("ROUTE_BUS.xml", text.encode()), network, DAY, TERMS[network])
 
 
 def test_variants_of_one_fare_are_one_route_and_of_several_must_be_named() -> None:
@@ -131,7 +133,9 @@ def test_a_weekday_file_gives_a_route_or_all_variants_of_a_number_their_lower_fa
 def nlb(weekdays: str, *routes: str) -> Parsed:
     text = '<?xml version="1.0"?>\n<dataroot>\n' + "".join(routes) + "</dataroot>"
     file = SourceFile("ROUTE_BUS.xml", text.encode())
-    return read_route_bus(file, "nlb", DAY, SourceFile("weekday.csv", weekdays.encode()))
+    return read_route_bus(
+        file, "nlb", DAY, TERMS["nlb"], SourceFile("weekday.csv", weekdays.encode())
+    )
 
 
 def test_every_problem_of_a_weekday_file_is_named_with_its_line() -> None:
@@ -150,7 +154,7 @@ def test_every_problem_of_a_weekday_file_is_named_with_its_line() -> None:
 def test_a_weekday_file_of_an_operator_with_one_fare_for_all_days_is_refused() -> None:
     xml = f'<?xml version="1.0"?><d>{route("1", "6.7", "1001")}</d>'
     file, weekdays = SourceFile("r.xml", xml.encode()), SourceFile("w.csv", b"route,amount\n1,5\n")
-    found = problems(read_route_bus(file, "kmb", DAY, weekdays))
+    found = problems(read_route_bus(file, "kmb", DAY, TERMS["kmb"], weekdays))
     assert found == ["w.csv, route: kmb has one fare for all days"]
 
 
@@ -170,7 +174,7 @@ def test_a_weekday_file_of_an_operator_with_one_fare_for_all_days_is_refused() -
     ],
 )
 def test_hostile_route_files_are_problems_and_nothing_is_resolved(xml: str, expected: str) -> None:
-    found = problems(read_route_bus(SourceFile("r.xml", xml.encode()), "kmb", DAY))
+    found = problems(read_route_bus(SourceFile("r.xml", xml.encode()), "kmb", DAY, TERMS["kmb"]))
     assert any(expected in problem for problem in found)
 
 
@@ -179,7 +183,7 @@ def test_the_operators_of_the_real_file_have_all_their_routes(data_dir: Path) ->
     file = SourceFile(path.name, gzip.decompress(path.read_bytes()))
     variants = {}
     for network in ("kmb", "citybus", "nlb"):
-        tariff = read_route_bus(file, network, DAY).tariff
+        tariff = read_route_bus(file, network, DAY, TERMS[network]).tariff
         assert tariff is not None
         variants[network] = sum(stop.id.isdigit() and len(stop.id) >= 4 for stop in tariff.stops)
     # KMB + LWB + the joint ones; CTB + the joint ones; NLB.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.rules import rule_book, rules_of
 from transitpay.fares.tariff import FlatFares, TariffBook
 from transitpay.fares.terms import HabitTerms, Transfer
 from transitpay.journeys.rules import Habit, JourneyRules
 from transitpay.money import CNY, Money
+from transitpay.runtime.builtin import builtin_book
 
 BOOK = builtin_book()
 DAY = date(2026, 11, 2)

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.tariff import FlatFares, Stop, Tariff, TariffBook
 from transitpay.fares.terms import OverstayMode
 from transitpay.money import HKD, Money, parse_major
+from transitpay.runtime.builtin import builtin_book
 from transitpay.runtime.tariff_folder import load_book
 
 

@@ -9,13 +9,13 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from transitpay.fares.builtin import builtin_tariffs
 from transitpay.fares.fare import Priced, Unpriced
 from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.tariff import TariffBook
 from transitpay.fares.terms import Cap, CapPeriod, MonthTier, MonthTiers, Terms, Transfer
 from transitpay.journeys.journey import Excuse, Journey, boarding, passage, without_exit
 from transitpay.money import CNY, Money
+from transitpay.runtime.builtin import builtin_tariffs
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 NOON = datetime(2026, 10, 5, 4, 0, tzinfo=UTC)  # a Monday

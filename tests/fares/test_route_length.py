@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from transitpay.errors import MalformedInput, RuleViolation
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.business_car import price_business_car
 from transitpay.fares.route_length import fare_by_length
 from transitpay.fares.tariff import Tariff
 from transitpay.fares.terms import BusinessCar, LengthFares, LengthStep, LongRoutes
 from transitpay.money import CNY, Money
+from transitpay.runtime.builtin import builtin_book
 
 
 def yuan(amount: int) -> Money:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.names import Language, traditional
 from transitpay.fares.tariff import Stop
+from transitpay.runtime.builtin import builtin_book
 from transitpay.runtime.tariff_folder import load_book
 
 BOOK = builtin_book()

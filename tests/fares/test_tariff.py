@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from transitpay.errors import MalformedInput, RuleViolation
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.calendars import HolidayCalendar
 from transitpay.fares.names import fold
 from transitpay.fares.tariff import (
@@ -21,6 +20,7 @@ from transitpay.fares.tariff import (
 )
 from transitpay.fares.terms import Terms
 from transitpay.money import HKD, Money
+from transitpay.runtime.builtin import builtin_book
 
 BOOK = builtin_book()
 

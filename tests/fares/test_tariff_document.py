@@ -11,7 +11,6 @@ from hypothesis import given
 
 from tests.fares.tariff_strategies import tariffs
 from transitpay.errors import MalformedInput
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.document import (
     document_of,
     read_document,
@@ -20,6 +19,7 @@ from transitpay.fares.document import (
     tariff_of,
 )
 from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff
+from transitpay.runtime.builtin import builtin_book
 
 MTR = builtin_book().latest("mtr")
 

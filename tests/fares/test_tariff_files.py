@@ -12,8 +12,10 @@ from transitpay.fares.tariff_files import Parsed, SourceFile
 from transitpay.fares.tariff_files.mtr import read_mtr_fares, read_station_names
 from transitpay.fares.tariff_files.shenzhen_metro import read_shenzhen_metro
 from transitpay.money import HKD, Money
+from transitpay.runtime.builtin import published_terms
 
 DAY = date(2026, 1, 1)
+TERMS = published_terms()
 HEADER = (
     "SRC_STATION_NAME,SRC_STATION_ID,DEST_STATION_NAME,DEST_STATION_ID,OCT_ADT_FARE,SINGLE_ADT_FARE"
 )
@@ -33,7 +35,7 @@ GOOD_MTR = [
 
 def mtr(lines: list[str], end: str = "\n") -> Parsed:
     content = (end.join(lines) + end).encode()
-    return read_mtr_fares(SourceFile("fares.2026.csv", content), DAY, {})
+    return read_mtr_fares(SourceFile("fares.2026.csv", content), DAY, {}, TERMS["mtr"])
 
 
 def problems(parsed: Parsed) -> list[str]:
@@ -104,7 +106,9 @@ def test_an_empty_file_and_one_that_is_not_text_are_refused() -> None:
     assert "column is missing" in problems(mtr([]))[0]
     assert "no fares in the file" in problems(mtr([HEADER]))[0]
     binary = SourceFile("f.csv", b"ok\nnot \xff")
-    assert problems(read_mtr_fares(binary, DAY, {})) == ["f.csv line 2, text: not UTF-8"]
+    assert problems(read_mtr_fares(binary, DAY, {}, TERMS["mtr"])) == [
+        "f.csv line 2, text: not UTF-8"
+    ]
 
 
 def test_a_station_list_names_its_empty_fields() -> None:
@@ -129,7 +133,7 @@ MAP = {
 def shenzhen(stations: object = STATIONS, fares: object = FARES, network: object = MAP) -> Parsed:
     files = (("stations", stations), ("fares", fares), ("map", network))
     a, b, c = (SourceFile(f"{name}.json", json.dumps(what).encode()) for name, what in files)
-    return read_shenzhen_metro(a, b, c, DAY)
+    return read_shenzhen_metro(a, b, c, DAY, TERMS["shenzhen-metro"])
 
 
 def test_an_interchange_is_one_station_with_its_lowest_code_as_id() -> None:
@@ -172,5 +176,5 @@ def test_json_that_cannot_be_read_is_named_with_its_line() -> None:
     good = SourceFile("stations.json", json.dumps(STATIONS).encode())
     cut = SourceFile("fares.json", b'{\n"matrix": [[2,\n')
     network = SourceFile("map.json", json.dumps(MAP).encode())
-    found = problems(read_shenzhen_metro(good, cut, network, DAY))
+    found = problems(read_shenzhen_metro(good, cut, network, DAY, TERMS["shenzhen-metro"]))
     assert any(problem.startswith("fares.json line 3, json: ") for problem in found)

@@ -11,10 +11,10 @@ from issuer_world import authorise, enrol, enter, own_key, refresh
 from test_wallet_calls import call
 
 from gateway.app import SERVICES
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.highest import highest_fares
 from transitpay.postgres import stop_fares
 from transitpay.runtime import issuer_keys
+from transitpay.runtime.builtin import builtin_book
 
 
 async def scan_later(world: World, client: Any, reader: str, code: str, seconds: float) -> Any:

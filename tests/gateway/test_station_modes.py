@@ -11,10 +11,10 @@ from gateway_world import AT, World
 from test_signed_lists import Gate
 
 from gateway.app import SERVICES
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.highest import highest_fares
 from transitpay.postgres import stop_fares
 from transitpay.ride_code.lists.signed_list import ListKind
+from transitpay.runtime.builtin import builtin_book
 
 PATH = "/v1/operator/station-modes"
 

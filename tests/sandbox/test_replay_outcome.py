@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.builtin import builtin_book
 from transitpay.postgres.replay_totals import LastTap
+from transitpay.runtime.builtin import builtin_book
 from transitpay.sandbox.replay.outcome import compare_pairs, read_totals
 from transitpay.sandbox.replay.plan import PlannedScan
 from transitpay.sandbox.replay.run import make_plan

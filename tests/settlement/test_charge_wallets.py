@@ -19,8 +19,8 @@ from settlement.notifications import NotificationWorker
 from settlement.wallet_http import Partner, TimeLimits, WalletClient
 from transitpay.charging.charge import ChargePolicy, charge_id
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
-from transitpay.fares.builtin import builtin_book
 from transitpay.postgres.inboxes import insert_notification
+from transitpay.runtime.builtin import builtin_book
 
 RIDER = "00000000000000aa"
 CHARGE = charge_id(f"{DAY}/mtr-entry/1")

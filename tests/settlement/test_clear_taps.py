@@ -14,9 +14,9 @@ from day_seed import DAY, MINUTE, NOON, World, make_world
 
 from settlement.clear_taps import Clearer
 from settlement.metrics import SettlementMetrics
-from transitpay.fares.builtin import builtin_book
 from transitpay.postgres.reference import Participant, put_participant
 from transitpay.postgres.taps import note_riders
+from transitpay.runtime.builtin import builtin_book
 
 HOUR = timedelta(hours=1)
 

@@ -12,8 +12,8 @@ from test_refunds import CHARGE, Office, all_zero, office
 
 from settlement.clear_taps import Clearer
 from transitpay.clearing import journey_key
-from transitpay.fares.builtin import builtin_book
 from transitpay.postgres.taps import note_riders
+from transitpay.runtime.builtin import builtin_book
 from transitpay.taps import TapKey
 
 __all__ = ["office"]  # the fixture

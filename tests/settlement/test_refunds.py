@@ -18,9 +18,9 @@ from settlement.refunds import RefundDesk, RefundWorker
 from settlement.wallet_http import Partner, TimeLimits, WalletClient
 from transitpay.charging.charge import ChargePolicy, charge_id
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
-from transitpay.fares.builtin import builtin_book
 from transitpay.postgres import reference
 from transitpay.postgres.inboxes import RefundRequest, insert_refund_request
+from transitpay.runtime.builtin import builtin_book
 
 NAME = "shenzhen-tong"
 JOURNEY = f"{DAY}/mtr-entry/1"

@@ -22,8 +22,8 @@ from settlement.metrics import SettlementMetrics
 from settlement.partners import partner_key_file
 from transitpay.clock import ScaledClock, SystemClock
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.highest import highest_fares
+from transitpay.runtime.builtin import builtin_book
 from transitpay.runtime.config import Settings, child_environment
 
 NAME = "shenzhen-tong"

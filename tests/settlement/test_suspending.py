@@ -14,11 +14,11 @@ from settlement.clear_taps import Clearer
 from settlement.metrics import SettlementMetrics
 from settlement.suspending import suspend
 from settlement.weigh import lock_key
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.tariff import TariffBook
 from transitpay.fares.terms import Suspension
 from transitpay.postgres import evidence
 from transitpay.postgres.pool import transaction
+from transitpay.runtime.builtin import builtin_book
 
 RIDER = ("alipayhk", "00000000000000aa")
 OTHER = ("alipayhk", "00000000000000bb")

@@ -13,12 +13,12 @@ from rich.table import Table
 
 from transitpay.clock import LOCAL_ZONE, day_start, service_day, wallet_day
 from transitpay.errors import MalformedInput, RuleViolation, TransitPayError
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.fare import Fare
 from transitpay.fares.pricing import price
 from transitpay.fares.tariff import EXCLUDED, Stop, Tariff, TariffKind
 from transitpay.journeys.journey import Journey, boarding, passage
 from transitpay.money import Money, parse_major
+from transitpay.runtime.builtin import builtin_book
 from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_folder import load_book
 from transitpay.taps import Direction, RiderRef, Tap, TapKey

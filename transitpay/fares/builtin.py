@@ -12,15 +12,12 @@ from transitpay.fares.names import simplified
 from transitpay.fares.published import (
     HK_BUS_SINCE,
     MTR_ADULT_FARES_SINCE,
-    MTR_BORDER_STATIONS,
     SHENZHEN_BUS_DEFAULT,
     SHENZHEN_SINCE,
-    hk_bus_terms,
-    mtr_terms,
-    shenzhen_bus_terms,
-    shenzhen_metro_terms,
 )
-from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
+from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
+from transitpay.fares.terms import Terms
+from transitpay.fares.terms_file import FareFacts, TermsFile, facts_of
 from transitpay.money import CNY, HKD, Currency, Money, parse_major
 
 
@@ -145,24 +142,26 @@ _SHENZHEN_BUS_ROUTES = {
 }
 
 
-def builtin_book() -> TariffBook:
-    """The tariffs that are there without any file."""
-    return TariffBook(builtin_tariffs())
-
-
-def builtin_tariffs() -> tuple[Tariff, ...]:
-    """One version for each of the five networks."""
+def builtin_tariffs(terms: Mapping[str, TermsFile]) -> tuple[Tariff, ...]:
+    """One version for each of the five networks, beside the published ``terms`` by network."""
     return (
-        _mtr(),
-        _hk_bus("kmb", _KMB_ROUTES),
-        _hk_bus("citybus", _CITYBUS_ROUTES),
-        _shenzhen_metro(),
-        _shenzhen_bus(),
+        _mtr(terms["mtr"]),
+        _hk_bus("kmb", _KMB_ROUTES, terms["kmb"]),
+        _hk_bus("citybus", _CITYBUS_ROUTES, terms["citybus"]),
+        _shenzhen_metro(terms["shenzhen-metro"]),
+        _shenzhen_bus(terms["shenzhen-bus"]),
     )
 
 
-def _mtr() -> Tariff:
-    from_border = Money(2650, HKD)
+def _beside(file: TermsFile, facts: FareFacts) -> Terms:
+    """Our own terms beside our own fares, of which ``facts`` hold for the whole network."""
+    made = file.terms(facts)
+    assert isinstance(made, Terms), made
+    return made
+
+
+def _mtr(terms: TermsFile) -> Tariff:
+    lowest, highest, single, border = (Money(it, HKD) for it in (400, 6080, 6600, 2650))
     return Tariff(
         network="mtr",
         operator="mtr",
@@ -172,16 +171,11 @@ def _mtr() -> Tariff:
         source="MTR Corporation, adult Octopus fares of 12 stations",
         stops=_MTR_STOPS,
         fares=_triangle(_MTR_STOPS, _MTR_FARES, HKD),
-        terms=mtr_terms(
-            lowest=Money(400, HKD),
-            highest=Money(6080, HKD),
-            surcharge=Money(6600, HKD),
-            border=[(station, from_border) for station in MTR_BORDER_STATIONS],
-        ),
+        terms=_beside(terms, FareFacts(lowest, highest, single, {"76": border, "78": border})),
     )
 
 
-def _shenzhen_metro() -> Tariff:
+def _shenzhen_metro(terms: TermsFile) -> Tariff:
     return Tariff(
         network="shenzhen-metro",
         operator="shenzhen-metro",
@@ -191,11 +185,12 @@ def _shenzhen_metro() -> Tariff:
         source="Shenzhen Metro Group, ordinary fares of 11 stations",
         stops=_SHENZHEN_STOPS,
         fares=_triangle(_SHENZHEN_STOPS, _SHENZHEN_FARES, CNY),
-        terms=shenzhen_metro_terms(lowest=Money(200, CNY), highest=Money(1500, CNY)),
+        terms=_beside(terms, FareFacts(Money(200, CNY), Money(1500, CNY))),
     )
 
 
-def _hk_bus(network: str, routes: Mapping[str, tuple[str, str]]) -> Tariff:
+def _hk_bus(network: str, routes: Mapping[str, tuple[str, str]], terms: TermsFile) -> Tariff:
+    fares = _flat(routes, HKD)
     return Tariff(
         network=network,
         operator=network,
@@ -204,13 +199,14 @@ def _hk_bus(network: str, routes: Mapping[str, tuple[str, str]]) -> Tariff:
         valid_from=HK_BUS_SINCE,
         source=f"Transport Department, full adult fares of {len(routes)} routes",
         stops=tuple(Stop(n, (n, f"{n} {where}")) for n, (_, where) in routes.items()),
-        fares=_flat(routes, HKD),
-        terms=hk_bus_terms(),
+        fares=fares,
+        terms=_beside(terms, facts_of(fares, HKD)),
     )
 
 
-def _shenzhen_bus() -> Tariff:
+def _shenzhen_bus(terms: TermsFile) -> Tariff:
     routes = _SHENZHEN_BUS_ROUTES
+    fares = _flat(routes, CNY, default=SHENZHEN_BUS_DEFAULT)
     return Tariff(
         network="shenzhen-bus",
         operator="shenzhen-bus",
@@ -219,8 +215,8 @@ def _shenzhen_bus() -> Tariff:
         valid_from=SHENZHEN_SINCE,
         source="recorded boardings of 2018; other routes at the default fare",
         stops=tuple(Stop(route, (route, other)) for route, (_, other) in routes.items()),
-        fares=_flat(routes, CNY, default=SHENZHEN_BUS_DEFAULT),
-        terms=shenzhen_bus_terms(),
+        fares=fares,
+        terms=_beside(terms, facts_of(fares, CNY)),
     )
 
 

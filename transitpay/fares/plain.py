@@ -68,7 +68,7 @@ class PlainReader:
     def read(self, hint: object, value: object, at: Path) -> object:
         """``value`` as the type ``hint``. Raises: Unreadable, the problem noted."""
         origin = typing.get_origin(hint)
-        if origin in (types.UnionType, typing.Union):
+        if _may_be_none(hint):
             (inner,) = (it for it in typing.get_args(hint) if it is not type(None))
             return None if value is None else self.read(inner, value, at)
         if origin is tuple or origin is frozenset:
@@ -91,11 +91,14 @@ class PlainReader:
         if not isinstance(value, dict):
             raise self.refuse(at, "is no table of names and values")
         assert dataclasses.is_dataclass(hint)
-        hints, left, made, failed = typing.get_type_hints(hint), dict(value), {}, False
+        hints, left, failed = typing.get_type_hints(hint), dict(value), False
+        made: dict[str, object] = {}
         for it in dataclasses.fields(hint):
             name, here = self.spelled(it.name), hints[it.name]
             if name not in left:
-                if it.default is dataclasses.MISSING:
+                if it.default is dataclasses.MISSING and _may_be_none(here):
+                    made[it.name] = None
+                elif it.default is dataclasses.MISSING:
                     self.problems.append(((*at, name), "is missing"))
                     failed = True
                 continue
@@ -164,6 +167,10 @@ class PlainReader:
             raise self.refuse(at, error.message) from None
         except ValueError:
             raise self.refuse(at, "is no day such as 2026-06-27") from None
+
+
+def _may_be_none(hint: object) -> bool:
+    return typing.get_origin(hint) in (types.UnionType, typing.Union)
 
 
 _WORDS = {int: "whole number", str: "text", bool: "true or false", date: "day"}

@@ -15,19 +15,21 @@ from datetime import date
 from pathlib import Path
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.builtin import builtin_book, builtin_tariffs
 from transitpay.fares.published import HK_BUS_SINCE, MTR_ADULT_FARES_SINCE, SHENZHEN_SINCE
 from transitpay.fares.tariff import Tariff, TariffBook
 from transitpay.fares.tariff_files import Parsed, Problem, SourceFile
 from transitpay.fares.tariff_files.hk_bus import COMPANIES, read_route_bus
 from transitpay.fares.tariff_files.mtr import read_mtr_fares, read_station_names
 from transitpay.fares.tariff_files.shenzhen_metro import read_shenzhen_metro
+from transitpay.fares.terms_file import TermsFile
+from transitpay.runtime.builtin import builtin_book, builtin_tariffs, published_terms
 
 #: The day of the newest copy of the MTR file, whose name carries none.
 _MTR_UNDATED = date(2026, 6, 9)
 #: A file's day is when it was copied; these fares were in force before.
 _IN_FORCE_SINCE = {("mtr_lines_fares", date(2024, 7, 5)): MTR_ADULT_FARES_SINCE}
 _PROBLEMS_SHOWN = 3
+_Reader = Callable[[Path, TermsFile, list[Problem]], list[Tariff]]
 
 
 def load_book(data: Path | None, networks: Collection[str] | None = None) -> TariffBook:
@@ -45,9 +47,10 @@ def load_book(data: Path | None, networks: Collection[str] | None = None) -> Tar
         raise MalformedInput("no_data_folder", f"there is no folder {data}", field="data")
     wanted = [network for network in _READERS if networks is None or network in networks]
     tariffs = [tariff for tariff in builtin_tariffs() if tariff.network not in wanted]
+    terms = published_terms()
     problems: list[Problem] = []
     for network in wanted:
-        tariffs += _READERS[network](data, problems)
+        tariffs += _READERS[network](data, terms[network], problems)
     if problems:
         raise _refusal(problems)
     return TariffBook(tariffs)
@@ -59,7 +62,7 @@ def _refusal(problems: list[Problem]) -> MalformedInput:
     return MalformedInput("bad_tariff_file", shown + (f"; and {more} more" if more > 0 else ""))
 
 
-def _mtr(data: Path, problems: list[Problem]) -> list[Tariff]:
+def _mtr(data: Path, terms: TermsFile, problems: list[Problem]) -> list[Tariff]:
     folder = data / "mtr"
     names, bad_names = read_station_names(_one(folder, "mtr_lines_and_stations.csv"))
     problems += bad_names
@@ -68,29 +71,34 @@ def _mtr(data: Path, problems: list[Problem]) -> list[Tariff]:
     if not paths:
         raise _absent(folder, "mtr_lines_fares.csv")
     return _keep(
-        (read_mtr_fares(_read(path), _day(path, _MTR_UNDATED), names) for path in paths), problems
+        (read_mtr_fares(_read(path), _day(path, _MTR_UNDATED), names, terms) for path in paths),
+        problems,
     )
 
 
-def _shenzhen_metro(data: Path, problems: list[Problem]) -> list[Tariff]:
+def _shenzhen_metro(data: Path, terms: TermsFile, problems: list[Problem]) -> list[Tariff]:
     folder = data / "shenzhen_metro"
     parsed = read_shenzhen_metro(
         _one(folder, "metro-fare-stations.json"),
         _one(folder, "metro-fares-standard.json"),
         _one(folder, "metro-network.json"),
         SHENZHEN_SINCE,
+        terms,
     )
     return _keep([parsed], problems)
 
 
-def _hk_bus(network: str) -> Callable[[Path, list[Problem]], list[Tariff]]:
-    def read(data: Path, problems: list[Problem]) -> list[Tariff]:
+def _hk_bus(network: str) -> _Reader:
+    def read(data: Path, terms: TermsFile, problems: list[Problem]) -> list[Tariff]:
         folder = data / "hk_bus"
         paths = _all(folder, "ROUTE_BUS*.xml*")
         if not paths:
             raise _absent(folder, "ROUTE_BUS.xml")
         return _keep(
-            (read_route_bus(_read(path), network, _day(path, HK_BUS_SINCE)) for path in paths),
+            (
+                read_route_bus(_read(path), network, _day(path, HK_BUS_SINCE), terms)
+                for path in paths
+            ),
             problems,
         )
 
@@ -98,7 +106,7 @@ def _hk_bus(network: str) -> Callable[[Path, list[Problem]], list[Tariff]]:
 
 
 #: network -> what reads its files; the order is that of loading.
-_READERS: dict[str, Callable[[Path, list[Problem]], list[Tariff]]] = {
+_READERS: dict[str, _Reader] = {
     "mtr": _mtr,
     "shenzhen-metro": _shenzhen_metro,
     **{network: _hk_bus(network) for network in COMPANIES},

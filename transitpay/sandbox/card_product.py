@@ -12,11 +12,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from transitpay.fares.published import SHENZHEN_SINCE, shenzhen_bus_terms, shenzhen_metro_terms
+from transitpay.fares.published import SHENZHEN_SINCE
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
 from transitpay.fares.terms import CodeDiscount, Transfer
+from transitpay.fares.terms_file import FareFacts, facts_of
 from transitpay.journeys.journey import Journey, boarding, passage
 from transitpay.money import CNY, Money
+from transitpay.runtime.builtin import published
 from transitpay.sandbox.szt_taps import TapKind
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
@@ -87,7 +89,7 @@ def _metro(values: list[int]) -> Tariff:
     ids = (_GATE, *(_station(value) for value in values))
     fares = (0, *values)
     rows = tuple(tuple(max(one, other) for other in fares) for one in fares)
-    terms = shenzhen_metro_terms(lowest=Money(200, CNY), highest=Money(1500, CNY))
+    terms = published(METRO, FareFacts(Money(200, CNY), Money(1500, CNY)))
     return Tariff(
         network=METRO,
         operator=METRO,
@@ -106,6 +108,7 @@ def _metro(values: list[int]) -> Tariff:
 
 
 def _bus() -> Tariff:
+    fares = FlatFares({_ROUTE: 200})
     transfer = Transfer(frozenset({BUS, METRO}), _TRANSFER_MINUTES, _OFF, _SOURCE)
     return Tariff(
         network=BUS,
@@ -115,6 +118,6 @@ def _bus() -> Tariff:
         valid_from=SHENZHEN_SINCE,
         source=_SOURCE,
         stops=(Stop(_ROUTE, (_ROUTE,)),),
-        fares=FlatFares({_ROUTE: 200}),
-        terms=replace(shenzhen_bus_terms(), transfers=(transfer,)),
+        fares=fares,
+        terms=replace(published(BUS, facts_of(fares, CNY)), transfers=(transfer,)),
     )

@@ -16,10 +16,11 @@ from datetime import date
 from xml.parsers import expat
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.published import hk_bus_terms
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
 from transitpay.fares.tariff_files.csv_table import table
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
+from transitpay.fares.terms import Terms
+from transitpay.fares.terms_file import TermsFile, facts_of
 from transitpay.money import HKD, Money, parse_major
 
 #: network -> the company codes that it stands for (LWB is Long Win, run by KMB).
@@ -69,9 +70,13 @@ class Variant:
 
 
 def read_route_bus(
-    file: SourceFile, network: str, valid_from: date, weekdays: SourceFile | None = None
+    file: SourceFile,
+    network: str,
+    valid_from: date,
+    terms: TermsFile,
+    weekdays: SourceFile | None = None,
 ) -> Parsed:
-    """The tariff of one operator (a key of ``COMPANIES``) from the file.
+    """The tariff of one operator (a key of ``COMPANIES``) from the file, beside its ``terms``.
 
     ``weekdays`` is a CSV file of our own (``route``, ``amount``) with the full fares from Monday
     to Saturday that are below FULL_FARE; it is for networks whose FULL_FARE is that of holidays.
@@ -88,12 +93,15 @@ def read_route_bus(
     if problems:
         return Parsed(None, tuple(problems))
     stops, full, plain = _stops(own, lower)
-    terms = hk_bus_terms()
+    fares = FlatFares(plain, holiday_by_route=full if with_holidays else {})
+    made = terms.terms(facts_of(fares, HKD))
+    if not isinstance(made, Terms):
+        return Parsed(None, made)
     if with_holidays:
         known = lower.keys() >= {variant.id for variant in own}
         said = _SOME_WEEKDAYS_UNKNOWN if lower else _WEEKDAY_UNKNOWN
-        unknown = terms.unknown if known else (*terms.unknown, said)
-        terms = replace(terms, calendar=HOLIDAYS, unknown=unknown)
+        unknown = made.unknown if known else (*made.unknown, said)
+        made = replace(made, calendar=HOLIDAYS, unknown=unknown)
     tariff = Tariff(
         network=network,
         operator=network,
@@ -102,8 +110,8 @@ def read_route_bus(
         valid_from=valid_from,
         source=f"Transport Department on DATA.GOV.HK, {file.name}, full adult fare",
         stops=stops,
-        fares=FlatFares(plain, holiday_by_route=full if with_holidays else {}),
-        terms=terms,
+        fares=fares,
+        terms=made,
     )
     return Parsed(tariff, ())
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.published import hk_bus_terms
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
 from transitpay.fares.tariff_files.json_value import items, member, read_json, text_of
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile, readable
+from transitpay.fares.terms import Terms
+from transitpay.fares.terms_file import TermsFile, facts_of
 from transitpay.money import HKD, Money, parse_major
 
 #: network -> the companies whose stops it uses, the first that a route has.
@@ -74,8 +75,10 @@ class _Loaded:
     warnings: list[Problem] = field(default_factory=list)
 
 
-def read_boarding_fares(file: SourceFile, network: str, valid_from: date) -> Parsed:
-    """The tariff of one operator (a key of ``COMPANIES``) from the file."""
+def read_boarding_fares(
+    file: SourceFile, network: str, valid_from: date, terms: TermsFile
+) -> Parsed:
+    """The tariff of one operator (a key of ``COMPANIES``) from the file, beside its ``terms``."""
     problems: list[Problem] = []
     document = read_json(file, problems)
     places = _places(file.name, member(document, "stopList"), problems)
@@ -87,7 +90,10 @@ def read_boarding_fares(file: SourceFile, network: str, valid_from: date) -> Par
         return Parsed(None, tuple(problems))
     stops, full = _stops(loaded)
     used = sorted({stop for _, stop in loaded.boardings})
-    terms = hk_bus_terms()
+    fares = FlatFares(full, by_boarding=loaded.boardings)
+    made = terms.terms(facts_of(fares, HKD))
+    if not isinstance(made, Terms):
+        return Parsed(None, made)
     old = _OLD_PRICES.format(day=valid_from)
     tariff = Tariff(
         network=network,
@@ -97,8 +103,8 @@ def read_boarding_fares(file: SourceFile, network: str, valid_from: date) -> Par
         valid_from=valid_from,
         source=_SOURCE[network].format(file=file.name),
         stops=stops,
-        fares=FlatFares(full, by_boarding=loaded.boardings),
-        terms=replace(terms, unknown=(*terms.unknown, old)),
+        fares=fares,
+        terms=replace(made, unknown=(*made.unknown, old)),
         boarding_stops=tuple(places[stop] for stop in used),
     )
     return Parsed(tariff, (), tuple(loaded.left_out), tuple(loaded.warnings))

@@ -14,10 +14,11 @@ from datetime import date
 
 from transitpay.errors import MalformedInput
 from transitpay.fares.names import simplified
-from transitpay.fares.published import MTR_BORDER_STATIONS, MTR_WALKS, mtr_terms
 from transitpay.fares.tariff import MatrixFares, Stop, Tariff
 from transitpay.fares.tariff_files.csv_table import table
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
+from transitpay.fares.terms import Terms
+from transitpay.fares.terms_file import TermsFile, facts_of
 from transitpay.money import HKD, Money, parse_major
 
 _FROM, _FROM_NAME = "SRC_STATION_ID", "SRC_STATION_NAME"
@@ -57,12 +58,17 @@ def read_station_names(file: SourceFile) -> tuple[Mapping[str, Stop], tuple[Prob
     return names, tuple(problems)
 
 
-def read_mtr_fares(file: SourceFile, valid_from: date, names: Mapping[str, Stop]) -> Parsed:
-    """The tariff of one version of the fare file; ``names`` come from ``read_station_names``."""
+def read_mtr_fares(
+    file: SourceFile, valid_from: date, names: Mapping[str, Stop], terms: TermsFile
+) -> Parsed:
+    """The tariff of one version of the fare file; ``names`` come from ``read_station_names``.
+
+    Only the walking links of ``terms`` may cost 0.00.
+    """
     problems: list[Problem] = []
     rows = _Rows()
     for line, row in table(file, _FARE_COLUMNS, problems):
-        _read_row(file.name, line, row, rows, problems)
+        _read_row(file.name, line, row, rows, terms.likely.walks, problems)
     ids = tuple(rows.names)
     missing = [(a, b) for a in ids for b in ids if a != b and (a, b) not in rows.fares]
     if not problems:
@@ -75,7 +81,7 @@ def read_mtr_fares(file: SourceFile, valid_from: date, names: Mapping[str, Stop]
     if problems:
         return Parsed(None, tuple(problems))
     stops = tuple(_stop(i, rows.names[i], names) for i in ids)
-    return Parsed(_tariff(file, valid_from, stops, rows), ())
+    return _parsed(file, valid_from, stops, rows, terms)
 
 
 def _stop(station: str, own: str, listed: Mapping[str, Stop]) -> Stop:
@@ -86,16 +92,20 @@ def _stop(station: str, own: str, listed: Mapping[str, Stop]) -> Stop:
     return replace(found, names=tuple(dict.fromkeys((own, *found.names))), en=own)
 
 
-def _tariff(file: SourceFile, valid_from: date, stops: tuple[Stop, ...], rows: _Rows) -> Tariff:
+def _parsed(
+    file: SourceFile,
+    valid_from: date,
+    stops: tuple[Stop, ...],
+    rows: _Rows,
+    terms: TermsFile,
+) -> Parsed:
     ids = tuple(stop.id for stop in stops)
     matrix = tuple(tuple(0 if a == b else rows.fares[a, b] for b in ids) for a in ids)
-    charged = [minor for minor in rows.fares.values() if minor > 0]
-    border = [
-        (a, Money(min(rows.fares[a, b] for b in ids if a != b), HKD))
-        for a in MTR_BORDER_STATIONS
-        if a in ids
-    ]
-    return Tariff(
+    fares = MatrixFares(ids, matrix)
+    made = terms.terms(facts_of(fares, HKD, Money(rows.highest_single, HKD)))
+    if not isinstance(made, Terms):
+        return Parsed(None, made)
+    tariff = Tariff(
         network="mtr",
         operator="mtr",
         currency=HKD,
@@ -103,18 +113,19 @@ def _tariff(file: SourceFile, valid_from: date, stops: tuple[Stop, ...], rows: _
         valid_from=valid_from,
         source=f"MTR Corporation on DATA.GOV.HK, {file.name}, adult Octopus",
         stops=stops,
-        fares=MatrixFares(ids, matrix),
-        terms=mtr_terms(
-            lowest=Money(min(charged), HKD),
-            highest=Money(max(charged), HKD),
-            surcharge=Money(rows.highest_single, HKD),
-            border=border,
-        ),
+        fares=fares,
+        terms=made,
     )
+    return Parsed(tariff, ())
 
 
 def _read_row(
-    file: str, line: int, row: Mapping[str, str], rows: _Rows, problems: list[Problem]
+    file: str,
+    line: int,
+    row: Mapping[str, str],
+    rows: _Rows,
+    walks: frozenset[frozenset[str]],
+    problems: list[Problem],
 ) -> None:
     start, end = row[_FROM], row[_TO]
     before = len(problems)
@@ -131,7 +142,7 @@ def _read_row(
     single = _amount(file, line, _SINGLE, row, problems)
     if octopus is None or single is None or len(problems) > before:
         return
-    reason = _refuse_fare(start, end, octopus)
+    reason = _refuse_fare(start, end, octopus, walks)
     if reason is not None:
         problems.append(Problem(file, line, _OCTOPUS, reason))
     elif (start, end) in rows.fares:
@@ -143,10 +154,10 @@ def _read_row(
         rows.highest_single = max(rows.highest_single, single)
 
 
-def _refuse_fare(start: str, end: str, minor: int) -> str | None:
+def _refuse_fare(start: str, end: str, minor: int, walks: frozenset[frozenset[str]]) -> str | None:
     if minor % 10:
         return "not a multiple of 0.10"
-    if minor == 0 and start != end and frozenset({start, end}) not in MTR_WALKS:
+    if minor == 0 and start != end and frozenset({start, end}) not in walks:
         return f"0.00 from station {start} to station {end}, which are no walking link"
     return None
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from transitpay.fares.names import fold
-from transitpay.fares.published import shenzhen_metro_terms
 from transitpay.fares.tariff import MatrixFares, Stop, Tariff
 from transitpay.fares.tariff_files.json_value import items, member, read_json, shown
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
-from transitpay.money import CNY, Money
+from transitpay.fares.terms import Terms
+from transitpay.fares.terms_file import TermsFile, facts_of
+from transitpay.money import CNY
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,13 @@ class _Station:
 
 
 def read_shenzhen_metro(
-    stations: SourceFile, fares: SourceFile, network: SourceFile, valid_from: date
+    stations: SourceFile,
+    fares: SourceFile,
+    network: SourceFile,
+    valid_from: date,
+    terms: TermsFile,
 ) -> Parsed:
-    """The tariff of the three files together."""
+    """The tariff of the three files together, beside the operator's ``terms``."""
     problems: list[Problem] = []
     records = _read_stations(stations, problems)
     matrix = _read_matrix(fares, len(records), problems)
@@ -47,7 +52,10 @@ def read_shenzhen_metro(
         problems.append(Problem(network.name, None, "poiid", "two stations share a code"))
     if problems:
         return Parsed(None, tuple(problems))
-    charged = [minor for row in rows for minor in row]
+    table = MatrixFares(tuple(stop.id for stop in stops), rows)
+    made = terms.terms(facts_of(table, CNY))
+    if not isinstance(made, Terms):
+        return Parsed(None, made)
     tariff = Tariff(
         network="shenzhen-metro",
         operator="shenzhen-metro",
@@ -56,10 +64,8 @@ def read_shenzhen_metro(
         valid_from=valid_from,
         source=f"Shenzhen Metro Group, fare table of ordinary cars, {fares.name}",
         stops=stops,
-        fares=MatrixFares(tuple(stop.id for stop in stops), rows),
-        terms=shenzhen_metro_terms(
-            lowest=Money(min(charged), CNY), highest=Money(max(charged), CNY)
-        ),
+        fares=table,
+        terms=made,
     )
     return Parsed(tariff, ())
 
