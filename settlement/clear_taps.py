@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +36,7 @@ from transitpay.fares.rules import rule_book
 from transitpay.fares.tariff import TariffBook
 from transitpay.fx.agreement import Agreement
 from transitpay.journeys.journey import Journey
+from transitpay.journeys.rules import RuleBook
 from transitpay.ledger.open_items import fare_item
 from transitpay.postgres import clearing_reads, clearing_rows, journal, rates
 from transitpay.postgres.clearing_reads import InboxRow
@@ -51,6 +52,9 @@ LOOK_BACK = timedelta(days=40)
 #: A rider whose clearing fails by our own mistake is tried again after this long.
 POSTPONED = timedelta(minutes=10)
 _CLOSED_BEFORE = timedelta(days=1)
+
+#: Gives the book of the tariffs that a transaction sees.
+NewestBook = Callable[[Connection], Awaitable[TariffBook]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,12 @@ class ShardDone:
 
 
 class Clearer:
-    """Clears with one tariff book. Any number may run at once, in any number of processes."""
+    """Clears with a book, or the newest one. Any number may run at once, in any process."""
 
     def __init__(
         self,
         pool: Pool,
-        book: TariffBook,
+        book: TariffBook | NewestBook,
         clock: Clock,
         metrics: SettlementMetrics | None = None,
         *,
@@ -88,7 +92,7 @@ class Clearer:
     ) -> None:
         self._pool = pool
         self._book = book
-        self._rules = rule_book(book)
+        self._priced_by: tuple[TariffBook, RuleBook] | None = None
         self._clock = clock
         self._metrics = metrics
         self._riders = riders
@@ -167,13 +171,15 @@ class Clearer:
         since = at - LOOK_BACK
         since_day = since.astimezone(LOCAL_ZONE).date()
         riders = sorted({row.rider for row in rows})
+        # After the rows are read: whoever is read again because of a tariff is priced by it.
+        book, rules = await self._current(conn)
         given_back = await give_back(conn, riders, since, since_day, at)
         if given_back:
             _log.info("journeys_given_back", journeys=given_back)
         taps = await clearing_reads.open_taps(conn, riders, since, since_day)
         closed = await clearing_reads.closed_journeys(conn, _gated_since(taps))
-        found = assemble_riders(taps, closed, self._rules, terms.complete_through, at, self._retry)
-        priced, unpriced = price_journeys(found.journeys, self._book, terms.agreements)
+        found = assemble_riders(taps, closed, rules, terms.complete_through, at, self._retry)
+        priced, unpriced = price_journeys(found.journeys, book, terms.agreements)
         known = await rates.rates_at(conn, [it.wanted for it in priced if it.wanted is not None])
         cleared, awaiting = clear_journeys(priced, known, at, self._retry)
         aside = (*found.aside, *unpriced)
@@ -184,6 +190,12 @@ class Clearer:
         )
         oldest = min(row.due_at for row in rows)
         return ShardDone(len(rows), len(taps), tuple(cleared), aside, len(again), oldest)
+
+    async def _current(self, conn: Connection) -> tuple[TariffBook, RuleBook]:
+        book = self._book if isinstance(self._book, TariffBook) else await self._book(conn)
+        if self._priced_by is None or self._priced_by[0] is not book:
+            self._priced_by = (book, rule_book(book))
+        return self._priced_by
 
     def _count(self, done: Sequence[ShardDone], at: datetime) -> None:
         numbers = self._metrics
