@@ -11,6 +11,7 @@ from transitpay.fares.fare import FareLine
 from transitpay.fares.rounding import percent_of
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
 from transitpay.journeys.journey import Journey
+from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.money import Money
 from transitpay.taps import Tap
 
@@ -25,14 +26,14 @@ def boarding_lines(
             "not_priceable", f"{tariff.network} needs an entry and an exit", field="direction"
         )
     if tap.stage_fare_minor is not None:
-        first = _stage_fare(tap, tap.stage_fare_minor, tariff)
-        return [first, *_tiers(first.amount, tariff)]
-    route = tariff.find_stop(tap.route or tap.stop, field="route")
-    full = _full_fare(route, tap, fares, tariff, journey.service_day, calendars)
-    if journey.exit is not None:
-        return _alighted(route, tap, journey.exit, full, fares, tariff)
-    if tariff.terms.forgotten_alighting_full and route.id in fares.sectional_routes:
-        text = f"route {route.label}: no scan on alighting, the full fare without discount"
+        full = [_stage_fare(tap, tap.stage_fare_minor, tariff)]
+    else:
+        route = tariff.find_stop(tap.route or tap.stop, field="route")
+        full = _full_fare(route, tap, fares, tariff, journey.service_day, calendars)
+        if journey.exit is not None:
+            return _alighted(route, tap, journey.exit, full, fares, tariff)
+    if journey.reason is JourneyReason.NO_ALIGHTING:
+        text = f"route {tap.route or tap.stop}: no scan on alighting, the full fare, no discount"
         return [*full, FareLine("no_alighting", text, Money(0, tariff.currency))]
     return [*full, *_tiers(full[0].amount, tariff)]
 

@@ -57,11 +57,13 @@ def missing_tap_lines(journey: Journey, tariff: Tariff) -> list[FareLine]:
 def filled_lines(filled: Filled, journey: Journey, tariff: Tariff, wallet: str) -> list[FareLine]:
     """The lines of a journey whose other end is no tap: as if the rider had tapped there in time.
 
-    Of several stops the cheapest counts, of equal ones the first in the order of their ids.
+    Of several stops the cheapest counts, of equal ones the first in the order of their ids; where
+    the whole network stood open, every stop may be it.
     """
     _must_have_gates(tariff)
     known = tariff.find_stop(journey.first_tap.stop)
-    others = {stop.id: stop for stop in (tariff.find_stop(text) for text in filled.stops)}
+    named = [tariff.find_stop(text) for text in filled.stops] or tariff.stops
+    others = {stop.id: stop for stop in named}
     choices = []
     for _, other in sorted(others.items()):
         ends = (other, known) if journey.entry is None else (known, other)

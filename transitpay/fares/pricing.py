@@ -26,6 +26,7 @@ _FREE = {
     Excuse.FREE: "a fare waiver of the operator holds",
     Excuse.EMERGENCY: "left through gates that an emergency had opened (our reading: free)",
     Excuse.GIVEN_BACK: "the operator gave the fare back",
+    Excuse.LATE: "a tap at a gate came after the late window, and no other with it: nothing more",
 }
 
 
@@ -59,7 +60,7 @@ def own_lines(
     lines = _plain_lines(journey, tariff, wallet, calendars)
     if journey.excuse in _FREE:
         lines.append(FareLine(journey.excuse.value, _FREE[journey.excuse], -total(lines)))
-    if journey.late:
+    if journey.late and journey.excuse is not Excuse.LATE:
         text = "a tap came after the late window: priced alone, without discounts by history"
         lines.append(FareLine("late", text, Money(0, tariff.currency)))
     return lines

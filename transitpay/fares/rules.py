@@ -50,7 +50,7 @@ def _waiting(tariff: Tariff) -> frozenset[str]:
     """The routes of which the fare is not known before riders alight: those with sections."""
     if not tariff.terms.forgotten_alighting_full or not isinstance(tariff.fares, FlatFares):
         return frozenset()
-    return frozenset(route for route, _, _ in tariff.fares.by_section)
+    return tariff.fares.sectional_routes
 
 
 def _minutes(of: int | None) -> timedelta | None:
