@@ -142,7 +142,10 @@ def test_each_defect_of_a_route_refuses_the_file(change: dict[str, object], expe
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('{"routeList": {"a": 1, "a": 2}, "stopList": {}}', "json: 'a' twice in one object"),
+        (
+            '{"routeList": {"a": 1, "a": 2}, "stopList": {}}',
+            "json: 'a' twice in one object, with two",
+        ),
         ('{"routeList": NaN}', "json: NaN is no number"),
         ("[" * 100_000, "json: nested too deep"),
         ('{"routeList": {}, "stopList": {}}', "routeList: no routes"),

@@ -91,15 +91,55 @@ def test_every_problem_of_a_fare_file_is_named_with_line_and_field() -> None:
     ("change", "expected"),
     [
         ({2: "Central,1,Lo Wu,76,52.25,66.00"}, "line 3, OCT_ADT_FARE: not a multiple of 0.10"),
-        ({3: "Central,1,Lo Wu,76,52.20,66.00"}, "line 4, DEST_STATION_ID: a second row from"),
-        ({3: ""}, "OCT_ADT_FARE: no row from station 1 to station 39"),
+        (
+            {3: "Central,1,Lo Wu,76,52.20,66.00"},
+            "line 4, OCT_ADT_FARE: a second row from 1 to 76, the first is line 3",
+        ),
+        ({3: ""}, "OCT_ADT_FARE: no fare from 1 to 39"),
         ({0: HEADER.replace("OCT_ADT", "OCT_STD")}, "line 1, OCT_ADT_FARE: column is missing"),
         ({3: "Central,1,,39,0.00,0.00"}, "line 4, DEST_STATION_NAME: empty"),
+        ({3: "Central,1,HongKong,44,0.00,0.00"}, "line 4, DEST_STATION_ID: station 44 is of the"),
+        ({3: "Central,1,Hong Kong,039,0.00,0.00"}, "'039' is not a station number"),
+        ({3: "Central,1,=1+1,39,0.00,0.00"}, "'=1+1' is a formula to a spreadsheet"),
+        ({3: "Central,1,Hong\x00Kong,39,0.00,0.00"}, "DEST_STATION_NAME: holds control characters"),
+        ({3: f"Central,1,{'x' * 2001},39,0.00,0.00"}, "2001 characters, more than 2000"),
+        ({3: f"Central,1,{'x' * 200_000},39,0.00,0.00"}, "no CSV: field larger than field limit"),
+        ({0: HEADER + ",OCT_ADT_FARE"}, "line 1, OCT_ADT_FARE: column is there twice"),
     ],
 )
 def test_each_problem_of_a_fare_file_is_refused(change: dict[int, str], expected: str) -> None:
     found = problems(mtr([change.get(i, line) for i, line in enumerate(GOOD_MTR)]))
     assert expected in found[0]
+
+
+def test_another_fare_for_the_way_back_is_loaded_with_a_warning() -> None:
+    parsed = mtr(
+        [line.replace("Lo Wu,76,Central,1,52.20", "Lo Wu,76,Central,1,52.10") for line in GOOD_MTR]
+    )
+    assert parsed.tariff is not None
+    assert [str(warning) for warning in parsed.warnings] == [
+        "fares.2026.csv line 5, OCT_ADT_FARE: HKD 52.10 from 76 to 1, and HKD 52.20 back"
+    ]
+    assert parsed.tariff.plain_fare(*map(parsed.tariff.find_stop, ("76", "1"))) == Money(5210, HKD)
+
+
+def test_a_station_by_another_name_than_in_the_list_is_loaded_with_a_warning() -> None:
+    content = "\n".join(GOOD_MTR).encode()
+    listed = {"39": Stop("39", ("HongKong",)), "76": Stop("76", ("Sheung Shui",))}
+    file = SourceFile("fares.csv", content)
+    parsed = read_mtr_fares(file, DAY, listed, TERMS["mtr"])
+    assert [str(warning) for warning in parsed.warnings] == [
+        "fares.csv, SRC_STATION_NAME: 76 is 'Lo Wu', in the list 'Sheung Shui'"
+    ]
+
+
+def test_a_station_of_two_names_in_the_list_is_a_problem() -> None:
+    header = "Station Code,Station ID,Chinese Name,English Name\n"
+    rows = header + "ADM,2,金鐘,Admiralty\nCEN,2,中環,Central\n"
+    _, found = read_station_names(SourceFile("s.csv", rows.encode()))
+    assert [str(problem) for problem in found] == [
+        "s.csv line 3, STATION ID: station 2 is 'Admiralty' above"
+    ]
 
 
 def test_an_empty_file_and_one_that_is_not_text_are_refused() -> None:

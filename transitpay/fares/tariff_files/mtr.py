@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.names import simplified
-from transitpay.fares.tariff import MatrixFares, Stop, Tariff
+from transitpay.fares.names import fold, simplified
+from transitpay.fares.tariff import Stop, Tariff
 from transitpay.fares.tariff_files.csv_table import table
+from transitpay.fares.tariff_files.pairs import PairFares
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import TermsFile, facts_of
@@ -27,6 +28,10 @@ _OCTOPUS, _SINGLE = "OCT_ADT_FARE", "SINGLE_ADT_FARE"
 _FARE_COLUMNS = (_FROM_NAME, _FROM, _TO_NAME, _TO, _OCTOPUS, _SINGLE)
 _STATION_COLUMNS = ("STATION CODE", "STATION ID", "CHINESE NAME", "ENGLISH NAME")
 
+#: Hong Kong, Kowloon, Tsing Yi, Airport and AsiaWorld-Expo of the Airport Express. The first three
+#: are stations of heavy rail too, by the same names and other ids: names tell nothing apart.
+_AIRPORT_EXPRESS = frozenset({"44", "45", "46", "47", "56"})
+
 #: In the fares, and in no list of stations: opened on race days only.
 _UNLISTED: Mapping[str, Stop] = {
     "70": Stop("70", ("Racecourse", "馬場", "马场", "RAC"), "Racecourse", "馬場", "马场")
@@ -37,8 +42,8 @@ _UNLISTED: Mapping[str, Stop] = {
 class _Rows:
     """What one pass over the fare file has found so far."""
 
+    pairs: PairFares
     names: dict[str, str] = field(default_factory=dict)
-    fares: dict[tuple[str, str], int] = field(default_factory=dict)
     highest_single: int = 0
 
 
@@ -54,7 +59,10 @@ def read_station_names(file: SourceFile) -> tuple[Mapping[str, Stop], tuple[Prob
         else:
             zh_hans = simplified(chinese)
             every = tuple(dict.fromkeys((english, chinese, zh_hans, code)))
-            names[station] = Stop(station, every, english, chinese, zh_hans)
+            found = Stop(station, every, english, chinese, zh_hans)
+            if names.setdefault(station, found) != found:
+                text = f"station {station} is {names[station].label!r} above"
+                problems.append(Problem(file.name, line, "STATION ID", text))
     return names, tuple(problems)
 
 
@@ -66,22 +74,24 @@ def read_mtr_fares(
     Only the walking links of ``terms`` may cost 0.00.
     """
     problems: list[Problem] = []
-    rows = _Rows()
+    rows = _Rows(PairFares(file.name, _OCTOPUS))
     for line, row in table(file, _FARE_COLUMNS, problems):
         _read_row(file.name, line, row, rows, terms.likely.walks, problems)
     ids = tuple(rows.names)
-    missing = [(a, b) for a in ids for b in ids if a != b and (a, b) not in rows.fares]
     if not problems:
-        problems += [
-            Problem(file.name, None, _OCTOPUS, f"no row from station {a} to station {b}")
-            for a, b in missing
-        ]
+        problems += rows.pairs.missing(ids)
         if len(ids) < 2:
             problems.append(Problem(file.name, None, _FROM, "no fares in the file"))
     if problems:
         return Parsed(None, tuple(problems))
     stops = tuple(_stop(i, rows.names[i], names) for i in ids)
-    return _parsed(file, valid_from, stops, rows, terms)
+    warnings = rows.pairs.asymmetric(HKD)
+    warnings += [
+        Problem(file.name, None, _FROM_NAME, f"{s.id} is {s.label!r}, in the list {listed.label!r}")
+        for s in stops
+        if (listed := names.get(s.id)) is not None and fold(listed.label) != fold(s.label)
+    ]
+    return _parsed(file, valid_from, stops, rows, terms, tuple(warnings))
 
 
 def _stop(station: str, own: str, listed: Mapping[str, Stop]) -> Stop:
@@ -98,10 +108,9 @@ def _parsed(
     stops: tuple[Stop, ...],
     rows: _Rows,
     terms: TermsFile,
+    warnings: tuple[Problem, ...],
 ) -> Parsed:
-    ids = tuple(stop.id for stop in stops)
-    matrix = tuple(tuple(0 if a == b else rows.fares[a, b] for b in ids) for a in ids)
-    fares = MatrixFares(ids, matrix)
+    fares = rows.pairs.matrix([stop.id for stop in stops])
     made = terms.terms(facts_of(fares, HKD, Money(rows.highest_single, HKD)))
     if not isinstance(made, Terms):
         return Parsed(None, made)
@@ -116,7 +125,7 @@ def _parsed(
         fares=fares,
         terms=made,
     )
-    return Parsed(tariff, ())
+    return Parsed(tariff, (), warnings=warnings)
 
 
 def _read_row(
@@ -131,7 +140,10 @@ def _read_row(
     before = len(problems)
     for column, name_column in ((_FROM, _FROM_NAME), (_TO, _TO_NAME)):
         station, name = row[column], row[name_column]
-        if not (station.isascii() and station.isdigit()):
+        if station in _AIRPORT_EXPRESS:
+            text = f"station {station} is of the Airport Express, which takes no ride codes"
+            problems.append(Problem(file, line, column, text))
+        elif not (station.isascii() and station.isdigit()) or station.startswith("0"):
             problems.append(Problem(file, line, column, f"{station!r} is not a station number"))
         elif not name:
             problems.append(Problem(file, line, name_column, "empty"))
@@ -145,13 +157,9 @@ def _read_row(
     reason = _refuse_fare(start, end, octopus, walks)
     if reason is not None:
         problems.append(Problem(file, line, _OCTOPUS, reason))
-    elif (start, end) in rows.fares:
-        text = f"a second row from station {start} to station {end}"
-        problems.append(Problem(file, line, _TO, text))
-    else:
-        if start != end:
-            rows.fares[start, end] = octopus
-        rows.highest_single = max(rows.highest_single, single)
+    elif start != end and (twice := rows.pairs.add(file, line, start, end, octopus)):
+        problems.append(twice)
+    rows.highest_single = max(rows.highest_single, single)
 
 
 def _refuse_fare(start: str, end: str, minor: int, walks: frozenset[frozenset[str]]) -> str | None:
