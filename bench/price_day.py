@@ -27,12 +27,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from transitpay.clock import day_start
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.fare import Priced
 from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.rules import rule_book
 from transitpay.fares.tariff import FlatFares, TariffBook
 from transitpay.journeys.assembly import assemble
+from transitpay.runtime.builtin import builtin_book
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 DAY = date(2026, 11, 4)
