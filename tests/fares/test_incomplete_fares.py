@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from transitpay.fares.builtin import builtin_book
 from transitpay.fares.pricing import price
 from transitpay.journeys.journey import (
     Excuse,
@@ -20,6 +19,7 @@ from transitpay.journeys.journey import (
     without_entry,
     without_exit,
 )
+from transitpay.runtime.builtin import builtin_book
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 NOON = datetime(2026, 10, 5, 4, 0, tzinfo=UTC)

@@ -37,6 +37,7 @@ def test_transfers_habits_and_the_ride_limit_become_rules_of_journeys() -> None:
         bus.terms,
         transfers=transfers,
         ride_limit_minutes=120,
+        forgotten_alighting_full=False,
         habit=HabitTerms(5, 28, 3, "our reading"),
         passback_minutes=5,
         late_window_days=3,

@@ -24,11 +24,12 @@ _TRANSFER = Transfer(_BOTH, 90, Money(40, CNY), "a rule")
 
 
 def book_of(**terms: object) -> TariffBook:
-    """The built-in networks, with these terms on Shenzhen's buses and no tiers."""
+    """The small networks; on Shenzhen's buses these terms instead of tiers and transfers."""
     several = []
     for tariff in builtin_tariffs():
         if tariff.network == "shenzhen-bus":
-            changed: Terms = replace(tariff.terms, tiers=(), **terms)  # type: ignore[arg-type]  # any of its fields
+            plain = replace(tariff.terms, tiers=(), transfers=())
+            changed: Terms = replace(plain, **terms)  # type: ignore[arg-type]  # any of its fields
             tariff = replace(tariff, terms=changed)
         several.append(tariff)
     return TariffBook(several)

@@ -52,7 +52,7 @@ def _alighted(
     section = fares.by_section.get((route.id, board.stop, alight.stop))
     if section is None:
         return [*full, *_tiers(full[0].amount, tariff)]
-    between = f"route {route.label}, {board.stop} to {alight.stop}"
+    between = f"route {route.label}, {_stop(board, tariff)} to {_stop(alight, tariff)}"
     paid = Money(section, tariff.currency)
     if tariff.terms.forgotten_alighting_full:
         return [FareLine("section_fare", f"{between}: by section", paid), *_tiers(paid, tariff)]
@@ -85,7 +85,7 @@ def _full_fare(
         return [FareLine("holiday_fare", text, fare), *notes]
     by_stop = fares.by_boarding.get((route.id, board.stop))
     if by_stop is not None:
-        text = f"route {route.label} from {board.stop}, adult full fare"
+        text = f"route {route.label} from {_stop(board, tariff)}, adult full fare"
         return [FareLine("fare", text, Money(by_stop, tariff.currency)), *notes]
     fare = tariff.plain_fare(route)
     if not tariff.is_listed(route):
@@ -120,6 +120,11 @@ def _tiers(fare: Money, tariff: Tariff) -> list[FareLine]:
             lines.append(FareLine("code_tier", text + _major(upper, fare), paid - part))
         lower = max(lower, upper)
     return lines
+
+
+def _stop(tap: Tap, tariff: Tariff) -> str:
+    stop = tariff.boarding_stop(tap.stop)
+    return tap.stop if stop is None else stop.label
 
 
 def _major(minor: int, like: Money) -> str:

@@ -7,15 +7,19 @@ same with and without them. Triangles hold one row a station: the fares to the s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from transitpay.fares.names import simplified
 from transitpay.fares.published import (
+    GUANGDONG_BUS_DEFAULT,
+    GUANGDONG_BUS_SINCE,
     HK_BUS_SINCE,
     MTR_ADULT_FARES_SINCE,
     SHENZHEN_BUS_DEFAULT,
     SHENZHEN_SINCE,
 )
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
+from transitpay.fares.tariff_files.hk_bus import WEEKDAY_UNKNOWN
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import FareFacts, TermsFile, facts_of
 from transitpay.money import CNY, HKD, Currency, Money, parse_major
@@ -140,16 +144,31 @@ _SHENZHEN_BUS_ROUTES = {
     "M462": ("3.00", "M462路"),
     "M506": ("2.00", "M506路"),
 }
+#: Fares of Sundays and general holidays; those of weekdays are not known.
+_NLB_ROUTES = {
+    "1": ("21.40", "Mui Wo Ferry Pier - Tai O"),
+    "2": ("37.00", "Mui Wo Ferry Pier - Ngong Ping"),
+    "B2": ("15.80", "Yuen Long Station - Shenzhen Bay Port"),
+    "B2P": ("11.30", "Tin Shui Wai (Tin Tsz Estate) - Shenzhen Bay Port"),
+}
+#: Routes at the default fare, so that there is something to ride on.
+_GUANGDONG_ROUTES = {
+    "guangzhou-bus": ("1路", "B1"),
+    "foshan-bus": ("101路", "105路"),
+    "zhongshan-bus": ("001路", "002路"),
+}
 
 
 def builtin_tariffs(terms: Mapping[str, TermsFile]) -> tuple[Tariff, ...]:
-    """One version for each of the five networks, beside the published ``terms`` by network."""
+    """One version for each of the nine networks, beside the published ``terms`` by network."""
     return (
         _mtr(terms["mtr"]),
         _hk_bus("kmb", _KMB_ROUTES, terms["kmb"]),
         _hk_bus("citybus", _CITYBUS_ROUTES, terms["citybus"]),
+        _hk_bus("nlb", _NLB_ROUTES, terms["nlb"]),
         _shenzhen_metro(terms["shenzhen-metro"]),
         _shenzhen_bus(terms["shenzhen-bus"]),
+        *(_guangdong_bus(network, terms[network]) for network in _GUANGDONG_ROUTES),
     )
 
 
@@ -190,7 +209,10 @@ def _shenzhen_metro(terms: TermsFile) -> Tariff:
 
 
 def _hk_bus(network: str, routes: Mapping[str, tuple[str, str]], terms: TermsFile) -> Tariff:
-    fares = _flat(routes, HKD)
+    made = _beside(terms, facts_of(fares := _flat(routes, HKD), HKD))
+    if made.calendar is not None:
+        fares = replace(fares, holiday_by_route=fares.by_route)
+        made = replace(made, unknown=(*made.unknown, WEEKDAY_UNKNOWN))
     return Tariff(
         network=network,
         operator=network,
@@ -200,7 +222,7 @@ def _hk_bus(network: str, routes: Mapping[str, tuple[str, str]], terms: TermsFil
         source=f"Transport Department, full adult fares of {len(routes)} routes",
         stops=tuple(Stop(n, (n, f"{n} {where}")) for n, (_, where) in routes.items()),
         fares=fares,
-        terms=_beside(terms, facts_of(fares, HKD)),
+        terms=made,
     )
 
 
@@ -215,6 +237,24 @@ def _shenzhen_bus(terms: TermsFile) -> Tariff:
         valid_from=SHENZHEN_SINCE,
         source="recorded boardings of 2018; other routes at the default fare",
         stops=tuple(Stop(route, (route, other)) for route, (_, other) in routes.items()),
+        fares=fares,
+        terms=_beside(terms, facts_of(fares, CNY)),
+    )
+
+
+def _guangdong_bus(network: str, terms: TermsFile) -> Tariff:
+    fares = FlatFares(
+        dict.fromkeys(_GUANGDONG_ROUTES[network], GUANGDONG_BUS_DEFAULT.minor),
+        GUANGDONG_BUS_DEFAULT.minor,
+    )
+    return Tariff(
+        network=network,
+        operator=network,
+        currency=CNY,
+        version=f"builtin-{network}-{GUANGDONG_BUS_SINCE}",
+        valid_from=GUANGDONG_BUS_SINCE,
+        source="the usual fare, as pages tell it; the reader knows which routes cost another",
+        stops=tuple(Stop(route, (route,)) for route in fares.by_route),
         fares=fares,
         terms=_beside(terms, facts_of(fares, CNY)),
     )

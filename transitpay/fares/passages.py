@@ -58,23 +58,34 @@ def filled_lines(filled: Filled, journey: Journey, tariff: Tariff, wallet: str) 
     """The lines of a journey whose other end is no tap: as if the rider had tapped there in time.
 
     Of several stops the cheapest counts, of equal ones the first in the order of their ids; where
-    the whole network stood open, every stop may be it.
+    none is named every stop of the network is meant. Walking links are none of them.
     """
     _must_have_gates(tariff)
     known = tariff.find_stop(journey.first_tap.stop)
-    named = [tariff.find_stop(text) for text in filled.stops] or tariff.stops
-    others = {stop.id: stop for stop in named}
-    choices = []
-    for _, other in sorted(others.items()):
-        ends = (other, known) if journey.entry is None else (known, other)
-        if other.id == known.id:
-            choices.append([_same_station(known, timedelta(0), tariff)])
-        else:
-            choices.append(_ride(*ends, journey, tariff, wallet))
-    cheapest = min(choices, key=lambda lines: total(lines).minor)
+    named = filled.stops or tuple(stop.id for stop in tariff.stops)
+    others = {stop.id: stop for stop in (tariff.find_stop(text) for text in named)}
+    prices = [
+        (_as_if_tapped(*_ends(journey, known, other), tariff).minor, other.id)
+        for other in others.values()
+        if frozenset({known.id, other.id}) not in tariff.terms.walks
+    ]
+    stop = others[min(prices)[1]] if prices else known
     missing = "entry" if journey.entry is None else "exit"
     text = f"no {missing} is known: {_FILLED_BY[filled.by]}"
-    return [*cheapest, FareLine("filled", text, Money(0, tariff.currency))]
+    note = FareLine("filled", text, Money(0, tariff.currency))
+    if stop.id == known.id:
+        return [_same_station(known, timedelta(0), tariff), note]
+    return [*_ride(*_ends(journey, known, stop), journey, tariff, wallet), note]
+
+
+def _ends(journey: Journey, known: Stop, other: Stop) -> tuple[Stop, Stop]:
+    return (other, known) if journey.entry is None else (known, other)
+
+
+def _as_if_tapped(from_stop: Stop, to_stop: Stop, tariff: Tariff) -> Money:
+    if from_stop.id == to_stop.id:
+        return _same_station(from_stop, timedelta(0), tariff).amount
+    return tariff.plain_fare(from_stop, to_stop)
 
 
 def _must_have_gates(tariff: Tariff) -> None:

@@ -20,6 +20,7 @@ EXCLUDED: Mapping[str, str] = {
     "light-rail": "Light Rail does not accept the ride code",
     "mtr-bus": "MTR Bus does not accept the ride code",
     "first-class": "First Class of the East Rail Line does not accept the ride code",
+    "longhua-tram": "the Longhua tram does not accept the ride code",
     "business-car": "the business cars of Shenzhen Metro do not accept the ride code",
 }
 

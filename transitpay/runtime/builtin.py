@@ -10,6 +10,7 @@ from transitpay.fares.tariff import Tariff, TariffBook
 from transitpay.fares.tariff_files import SourceFile
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import FareFacts, TermsFile, read_terms_file
+from transitpay.runtime.calendars import known_calendars
 
 
 def published_terms() -> Mapping[str, TermsFile]:
@@ -37,4 +38,4 @@ def builtin_tariffs() -> tuple[Tariff, ...]:
 
 def builtin_book() -> TariffBook:
     """The tariffs that are there without any file of an operator."""
-    return TariffBook(builtin_tariffs())
+    return TariffBook(builtin_tariffs(), known_calendars())

@@ -23,6 +23,7 @@ from transitpay.fares.tariff_files.mtr import read_mtr_fares, read_station_names
 from transitpay.fares.tariff_files.shenzhen_metro import read_shenzhen_metro
 from transitpay.fares.terms_file import TermsFile
 from transitpay.runtime.builtin import builtin_book, builtin_tariffs, published_terms
+from transitpay.runtime.calendars import known_calendars
 
 #: The day of the newest copy of the MTR file, whose name carries none.
 _MTR_UNDATED = date(2026, 6, 9)
@@ -53,7 +54,7 @@ def load_book(data: Path | None, networks: Collection[str] | None = None) -> Tar
         tariffs += _READERS[network](data, terms[network], problems)
     if problems:
         raise _refusal(problems)
-    return TariffBook(tariffs)
+    return TariffBook(tariffs, known_calendars())
 
 
 def _refusal(problems: list[Problem]) -> MalformedInput:

@@ -34,7 +34,8 @@ HOLIDAYS = "hong-kong"
 #: The networks whose FULL_FARE is that of Sundays and general holidays.
 _HOLIDAY_FARES = frozenset({"nlb"})
 _WEEKDAY_COLUMNS = ("route", "amount")
-_WEEKDAY_UNKNOWN = (
+#: What is said of a network whose weekday fares no file gives.
+WEEKDAY_UNKNOWN = (
     "Weekday fares of New Lantao Bus: the Transport Department's list holds the fare of Sundays "
     "and holidays alone, which is charged on every day"
 )
@@ -99,7 +100,7 @@ def read_route_bus(
         return Parsed(None, made)
     if with_holidays:
         known = lower.keys() >= {variant.id for variant in own}
-        said = _SOME_WEEKDAYS_UNKNOWN if lower else _WEEKDAY_UNKNOWN
+        said = _SOME_WEEKDAYS_UNKNOWN if lower else WEEKDAY_UNKNOWN
         unknown = made.unknown if known else (*made.unknown, said)
         made = replace(made, calendar=HOLIDAYS, unknown=unknown)
     tariff = Tariff(
