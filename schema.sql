@@ -714,6 +714,8 @@ create table journey (
 );
 create index journey_rider on journey (issuer, rider_id, priced_at);
 create index journey_day on journey (service_day, operator);
+create unique index journey_key on journey (key, revision);
+create index on journey (replaced_by) where replaced_by is not null;
 create index journey_missing_exit on journey (issuer, rider_id, priced_at)
     where reason = 'missing_exit' and ended_at is null;
 
@@ -1090,21 +1092,89 @@ create trigger audit_log_append_only before update or delete or truncate on audi
 -- 8. What one service shows of the other
 -- ---------------------------------------------------------------------------------------------
 
--- A rider's journeys with fare, conversion and the state of the charge. A wallet sees its own.
+-- A rider's journeys as they stand, and those that are gone without another in their place, with fare,
+-- conversion and the state of the charges. A wallet sees its own. The charge state is the worst of the
+-- charges that pay for the journey; refunds are those of these charges, which may pay for others too.
+-- corrected_... tell what stood in its place before: the revisions that it replaced, in sum.
 create view ride_record as
-select j.id, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind, j.state as journey_state,
-       j.reason, j.route, j.entry_stop, j.exit_stop, j.entry_at, j.exit_at, j.priced_at,
-       j.service_day, j.fare_minor, j.fare_currency, j.fare_lines, j.tariff_version,
+select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind,
+       j.state as journey_state, j.reason, j.route, j.entry_stop, j.exit_stop, j.entry_at, j.exit_at,
+       j.filled_by, j.filled_stops, j.excuse, j.priced_at, j.service_day, j.ended_at,
+       j.fare_minor, j.fare_currency, j.fare_lines, j.tariff_version,
        q.customer_rate, q.effective_at as rate_effective_at,
-       c.id as charge_id, c.amount_minor as charge_minor, c.currency as charge_currency,
-       c.state as charge_state, c.captured_at, a.wallet_quote,
-       r.state as refund_state, r.amount_minor as refund_minor, g.reason as given_back
+       coalesce(m.charge_id, f.id) as charge_id, coalesce(m.state, f.state) as charge_state,
+       case when m.charge_id is not null or f.id is not null
+            then coalesce(j.charge_minor, j.fare_minor) end as charge_minor,
+       case when m.charge_id is not null or f.id is not null
+            then coalesce(j.charge_currency, j.fare_currency) end as charge_currency,
+       case when j.ended_at is not null then 0 else j.charge_minor end as net_charge_minor,
+       m.captured_at, a.wallet_quote, r.state as refund_state, r.amount_minor as refund_minor,
+       p.fare_minor as corrected_from_minor, p.charge_minor as corrected_from_charge_minor,
+       p.ended_at as corrected_at,
+       case p.ended_why
+           when 'tap_refused' then 'refused_tap'
+           when 'other_taps' then 'late_tap'
+           when 'other_end' then case coalesce(j.filled_by, p.filled_by)
+               when 'rider' then 'statement' when 'operator' then 'statement'
+               when 'open_gates' then 'station_mode' else 'habit' end
+           when 'other_fare' then case
+               when p.tariff_version <> j.tariff_version then 'tariff'
+               when p.excuse is distinct from j.excuse then 'station_mode'
+               else 'month_repriced' end
+           else p.ended_why end as corrected_why,
+       case when j.ended_at is not null then coalesce(t.reason, j.ended_why)
+            when j.excuse = 'given_back' or g.id like 'no ride %' then g.reason end as given_back
 from journey j
 left join quote q on q.id = j.quote_id
-left join charge c on c.journey_id = j.id
-left join charge_attempt a on a.charge_id = c.id and a.state = 'CAPTURED'
-left join refund r on r.attempt_request_id = a.request_id and r.state <> 'REFUSED'
-left join refund_request g on g.id = 'no ride ' || j.id;
+left join lateral (
+    select array_agg(c.id) as ids, max(c.captured_at) as captured_at,
+           (array_agg(c.id order by x.amount_minor desc, c.id))[1] as charge_id,
+           (array_agg(c.state order by array_position(
+               array['ARREARS', 'HELD', 'IN_FLIGHT', 'DUE', 'CAPTURED'], c.state)))[1] as state
+    from charge_part x
+    join charge c on c.id = x.charge_id
+    where x.journey_id = j.id
+) m on true
+left join lateral (
+    select (array_agg(c.id order by c.created_at desc, c.id))[1] as id,
+           (array_agg(c.state order by c.created_at desc, c.id))[1] as state, array_agg(c.id) as ids
+    from journey k
+    join charge c on c.journey_id = k.id
+    where k.key = j.key
+) f on true
+left join charge_attempt a on a.charge_id = m.charge_id and a.state = 'CAPTURED'
+left join lateral (
+    select (array_agg(x.state order by x.created_at desc, x.request_id desc))[1] as state,
+           coalesce(sum(x.amount_minor) filter (where x.state <> 'REFUSED'), max(x.amount_minor))
+               as amount_minor
+    from refund x
+    where x.charge_id = any (m.ids || f.ids)
+) r on true
+left join lateral (
+    select x.ended_why, x.ended_at, x.tariff_version, x.excuse, x.filled_by,
+           sum(x.fare_minor) over () as fare_minor, sum(x.charge_minor) over () as charge_minor
+    from journey x
+    where x.replaced_by = j.id
+    order by (x.key = j.key) desc, x.id
+    limit 1
+) p on true
+left join lateral (
+    select x.reason from tap x
+    where x.decision <> 'accepted'
+      and x.tapped_day = case when j.ended_at is not null then left(j.key, 10)::date end
+      and x.reader = substring(j.key from '^[^/]+/(.*)/[0-9]+$')
+      and x.sequence = case when j.ended_at is not null
+                            then substring(j.key from '[0-9]+$')::bigint end
+) t on true
+left join lateral (
+    select x.id, x.reason from refund_request x
+    join journey k on k.id = x.journey_id
+    where k.key = j.key
+    order by x.requested_at, x.id
+    limit 1
+) g on true
+where j.ended_at is null or (j.replaced_by is null and not exists (
+    select from journey k where k.key = j.key and k.revision > j.revision));
 
 -- Balances per account: debits and credits ever posted.
 create view account_balance as

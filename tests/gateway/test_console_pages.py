@@ -31,10 +31,10 @@ async def seed(world: World, client: Any) -> None:
     conn = await world.db.connect()
     for operator in ("mtr", "kmb"):
         await conn.execute(
-            "insert into journey (id, issuer, rider_id, slot, network, operator, kind, state,"
+            "insert into journey (id, key, issuer, rider_id, slot, network, operator, kind, state,"
             " priced_at, service_day, cleared_at, fare_minor, fare_currency, fare_lines,"
-            " tariff_version) values ($1, 'alipayhk', $2, 0, $1, $1, 'single', 'COMPLETED', $3,"
-            " '2026-10-30', $3, 5220, 'HKD', '[]', 't1')",
+            " tariff_version) values ($1, $1, 'alipayhk', $2, 0, $1, $1, 'single', 'COMPLETED',"
+            " $3, '2026-10-30', $3, 5220, 'HKD', '[]', 't1')",
             operator, phone.authorisation.rider_id, AT,
         )  # fmt: skip
     await conn.execute(

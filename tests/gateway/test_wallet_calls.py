@@ -161,10 +161,10 @@ async def test_rides_come_newest_first_page_by_page(world: World) -> None:
     conn = await world.db.connect()
     for n in range(5):
         await conn.execute(
-            "insert into journey (id, issuer, rider_id, slot, network, operator, kind, state,"
+            "insert into journey (id, key, issuer, rider_id, slot, network, operator, kind, state,"
             " priced_at, service_day, cleared_at, fare_minor, fare_currency, fare_lines,"
-            " tariff_version) values ($1, $2, $3, 0, 'mtr', 'mtr', 'entry_exit', 'COMPLETED', $4,"
-            " '2026-10-30', $4, 1200, 'HKD', '[]', 't1')",
+            " tariff_version) values ($1, $1, $2, $3, 0, 'mtr', 'mtr', 'entry_exit', 'COMPLETED',"
+            " $4, '2026-10-30', $4, 1200, 'HKD', '[]', 't1')",
             f"20261030-mtr-in-1-{n}", WALLET, rider, AT + timedelta(minutes=n // 2),
         )  # fmt: skip
     path, found, cursor = f"/v1/riders/{rider}/rides", [], ""

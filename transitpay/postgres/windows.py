@@ -61,13 +61,13 @@ async def move_items(conn: asyncpg.Connection, day: date) -> int:
 
 _FARE_SUMS = """
 select w.participant as operator, coalesce(j.issuer, '') as wallet, i.currency as fare_currency,
-    case when c.state = 'HELD' then null when q.id is not null then q.charge_currency
-        when c.currency = i.currency then c.currency end as charge_currency,
+    case when q.id is not null then q.charge_currency
+        when j.charge_currency = i.currency then j.charge_currency end as charge_currency,
     q.id is not null as quoted,
     count(*) as items,
     sum(i.amount_minor)::bigint as items_minor,
     coalesce(sum(s.sign * j.fare_minor), 0)::bigint as fare_minor,
-    coalesce(sum(s.sign * c.amount_minor), 0)::bigint as charge_minor,
+    coalesce(sum(s.sign * j.charge_minor), 0)::bigint as charge_minor,
     coalesce(sum(s.sign * q.fare_minor), 0)::bigint as quote_fare_minor,
     coalesce(sum(s.sign * q.mid_value_minor), 0)::bigint as mid_value_minor,
     coalesce(sum(s.sign * q.spread_minor), 0)::bigint as spread_minor
@@ -78,8 +78,7 @@ cross join lateral (
 ) s
 left join journey j on j.id = i.ref and j.operator = w.participant
     and j.fare_currency = i.currency
-left join charge c on c.journey_id = j.id
-left join quote q on q.id = j.id
+left join quote q on q.id = j.quote_id
 where w.kind = 'operator' and w.day = $1
 group by 1, 2, 3, 4, 5
 order by 1, 2, 3, 4 nulls last, 5
@@ -87,7 +86,10 @@ order by 1, 2, 3, 4 nulls last, 5
 
 
 async def fare_sums(conn: asyncpg.Connection, day: date) -> list[FareSum]:
-    """The fares in the operator windows of ``day``, with their journeys, quotes and charges."""
+    """The fares in the operator windows of ``day``, with their journeys and quotes.
+
+    What riders owe is what the journeys say, and not what was asked for: charges pay for several.
+    """
     return [
         FareSum(
             operator=r["operator"],
