@@ -168,9 +168,9 @@ create index on reader_alarm (raised_at, id);
 -- ---------------------------------------------------------------------------------------------
 
 -- One row a list; readers and gateways poll it and fetch what has a higher version. Modes are the
--- station modes, fares the highest fares of stops (raised by settlement).
+-- station modes, fares the highest fares of stops (raised by settlement), tariffs their versions.
 create table list_version (
-    list text not null primary key check (list in ('trust', 'deny', 'config', 'modes', 'fares')),
+    list text not null primary key check (list in ('trust', 'deny', 'config', 'modes', 'fares', 'tariffs')),
     version bigint not null,
     changed_at timestamptz not null
 );
@@ -368,6 +368,23 @@ create unique index journey_statement_declared_once on journey_statement (tapped
 create index journey_statement_rider on journey_statement (issuer, rider_id, tapped_at);
 create index journey_statement_approval on journey_statement (approval) where approval is not null;
 create trigger journey_statement_append_only before update or delete or truncate on journey_statement
+    for each statement execute function refuse_change();
+
+-- A version of a network's tariff as one document, once; append-only. It counts from when it was
+-- recorded, or, where a second person must look, approved; of two that begin on one day the later
+-- counts (the gateway's role, by command; settlement those that come with the package or data folder).
+create table tariff_version (
+    network text not null,
+    version text not null,
+    valid_from date not null,            -- the first service day
+    sha256 bytea not null check (octet_length(sha256) = 32),   -- of the document
+    document text not null,
+    recorded_by text references actor,   -- null: it came with the package or the data folder
+    recorded_at timestamptz not null,
+    approval bigint references approval, -- null: it began after all that was booked, and needs none
+    primary key (network, version)
+);
+create trigger tariff_version_append_only before update or delete or truncate on tariff_version
     for each statement execute function refuse_change();
 
 -- The highest plain fare from a stop (of a route) by each tariff version, for the ceilings of codes;
@@ -1207,7 +1224,7 @@ grant select, insert, delete on published_list to transitpay_gateway;
 grant select, insert on
     issuer_number, authorisation, code_use, tap_inbox, tap_quarantine, clone_alarm, notification, refund_request,
     deny_request, deny_request_done, issuer_key_request, station_mode, audit_log, list_issue,
-    journey_statement, suspension_end
+    journey_statement, suspension_end, tariff_version
     to transitpay_gateway;
 grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
@@ -1222,6 +1239,7 @@ grant select on
     suspension_end to transitpay_settlement;
 grant select, insert, update on stop_fare, list_version to transitpay_settlement;
 grant select, insert, delete on stop_name, journey_terms to transitpay_settlement;
+grant select, insert on tariff_version to transitpay_settlement;
 grant delete on stop_fare to transitpay_settlement;
 grant select, insert on
     rate_observation, rate, quote, journey, journey_tap, tap_set_aside, charge_evidence,
@@ -1265,4 +1283,4 @@ values (0, 1, '2026-01-01', 3), (0, 2, '2026-01-01', 40), (0, 3, '2026-01-01', 3
 insert into participant (id, kind, name, currency) values ('house', 'house', 'The house', 'HKD');
 insert into list_version (list, version, changed_at)
 select list, 1, timestamptz '2026-01-01 00:00:00+00'
-from unnest(array['trust', 'deny', 'config', 'modes', 'fares']) as list;
+from unnest(array['trust', 'deny', 'config', 'modes', 'fares', 'tariffs']) as list;

@@ -1,4 +1,4 @@
-"""Puts the service together: pool, tariff book, wallets, workers; starts them and stops them.
+"""Puts the service together: pool, tariffs, wallets, workers; starts them and stops them.
 
 A TaskGroup owns every worker. SIGTERM and SIGINT let each finish its pass, then the process ends;
 kill -9 at any moment loses nothing, because nothing is believed before it is committed.
@@ -24,13 +24,11 @@ from settlement.partners import Partners
 from settlement.rate_feeds import RateFeed, ecb_anchor
 from settlement.rates import RatePublisher, rate_terms
 from settlement.refunds import RefundDesk, RefundWorker
+from settlement.tariffs import TariffDesk
 from transitpay.charging.partner_messages import NOTIFY_PATH
 from transitpay.clock import Clock
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.fares.highest import highest_fares
-from transitpay.fares.shown import journey_terms, stop_names
 from transitpay.fares.tariff import TariffBook
-from transitpay.postgres import shown_tariffs, stop_fares
 from transitpay.postgres.pool import Pool, open_pool, transaction
 from transitpay.runtime.config import Settings
 from transitpay.runtime.observe import EventLog
@@ -43,6 +41,7 @@ ROLE = "transitpay_settlement"
 WORKERS_PER_WALLET = 2
 _POOL = 12
 _REFRESH_S = 2.0
+_TARIFFS = Pace(busy_s=1.0, least_s=0.1, idle_s=1.0)
 _RATES = Pace(busy_s=1.0, least_s=1.0, idle_s=1.0)
 _SLOW = Pace(least_s=0.1, idle_s=1.0)
 
@@ -55,7 +54,7 @@ class Service:
     clock: Clock
     pool: Pool
     session: aiohttp.ClientSession
-    book: TariffBook
+    tariffs: TariffDesk
     metrics: SettlementMetrics
     stop: asyncio.Event
 
@@ -92,7 +91,10 @@ async def serve(settings: Settings) -> None:
         session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200))
         )
-        service = Service(settings, clock, pool, session, book, metrics, stop)
+        desk = TariffDesk(pool, clock)
+        if not await _register(desk, book, stop):
+            return
+        service = Service(settings, clock, pool, session, desk, metrics, stop)
         if settings.settlement_port is not None:
             await _listen(service, settings.settlement_port, stack)
         _log.info("started", networks=len(book.networks), speed=clock.speed)
@@ -109,7 +111,7 @@ async def run(service: Service) -> None:
         _log.warning("no_rate_feeds", setting="TRANSITPAY_RATE_FEEDS")
     terms = rate_terms(it.settings.rate_lead_s, it.clock.speed, anchor)
     publisher = RatePublisher(it.pool, it.clock, feeds, terms, it.metrics)
-    clearer = Clearer(it.pool, it.book, it.clock, it.metrics)
+    clearer = Clearer(it.pool, it.tariffs.stored.newest, it.clock, it.metrics)
     notices = NotificationWorker(it.pool, it.clock, it.terms.policy, it.metrics)
     desk = RefundDesk(it.pool, it.clock)
     async with asyncio.TaskGroup() as group:
@@ -118,9 +120,9 @@ async def run(service: Service) -> None:
             ("clearing", clearer.once, None),
             ("notifications", notices.once, None),
             ("refund_requests", desk.once, _SLOW),
+            ("tariffs", it.tariffs.once, _TARIFFS),
         ):
             group.create_task(run_worker(name, once, it.stop, it.metrics, pace))
-        group.create_task(_tell_highest_fares(service))
         group.create_task(_charge_wallets(service, group))
 
 
@@ -168,20 +170,17 @@ async def _pool(settings: Settings, stop: asyncio.Event) -> Pool | None:
     return None
 
 
-async def _tell_highest_fares(service: Service) -> None:
-    """Store what gateways compare ceilings with and show to riders, once the database takes it."""
-    fares = highest_fares(service.book)
-    names, terms = stop_names(service.book), journey_terms(service.book)
-    while not service.stop.is_set():
+async def _register(desk: TariffDesk, book: TariffBook, stop: asyncio.Event) -> bool:
+    """Store the tariffs that we come with, as soon as the database takes them."""
+    tariffs = [it for network in book.networks for it in book.versions(network)]
+    while not stop.is_set():
         try:
-            async with transaction(service.pool) as conn:
-                changed = await stop_fares.put_stop_fares(conn, fares, service.clock.now())
-                changed |= await shown_tariffs.put_shown(conn, names, terms)
+            await desk.register(tariffs)
         except TemporarilyUnavailable:
-            await rest(service.stop, _REFRESH_S)
+            await rest(stop, _REFRESH_S)
         else:
-            _log.info("highest_fares", stops=len(fares), changed=changed)
-            return
+            return True
+    return False
 
 
 async def _close(pool: Pool) -> None:

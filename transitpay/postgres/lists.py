@@ -21,7 +21,7 @@ select list, version from list_version
 
 
 async def versions(conn: asyncpg.Connection) -> dict[str, int]:
-    """List name (trust, deny, config) -> its version."""
+    """List name (trust, deny, config, modes, fares, tariffs) -> its version."""
     return {row["list"]: row["version"] for row in await conn.fetch(_VERSIONS)}
 
 

@@ -1,0 +1,201 @@
+"""Records tariff versions, and makes the book of those that count: behind commands and settlement.
+
+A version that begins after all that is booked counts at once. One that would change what is booked
+waits for a second person; then everybody who rode is read again, and corrections follow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from transitpay.errors import Conflict, RuleViolation
+from transitpay.fares.calendars import HolidayCalendar
+from transitpay.fares.document import document_of, sha256_of, tariff_of
+from transitpay.fares.tariff import Tariff, TariffBook
+from transitpay.postgres import approvals, lists, tariff_versions
+from transitpay.postgres.pool import Connection
+from transitpay.postgres.reference import Actor, Role
+from transitpay.postgres.tariff_versions import StoredVersion
+
+Key = tuple[str, str]
+
+
+class Recording(StrEnum):
+    """What became of a version."""
+
+    COUNTS = "counts"
+    WAITS = "waits"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A version and what became of it; ``riders`` are those who are read again because of it."""
+
+    network: str
+    version: str
+    valid_from: date
+    what: Recording
+    riders: int = 0
+
+
+async def import_tariffs(
+    conn: Connection, tariffs: Iterable[Tariff], by: Actor, at: datetime
+) -> list[Recorded]:
+    """Record these versions in one transaction; the same again changes nothing.
+
+    Raises: RuleViolation (``forbidden``), Conflict (``other_content``).
+    """
+    await tariff_versions.lock_for_recording(conn)
+    done = [await _import(conn, tariff, by, at) for tariff in tariffs]
+    if any(it.what is Recording.COUNTS for it in done):
+        await lists.raise_version(conn, "tariffs", at)
+    return done
+
+
+async def _import(conn: Connection, tariff: Tariff, by: Actor, at: datetime) -> Recorded:
+    _refuse_stranger(by, tariff.operator)
+    document = document_of(tariff)
+    digest = sha256_of(document)
+    network, version, day = tariff.network, tariff.version, tariff.valid_from
+    known = await tariff_versions.versions(conn, network, version)
+    if known:
+        if known[0].sha256 != digest:
+            raise Conflict(
+                "other_content",
+                f"{version} of {network} is stored with other content "
+                f"(SHA-256 {known[0].sha256.hex()[:12]}, not {digest.hex()[:12]}); give this one "
+                "a name of its own",
+                field="version",
+            )
+        waits = known[0].counts_at is None
+        return Recorded(network, version, day, Recording.WAITS if waits else Recording.SAME)
+    approval = None
+    if await tariff_versions.is_booked_since(conn, network, day):
+        approval = await approvals.propose(conn, f"tariff {network} {version}", digest, by.id, at)
+    stored = StoredVersion(network, version, day, digest, by.id, at, approval, None)
+    await tariff_versions.insert_version(conn, stored, document)
+    detail: dict[str, object] = {"valid_from": day.isoformat(), "sha256": digest.hex()}
+    await approvals.note(conn, at, by.id, "tariff_imported", f"{network} {version}", detail)
+    if approval is not None:
+        return Recorded(network, version, day, Recording.WAITS)
+    return Recorded(network, version, day, Recording.COUNTS, await _again(conn, network, day, at))
+
+
+async def confirm_tariff(
+    conn: Connection, network: str, version: str, by: Actor, at: datetime
+) -> Recorded:
+    """A second person lets a version count that changes what is booked; again: no change.
+
+    Raises: RuleViolation (``not_found``, ``forbidden``, ``four_eyes``).
+    """
+    await tariff_versions.lock_for_recording(conn)
+    known = await tariff_versions.versions(conn, network, version)
+    if not known:
+        raise RuleViolation("not_found", f"{network} has no version {version}", field="version")
+    it = known[0]
+    stored = await tariff_versions.documents(conn, [(network, version)])
+    _refuse_stranger(by, tariff_of(stored[network, version]).operator)
+    if it.counts_at is not None or it.approval is None:
+        return Recorded(network, version, it.valid_from, Recording.SAME)
+    if it.recorded_by == by.id:
+        raise RuleViolation("four_eyes", "nobody approves a proposal of their own", field="by")
+    await approvals.approve(conn, it.approval, by.id, at)
+    await approvals.note(conn, at, by.id, "tariff_confirmed", f"{network} {version}", {})
+    await lists.raise_version(conn, "tariffs", at)
+    riders = await _again(conn, network, it.valid_from, at)
+    return Recorded(network, version, it.valid_from, Recording.COUNTS, riders)
+
+
+async def register_tariffs(
+    conn: Connection, tariffs: Iterable[Tariff], at: datetime
+) -> tuple[list[Tariff], list[Tariff]]:
+    """(recorded, left out) of what comes with the package or the data folder.
+
+    What is stored under its name stays as it is. What would change journeys that are booked, or
+    differs from what is stored, is left out: a person imports it.
+    """
+    await tariff_versions.lock_for_recording(conn)
+    known = {(it.network, it.version): it.sha256 for it in await tariff_versions.versions(conn)}
+    recorded: list[Tariff] = []
+    left_out: list[Tariff] = []
+    for tariff in tariffs:
+        document = document_of(tariff)
+        digest = sha256_of(document)
+        network, day = tariff.network, tariff.valid_from
+        stored = known.get((network, tariff.version))
+        if stored is not None:
+            left_out += [] if stored == digest else [tariff]
+        elif await tariff_versions.is_booked_since(conn, network, day):
+            left_out.append(tariff)
+        else:
+            it = StoredVersion(network, tariff.version, day, digest, None, at, None, None)
+            await tariff_versions.insert_version(conn, it, document)
+            await _again(conn, network, day, at)
+            recorded.append(tariff)
+    if recorded:
+        await lists.raise_version(conn, "tariffs", at)
+    return recorded, left_out
+
+
+async def _again(conn: Connection, network: str, day: date, at: datetime) -> int:
+    riders = await tariff_versions.riders_since(conn, network, day)
+    await tariff_versions.read_again(conn, riders, at)
+    return len(riders)
+
+
+def _refuse_stranger(by: Actor, operator: str) -> None:
+    if by.role is Role.ADMIN or (by.role is Role.OPERATOR and by.participant == operator):
+        return
+    raise RuleViolation("forbidden", f"{by.id!r} may not speak for {operator}", field="by")
+
+
+class StoredTariffs:
+    """The book of the versions that count, kept until the list's version rises."""
+
+    def __init__(self, calendars: Iterable[HolidayCalendar] = ()) -> None:
+        self._calendars = tuple(calendars)
+        self._read: dict[Key, Tariff] = {}
+        self._book: tuple[int, TariffBook] | None = None
+        self._turn = asyncio.Lock()
+
+    async def newest(self, conn: Connection) -> TariffBook:
+        """The book that holds until this transaction ends: nobody records a version before."""
+        await tariff_versions.lock_for_pricing(conn)
+        version = await tariff_versions.list_version(conn)
+        async with self._turn:
+            if self._book is None or self._book[0] < version:
+                self._book = (version, await self._make(conn))
+            return self._book[1]
+
+    async def _make(self, conn: Connection) -> TariffBook:
+        counting = counting_at(await tariff_versions.versions(conn))
+        wanted = counting.keys() - self._read.keys()
+        documents = await tariff_versions.documents(conn, wanted)
+        self._read |= await asyncio.to_thread(_read_all, documents)
+        tariffs = [
+            replace(self._read[key], recorded_at=counts_at) for key, counts_at in counting.items()
+        ]
+        return TariffBook(tariffs, self._calendars)
+
+
+def counting_at(versions: Iterable[StoredVersion]) -> Mapping[Key, datetime]:
+    """When each version that counts began to; never the same instant for two of a network."""
+    counting: dict[Key, datetime] = {}
+    last: dict[str, datetime] = {}
+    known = [(it.counts_at, it.recorded_at, it.network, it.version) for it in versions
+             if it.counts_at is not None]  # fmt: skip
+    for counts_at, _, network, version in sorted(known):
+        before = last.get(network)
+        if before is not None and counts_at <= before:
+            counts_at = before + timedelta(microseconds=1)
+        counting[network, version] = last[network] = counts_at
+    return counting
+
+
+def _read_all(documents: Mapping[Key, bytes]) -> dict[Key, Tariff]:
+    return {key: tariff_of(document) for key, document in documents.items()}
