@@ -17,9 +17,10 @@ from transitpay.ride_code.signing import device_accepts, load_point, sign_author
 from transitpay.runtime.tariff_folder import load_book
 from transitpay.sandbox import optics
 from transitpay.sandbox.coverage import plan_coverage
+from transitpay.sandbox.demand import plan_day
 from transitpay.sandbox.phones import Phone, SignedAuthorisation
 from transitpay.sandbox.places import Places, make_places
-from transitpay.sandbox.riders import Case, all_scans, plan_day
+from transitpay.sandbox.riders import Case, all_scans
 
 NOON = datetime(2026, 10, 30, 4, tzinfo=UTC)
 DAY = date(2026, 10, 30)
@@ -95,6 +96,8 @@ def test_the_same_seed_plans_the_same_day_and_every_bad_case(places: Places) -> 
     assert first == again
     assert first != plan_day(60, 2, places, DAY)
     assert {scan.case for scan in all_scans(first)} == set(Case)
+    ridden = {scan.place.network for scan in all_scans(first)}
+    assert ridden == {it.network for it in places.readers}, "every network is ridden on"
     for rider in first:
         assert [scan.at for scan in rider.scans] == sorted(scan.at for scan in rider.scans)
 

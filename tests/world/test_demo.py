@@ -18,6 +18,10 @@ LIMIT_S = 240
 TRANSITPAY = (sys.executable, "-c", "from transitpay.cli import main; main()")
 #: The day begins about this long after the processes are there; it lasts about 20 s.
 BEFORE_THE_DAY_S = 7
+NETWORKS = {
+    *("mtr", "kmb", "citybus", "nlb", "shenzhen-metro", "shenzhen-bus"),
+    *("guangzhou-bus", "zhongshan-bus", "foshan-bus"),
+}
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -92,6 +96,7 @@ def test_kill_9_of_gateway_settlement_and_postgresql_loses_nothing(tmp_path: Pat
         time.sleep(4)
         os.kill(pids(folder)[name], signal.SIGKILL)
     totals = result(process)
+    assert {it["network"] for it in totals["journeys"]} == NETWORKS
     assert totals["restarts"] == 3
     assert totals["ledger"]["balanced"] is True
     assert totals["taps"]["unbooked"] == 0

@@ -17,7 +17,7 @@ from transitpay.errors import TemporarilyUnavailable
 from transitpay.ride_code.signature_cache import SignatureCache
 from transitpay.sandbox import optics
 from transitpay.sandbox.coverage import plan_coverage
-from transitpay.sandbox.diary import Diary
+from transitpay.sandbox.diary import Diary, Shown
 from transitpay.sandbox.gate import SandboxReader
 from transitpay.sandbox.gate_lists import GateLists
 from transitpay.sandbox.phones import Phone
@@ -132,10 +132,11 @@ class RidingDay:
 
     async def _live(self, number: int, rider: PlannedRider) -> None:
         phone = self._phones[rider.account]
-        inside, entry_code = False, ""
+        inside: set[int] = set()  # the slots whose last entry or boarding opened
+        entry_code = ""
         for n, scan in enumerate(rider.scans):
             reader = self.readers[scan.place.reader]
-            skipped = (scan.leaves and not inside) or (
+            skipped = (scan.leaves and scan.slot not in inside) or (
                 scan.case is Case.REPLAYED and not entry_code
             )
             if not skipped:
@@ -145,8 +146,13 @@ class RidingDay:
                 shown = optics.through_the_air(code, self.diary.codes)
                 seen = await reader.scan(shown, scan.at)
                 self.diary.cases[scan.case] += 1
+                self.diary.shown[scan.place.reader, seen.sequence] = Shown(
+                    rider.wallet, phone.rider_id, scan.slot, scan.place, scan.at
+                )
                 if scan.case is Case.FRESH:
-                    inside = seen.opened and not scan.leaves
+                    inside.discard(scan.slot)
+                    if seen.opened and not scan.leaves:
+                        inside.add(scan.slot)
                     entry_code = code if inside else ""
             reader.over(_ticket(number, n))
             self.diary.scans += 1
@@ -157,7 +163,7 @@ class RidingDay:
         drawn_at = scan.at - age
         if scan.case is Case.FORGED:
             return phone.draw_forged(drawn_at, rider.destination)
-        return phone.draw(drawn_at, rider.destination)
+        return phone.draw(drawn_at, rider.destination, scan.slot)
 
     async def _until(self, at: datetime) -> None:
         wait = (at - self._clock.now()) / self._clock.speed

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from transitpay.sandbox.day import RidingDay, put_up_readers
+from transitpay.sandbox.demand import plan_day
 from transitpay.sandbox.diary import Diary
 from transitpay.sandbox.enrolment import enrol_all
 from transitpay.sandbox.gate import SandboxReader
@@ -21,7 +22,7 @@ from transitpay.sandbox.memory import MemoryWatch
 from transitpay.sandbox.night import run_night
 from transitpay.sandbox.outcome import Outcome, charges_settled, outcome
 from transitpay.sandbox.phones import Phone
-from transitpay.sandbox.riders import PlannedRider, all_scans, plan_day
+from transitpay.sandbox.riders import PlannedRider, all_scans
 from transitpay.sandbox.town import Town, TownPlan, running_town
 
 #: The business day that is ridden.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+
+from transitpay.sandbox.places import Place
 
 #: A scan whose record takes longer to the gateway, in business time, was delivered late.
 LATE = timedelta(minutes=10)
@@ -22,15 +24,27 @@ class TapAnswer:
     decision: str | None
 
 
+class Shown(NamedTuple):
+    """Whose code was shown at a scan, and where; ``slot`` 1 is a companion's."""
+
+    wallet: str
+    rider_id: str
+    slot: int
+    place: Place
+    at: datetime
+
+
 @dataclass(slots=True)
 class Diary:
     """``decided`` counts who decided at the gate (gateway, reader), ``lists`` what was taken by
-    (list, whole | delta), ``longest`` the longest way of a record to the gateway."""
+    (list, whole | delta), ``longest`` the longest way of a record to the gateway. ``answers`` and
+    ``shown`` are by (reader, sequence)."""
 
     scans: int = 0
     codes: int = 0
     latest_lag_s: float = 0.0
     answers: dict[tuple[str, int], TapAnswer] = field(default_factory=dict)
+    shown: dict[tuple[str, int], Shown] = field(default_factory=dict)
     cases: Counter[str] = field(default_factory=Counter)
     decided: Counter[str] = field(default_factory=Counter)
     lists: Counter[str] = field(default_factory=Counter)

@@ -62,6 +62,7 @@ async def _enrol(
         "account": rider.account,
         "request_id": f"{rider.account}-1",
         "device_public_key": phone.device_public_key.hex(),
+        "max_companions": rider.companions,
     }
     given = await _ask(session, f"{url}/app/authorisations", authorise)
     phone.install(

@@ -64,10 +64,11 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the rider sees."""
+    """What the rider sees, and the number of the scan at its reader."""
 
     opened: bool
     reason: str | None
+    sequence: int
 
 
 @dataclass(slots=True)
@@ -97,6 +98,7 @@ class SandboxReader:
     _work: list[Send | Beat | Fetch] = field(default_factory=list)
     _ask: Ask | None = None
     _opened: bool = False
+    _sequence: int = 0
     _show: Show | None = None
 
     # -- the start -----------------------------------------------------------------------------
@@ -179,12 +181,12 @@ class SandboxReader:
         async with self._lock:
             self._ask, self._show, self._opened = None, None, False
             now = await self._tell_time(at)
-            place = ScanPlace(self.place.stop, self.place.route)
-            await self._do(self._reader.scan(now, text.encode(), place))
+            place, fare = ScanPlace(self.place.stop, self.place.route), self.place.stage_fare
+            await self._do(self._reader.scan(now, text.encode(), place, fare))
             if self._ask is not None:
                 await self._do(await self._answer(self._ask, at))
             assert self._show is not None, "every scan is answered"
-            return Seen(self._opened, self._show.reason)
+            return Seen(self._opened, self._show.reason, self._sequence)
 
     async def _answer(self, ask: Ask, at: datetime) -> Effects:
         """What the reader makes of the gateway's answer, or of none."""
@@ -300,6 +302,7 @@ class SandboxReader:
                     self._store.append(effect.position, effect.data)
                     record = record_bytes.parse(effect.data)
                     if isinstance(record, ScanRecord):
+                        self._sequence = record.sequence
                         self.diary.decided[record.decided_by] += 1
                 case Open():
                     self._opened = True

@@ -40,6 +40,12 @@ class Phone:
         """The compressed P-256 point that the issuer signs into the authorisation."""
         return public_bytes(self._key)
 
+    @property
+    def rider_id(self) -> str:
+        """The rider to whom the authorisation was given."""
+        assert self._template is not None, "this phone has no authorisation yet"
+        return self._template.authorisation.rider_id
+
     def install(self, authorisation: SignedAuthorisation) -> None:
         """Take an authorisation into use.
 

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from transitpay.destinations import DESTINATIONS
 from transitpay.fares.tariff import TariffBook
+from transitpay.money import CNY, Money
 from transitpay.taps import Direction
 
-HONG_KONG, SHENZHEN = 0, 1
+HONG_KONG, SHENZHEN, GUANGZHOU, ZHONGSHAN, FOSHAN = range(len(DESTINATIONS))
 METRO, BUS, AIRPORT_EXPRESS = 0, 1, 3
 #: How many stations of a metro have gates in the sandbox.
 STATIONS = 16
+#: Of each region, the networks of buses that it has; all nine networks are these and two metros.
+BUSES: Mapping[int, tuple[str, ...]] = {
+    HONG_KONG: ("kmb", "citybus", "nlb"),
+    SHENZHEN: ("shenzhen-bus",),
+    GUANGZHOU: ("guangzhou-bus",),
+    ZHONGSHAN: ("zhongshan-bus",),
+    FOSHAN: ("foshan-bus",),
+}
 _MTR_FIRST = ("1", "2", "3", "6", "8", "64", "68", "72", "74", "75", "76", "78")
 _SHENZHEN_FIRST = (
     *("0101", "0102", "0103", "0108", "0111", "0115"),
@@ -25,16 +35,28 @@ _SHENZHEN_FIRST = (
 _ROUTES: Mapping[str, tuple[str, ...]] = {
     "kmb": ("B1", "276B", "1A", "960"),
     "citybus": ("B3", "B3X", "B7", "969"),
+    "nlb": ("B2", "B2P"),
     "shenzhen-bus": ("22路", "74路", "81路", "M462"),
+    "guangzhou-bus": ("1路", "B1", "B25"),
+    "zhongshan-bus": ("001路", "002路"),
+    "foshan-bus": ("101路", "105路"),
 }
-#: Seconds within which a second entry of one rider is refused.
-_PASSBACK_S = {"kmb": 300, "citybus": 5, "shenzhen-bus": 5}
+#: What the readers of these routes are set to, for no list names the fare.
+_STAGE_FARES = {("guangzhou-bus", "B25"): Money(300, CNY)}
+#: Where riders may scan again when they alight, and part of the fare is given back.
+_SCANNED_AGAIN = ("kmb", "citybus")
+#: Seconds within which a second boarding of one rider is refused.
+_PASSBACK_S = {"kmb": 300}
+_BUS_PASSBACK_S = 5
 _AIRPORT_EXPRESS_STOP = "44"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One reader: where it stands, what it means; ``online`` = it has a line of its own."""
+    """One reader: where it stands, what it means; ``online`` = it has a line of its own.
+
+    ``stage_fare`` is what it says of the fare, where the tariff does not.
+    """
 
     reader: str
     operator: str
@@ -47,6 +69,15 @@ class Place:
     online: bool
     excluded: bool = False
     route: str | None = None
+    stage_fare: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """A bus: where riders board, and where they may scan again when they alight."""
+
+    board: Place
+    alight: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +86,7 @@ class Places:
 
     readers: tuple[Place, ...]
     metro: Mapping[int, tuple[tuple[str, Place, Place], ...]]
-    buses: Mapping[int, tuple[Place, ...]]
+    buses: Mapping[int, tuple[Bus, ...]]
     airport_express: Place
 
 
@@ -66,15 +97,15 @@ def make_places(book: TariffBook, seed: int) -> Places:
         SHENZHEN: tuple(_stations(book, "shenzhen-metro", SHENZHEN, _SHENZHEN_FIRST, seed)),
     }
     buses = {
-        HONG_KONG: (*_routes(book, "kmb", HONG_KONG), *_routes(book, "citybus", HONG_KONG)),
-        SHENZHEN: tuple(_routes(book, "shenzhen-bus", SHENZHEN)),
+        destination: tuple(bus for network in of for bus in _buses(book, network, destination))
+        for destination, of in BUSES.items()
     }
     express = Place(
         "ael-44-in", "mtr", "airport-express", HONG_KONG, AIRPORT_EXPRESS, _AIRPORT_EXPRESS_STOP,
         Direction.ENTRY, 300, online=True, excluded=True,
     )  # fmt: skip
     gates = [gate for side in metro.values() for _, way_in, out in side for gate in (way_in, out)]
-    boards = [board for side in buses.values() for board in side]
+    boards = [it for of in buses.values() for bus in of for it in (bus.board, bus.alight) if it]
     return Places((*gates, *boards, express), metro, buses, express)
 
 
@@ -98,12 +129,17 @@ def _stations(
         yield stop, way_in, out
 
 
-def _routes(book: TariffBook, network: str, destination: int) -> Iterator[Place]:
+def _buses(book: TariffBook, network: str, destination: int) -> Iterator[Bus]:
+    """A bus of each route; riders of Hong Kong board, those of others scan once and no more."""
     tariff = book.latest(network)
-    direction = Direction.SINGLE if destination == SHENZHEN else Direction.BOARD
+    again = network in _SCANNED_AGAIN
+    direction = Direction.BOARD if destination == HONG_KONG else Direction.SINGLE
     for number, route in enumerate(_ROUTES[network], start=1):
         stop = tariff.find_stop(route, field="route").id
-        yield Place(
-            f"{network}-bus-{number}", tariff.operator, network, destination, BUS, stop,
-            direction, _PASSBACK_S[network], online=False, route=stop,
+        board = Place(
+            f"{network}-bus-{number}", tariff.operator, network, destination, BUS, stop, direction,
+            _PASSBACK_S.get(network, _BUS_PASSBACK_S), online=False, route=stop,
+            stage_fare=_STAGE_FARES.get((network, route)),
         )  # fmt: skip
+        alight = replace(board, reader=f"{board.reader}-off", direction=Direction.ALIGHT)
+        yield Bus(board, alight if again else None)

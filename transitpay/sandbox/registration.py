@@ -69,8 +69,12 @@ OPERATORS = (
     Participant("mtr", "operator", "MTR", "HKD", SERVICE_FEE),
     Participant("kmb", "operator", "KMB", "HKD", SERVICE_FEE),
     Participant("citybus", "operator", "Citybus", "HKD", SERVICE_FEE),
+    Participant("nlb", "operator", "New Lantao Bus", "HKD", SERVICE_FEE),
     Participant("shenzhen-metro", "operator", "Shenzhen Metro", "CNY", SERVICE_FEE),
     Participant("shenzhen-bus", "operator", "Shenzhen Bus", "CNY", SERVICE_FEE),
+    Participant("guangzhou-bus", "operator", "Guangzhou Bus", "CNY", SERVICE_FEE),
+    Participant("zhongshan-bus", "operator", "Zhongshan Bus", "CNY", SERVICE_FEE),
+    Participant("foshan-bus", "operator", "Foshan Bus", "CNY", SERVICE_FEE),
 )
 #: People of the sandbox's console: id -> role.
 PEOPLE: Mapping[str, Role] = {

@@ -72,12 +72,13 @@ async def _enrol(request: web.Request) -> web.Response:
 
 
 async def _authorise(request: web.Request) -> web.Response:
-    """{account, device_public_key, request_id} -> the gateway's authorisation."""
+    """{account, device_public_key, request_id, max_companions?} -> the gateway's authorisation."""
     asked = await request.json()
     account = request.app[WALLET].book.accounts.get(str(asked["account"]))
     if account is None or account.rider_id is None:
         return web.json_response({"error": "this account is not enrolled"}, status=404)
-    body = {"request_id": asked["request_id"], "device_public_key": asked["device_public_key"]}
+    wished = ("request_id", "device_public_key", "max_companions")
+    body = {name: asked[name] for name in wished if name in asked}
     path = f"/v1/riders/{account.rider_id}/authorisations"
     status, answer = await request.app[GATEWAY].post(path, body)
     return web.json_response(answer, status=status)
