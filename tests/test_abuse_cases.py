@@ -1,7 +1,7 @@
 """Every abuse case that this project answers for has a test that carries its number.
 
 A test of case 7 is called ``test_case_07_...``, wherever it stands; one of the mistakes that others
-made, ``test_lesson_2_...``. Two cases of journeys (41 and 54) are told in scenarios instead.
+made, ``test_lesson_2_...``. One case of journeys (41) is told in scenarios instead.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ CASES = {
     51: "a station opened in an emergency: thousands of missing exits at once",
     52: "the amnesty for a delay that the operator caused",
     53: "in with wallet A, out with wallet B",
+    54: "a fare table or rate that changes on the way, at midnight, on late arrival",
 }
 LESSONS = {
     1: "a stripped signature is fraud, not an absence",

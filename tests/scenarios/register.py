@@ -1,0 +1,76 @@
+"""Every rule that the scenarios owe, with the sides of its edges: each has at least one row.
+
+The words of each rule's source stand in the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+RULES: Mapping[str, frozenset[str]] = {
+    rule: frozenset(sides.split())
+    for rule, sides in {
+        "service-day": "before after bus midnight",
+        "service-day-exit": "before after",
+        "late-window": "within beyond apart",
+        "companions-no-history": "holder companion counted",
+        "day-cap": "below over next",
+        "week-cap": "over next",
+        "month-cap": "over next",
+        "cap-penalties": "missing overstay",
+        "open-gates": "stop several network earlier",
+        "emergency": "during before",
+        "fare-waiver": "during after",
+        "mtr-delay": "waived not",
+        "given-back": "given kept",
+        "operator-correction": "corrected not",
+        "habit": "fifth fourth",
+        "guangdong-flat": "guangzhou reader zhongshan foshan",
+        "guangdong-wallets": "alipayhk others",
+        "guangzhou-month-80": "below at at-below above",
+        "guangzhou-month-200": "below at at-below above",
+        "guangzhou-calendar-month": "same next",
+        "foshan-month-60": "below at at-below",
+        "foshan-month-150": "below at at-below",
+        "foshan-transfer": "within beyond",
+        "discount-order": "both one",
+        "hk-bus-full-fare": "kmb citybus reader",
+        "hk-bus-by-boarding": "start later other",
+        "hk-bus-section-refund": "once section whole unknown",
+        "hk-bus-ride-limit": "within beyond",
+        "hk-bus-passback": "within beyond slots",
+        "hk-step": "up half down",
+        "nlb-holiday-fares": "saturday sunday holiday before after",
+        "nlb-good-friday": "eve friday monday",
+        "nlb-weekday-unknown": "weekday sunday",
+        "nlb-unknown-year": "known unknown",
+        "mtr-adult-octopus": "there back",
+        "mtr-excluded": "express others",
+        "mtr-limit": "within beyond",
+        "mtr-same-station": "at-once within beyond limit over",
+        "mtr-border-station": "lo-wu-within lo-wu-beyond lok-ma-chau next-station",
+        "mtr-diagonal": "same other",
+        "mtr-companions": "holder companions own-slot",
+        "mtr-missing-tap": "no-exit no-entry",
+        "mtr-longest-stay": "within beyond",
+        "shenzhen-bus-flat": "listed other",
+        "shenzhen-bus-tiers": "first second middle sixth third eight",
+        "shenzhen-bus-sections": "section whole",
+        "shenzhen-bus-forgotten": "forgotten in-time too-late flat",
+        "shenzhen-transfer-window": "within beyond",
+        "shenzhen-transfer-from-metro": "within beyond",
+        "shenzhen-transfer-once": "chain nobody",
+        "shenzhen-transfer-on-top": "discounted smallest",
+        "shenzhen-transfer-days": "before after card",
+        "shenzhen-metro-matrix": "there back",
+        "shenzhen-metro-limit": "within beyond",
+        "shenzhen-metro-delay": "not-ours ours",
+        "shenzhen-metro-same-station": "within beyond over",
+        "shenzhen-metro-code-discount": "last-day last-hour first-day own other overstay",
+        "shenzhen-metro-card": "alone within beyond",
+        "shenzhen-metro-no-code-transfer": "code card",
+        "shenzhen-metro-missing-tap": "no-exit no-entry",
+        "shenzhen-metro-declared": "declared silent entry stronger",
+        "shenzhen-business-car": "car tram",
+    }.items()
+}
