@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
 
 from transitpay.fares.tariff_files import hk_bus, hk_bus_stops
+from transitpay.fares.tariff_files.gtfs import GtfsChoice, read_gtfs
 from transitpay.fares.tariff_files.mtr import read_mtr_fares, read_station_names
 from transitpay.fares.tariff_files.plain_csv import read_plain_csv
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
@@ -20,10 +21,14 @@ Files = Mapping[str, tuple[SourceFile, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """From which service day a tariff counts, and the terms of its network beside the fares."""
+    """From which service day a tariff counts, and the terms of its network beside the fares.
+
+    ``gtfs`` says which part of a GTFS feed is meant.
+    """
 
     valid_from: date
     terms: TermsFile
+    gtfs: GtfsChoice = field(default_factory=GtfsChoice)
 
     @property
     def network(self) -> str:
@@ -114,6 +119,17 @@ def _plain_csv(files: Files, job: Job) -> Parsed:
     return read_plain_csv(files["stops"], files["fares"], job.valid_from, job.terms)
 
 
+def _gtfs(files: Files, job: Job) -> Parsed:
+    zipped, tables = files["feed"], files["tables"]
+    if bool(zipped) == bool(tables):
+        reason = "either one archive or the files of one feed"
+        return Parsed(None, (Problem("*.zip", None, "feed", reason),))
+    if zipped:
+        return read_gtfs(zipped[0], job.valid_from, job.terms, job.gtfs)
+    by_name = {file.name.replace("\\", "/").rsplit("/", 1)[-1]: file for file in tables}
+    return read_gtfs(by_name, job.valid_from, job.terms, job.gtfs)
+
+
 #: name -> format.
 FORMATS: Mapping[str, Format] = {
     it.name: it
@@ -159,6 +175,14 @@ FORMATS: Mapping[str, Format] = {
                 Role("fares", "*fares*.csv", several=True),
             ),
             _plain_csv,
+        ),
+        Format(
+            "gtfs",
+            (
+                Role("feed", "*.zip", required=False),
+                Role("tables", "*.txt", required=False, several=True),
+            ),
+            _gtfs,
         ),
     )
 }
