@@ -735,6 +735,8 @@ create unique index journey_key on journey (key, revision);
 create index on journey (replaced_by) where replaced_by is not null;
 create index journey_missing_exit on journey (issuer, rider_id, priced_at)
     where reason = 'missing_exit' and ended_at is null;
+create index journey_half on journey (network, service_day, (coalesce(entry_at, exit_at)))
+    where reason in ('missing_exit', 'missing_entry') and ended_at is null;
 
 -- The taps of the journeys that stand. A tap belongs to one of them at most: this key is "every tap
 -- booked once".
@@ -1193,6 +1195,44 @@ left join lateral (
 where j.ended_at is null or (j.replaced_by is null and not exists (
     select from journey k where k.key = j.key and k.revision > j.revision));
 
+-- Journeys of which nobody but perhaps the rider says where the missing end was, with the instant of
+-- the end that is known.
+create view half_journey as
+select j.id, j.issuer, j.rider_id, j.network, j.service_day, j.entry_at is not null as entered,
+       coalesce(j.entry_at, j.exit_at) as at, t.longest_stay
+from journey j
+cross join lateral (
+    select terms.longest_stay from journey_terms terms
+    where terms.network = j.network and terms.valid_from <= j.service_day
+    order by terms.valid_from desc
+    limit 1
+) t
+where j.reason in ('missing_exit', 'missing_entry') and j.ended_at is null and j.excuse is null
+  and (j.filled_by is null or j.filled_by not in ('open_gates', 'operator'));
+
+-- "In with wallet A, out with wallet B": a missing exit and a missing entry of two riders on one network
+-- and service day, the exit after the entry within the longest stay, where each is the only one that the
+-- other could belong to. Each pair is here twice, from either side. Nobody knows that it was one person.
+create view crossed_accounts as
+select h.id as journey_id, h.issuer, h.rider_id, h.network, h.service_day, o.id as other_journey_id
+from half_journey h
+cross join lateral (
+    select c.id, c.issuer, c.rider_id, c.at, count(*) over () as candidates
+    from half_journey c
+    where c.network = h.network and c.service_day = h.service_day and c.entered <> h.entered
+      and (c.issuer, c.rider_id) <> (h.issuer, h.rider_id) and c.at <> h.at
+      and c.at between case when h.entered then h.at else h.at - h.longest_stay end
+          and case when h.entered then h.at + h.longest_stay else h.at end
+    limit 2
+) o
+where o.candidates = 1
+  and not exists (
+      select from half_journey c
+      where c.network = h.network and c.service_day = h.service_day and c.entered = h.entered
+        and c.id <> h.id and (c.issuer, c.rider_id) <> (o.issuer, o.rider_id) and c.at <> o.at
+        and c.at between case when h.entered then o.at - h.longest_stay else o.at end
+            and case when h.entered then o.at else o.at + h.longest_stay end);
+
 -- Balances per account: debits and credits ever posted.
 create view account_balance as
 select account, currency, sum(debit_minor) as debit_minor, sum(credit_minor) as credit_minor
@@ -1229,7 +1269,8 @@ grant select, insert on
 grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
-    refund_request_done, travel_minimum, suspension, stop_name, journey_terms to transitpay_gateway;
+    refund_request_done, travel_minimum, suspension, stop_name, journey_terms,
+    half_journey, crossed_accounts to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on

@@ -24,7 +24,7 @@ from gateway.lists.cache import ListCache
 from gateway.lists.list_keys import ListKeys
 from gateway.lists.publishing import Publisher
 from gateway.lists.serving import ListServer
-from gateway.operators import console, operator_api, station_mode_api
+from gateway.operators import console, correction_api, operator_api, station_mode_api
 from gateway.readers import heartbeat, reader_keys, reader_reports, record_api
 from gateway.readers.record_log import RecordLog
 from gateway.services import Numbers, Services
@@ -35,7 +35,13 @@ from gateway.taps.judging import Judging
 from gateway.taps.partitions import Partitions
 from gateway.taps.places import PlaceCache
 from gateway.taps.tap_log import PostgresLog
-from gateway.wallets import authorisation_api, issuer_key_api, notifications, wallet_api
+from gateway.wallets import (
+    authorisation_api,
+    issuer_key_api,
+    missing_station_api,
+    notifications,
+    wallet_api,
+)
 from gateway.wallets.partner_keys import Partners
 from transitpay.clock import Clock
 from transitpay.runtime.config import SANDBOX, Settings
@@ -58,10 +64,12 @@ ROUTES: tuple[Route, ...] = (
     *heartbeat.ROUTES,
     *reader_reports.ROUTES,
     *wallet_api.ROUTES,
+    *missing_station_api.ROUTES,
     *authorisation_api.ROUTES,
     *issuer_key_api.ROUTES,
     *operator_api.ROUTES,
     *station_mode_api.ROUTES,
+    *correction_api.ROUTES,
     *notifications.ROUTES,
     *console.ROUTES,
     *health.ROUTES,

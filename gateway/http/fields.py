@@ -52,6 +52,8 @@ Day = Annotated[date, AfterValidator(_day_in_range)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
 #: The same, short enough to become part of a longer id.
 ShortId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,39}$")]
+#: The id of a journey, in any of its revisions.
+JourneyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/~-]{0,79}$")]
 #: A text of at most 64 characters without control characters.
 Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
 Sentence = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]

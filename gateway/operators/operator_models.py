@@ -9,9 +9,9 @@ from pydantic import JsonValue
 from gateway.http.fields import (
     Cursor,
     Day,
-    Id,
     Incoming,
     Instant,
+    JourneyId,
     Outgoing,
     PageLimit,
     Sentence,
@@ -23,7 +23,7 @@ class RefundWish(Incoming):
     """Give a journey's fare back. ``request_id`` is your key: twice is once."""
 
     request_id: ShortId
-    journey_id: Id
+    journey_id: JourneyId
     reason: Sentence
 
 

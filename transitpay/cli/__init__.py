@@ -17,6 +17,9 @@ COMMANDS = {
     "db": ("transitpay.cli.db:db", "Database: status, init, migrate."),
     "access": ("transitpay.cli.access:access", "Enrol readers, actors, wallets and their tokens."),
     "modes": ("transitpay.cli.modes:modes", "Station modes: open gates, waivers, emergencies."),
+    "journeys": (
+        "transitpay.cli.journeys:journeys", "Journeys with a missing end: correct and approve."
+    ),
     "readers": ("transitpay.cli.readers:readers", "Readers: their state and their alarms."),
     "keys": ("transitpay.cli.keys:keys", "Make issuer, device, partner, root and list keys."),
     "lists": ("transitpay.cli.lists:lists", "Readers' signed lists: show and check."),

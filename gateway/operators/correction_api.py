@@ -1,0 +1,160 @@
+"""What operators call about journeys with a missing end: propose a station, approve it, list."""
+
+from __future__ import annotations
+
+import re
+
+import asyncpg
+
+from gateway.http.fields import (
+    Cursor,
+    Incoming,
+    Instant,
+    JourneyId,
+    Outgoing,
+    PageLimit,
+    Sentence,
+    ShortId,
+    Word,
+)
+from gateway.http.web import Call, Route
+from transitpay.errors import MalformedInput
+from transitpay.postgres import corrections
+from transitpay.postgres.corrections import Correction
+from transitpay.postgres.reference import Role
+from transitpay.runtime.corrections import (
+    CorrectionWish,
+    approve_correction,
+    propose_correction,
+)
+
+_OPERATORS = frozenset({Role.OPERATOR})
+
+
+class JourneyCorrectionWish(Incoming):
+    """Where the missing end of a journey of yours was. ``request_id`` is your key."""
+
+    request_id: ShortId
+    journey_id: JourneyId
+    stop: Word
+    reason: Sentence
+
+
+class ApprovalWish(Incoming):
+    """Which correction you approve; you did not propose it."""
+
+    request_id: ShortId
+
+
+class JourneyCorrection(Outgoing):
+    """A correction; it counts once ``approved_by`` is somebody."""
+
+    request_id: str
+    journey_id: str
+    network: str
+    stop: str
+    reason: str
+    proposed_by: str
+    proposed_at: Instant
+    approved_by: str | None
+    approved_at: Instant | None
+
+
+class CorrectionsQuery(Incoming):
+    """``waiting``: only those that nobody has approved."""
+
+    waiting: bool = False
+    limit: PageLimit = 50
+    cursor: Cursor | None = None
+
+
+class CorrectionsAnswer(Outgoing):
+    """Newest first; ``next_cursor`` is null on the last page."""
+
+    corrections: list[JourneyCorrection]
+    next_cursor: str | None
+
+
+async def propose(call: Call) -> JourneyCorrection:
+    """Put a correction up for approval; the same request is the same correction.
+
+    Raises: RuleViolation (``not_found``, ``unknown_stop``, ``not_incomplete``, ``given_back``),
+    Conflict (``request_repeated``).
+    """
+    asked, now = call.body_as(JourneyCorrectionWish), call.services.clock.now()
+    wish = CorrectionWish(
+        call.participant, asked.request_id, asked.journey_id, asked.stop, asked.reason,
+        call.caller.actor.id,
+    )  # fmt: skip
+
+    async def work(conn: asyncpg.Connection) -> Correction:
+        return await propose_correction(conn, wish, now)
+
+    return shown(await call.services.database.run(work))
+
+
+async def approve(call: Call) -> JourneyCorrection:
+    """Let a correction count; again, it is the same.
+
+    Raises: RuleViolation (``not_found``, ``four_eyes``).
+    """
+    asked, now = call.body_as(ApprovalWish), call.services.clock.now()
+    operator, by = call.participant, call.caller.actor.id
+
+    async def work(conn: asyncpg.Connection) -> Correction:
+        return await approve_correction(conn, operator, asked.request_id, by, now)
+
+    return shown(await call.services.database.run(work))
+
+
+async def list_corrections(call: Call) -> CorrectionsAnswer:
+    """A page of the operator's corrections."""
+    asked = call.query_as(CorrectionsQuery)
+    if asked.cursor is not None and not re.fullmatch(r"[0-9]{1,18}", asked.cursor):
+        raise MalformedInput("bad_cursor", "this is no cursor of ours", field="cursor")
+    async with call.services.database.transaction() as conn:
+        found = await corrections.corrections(
+            conn,
+            call.participant,
+            waiting=asked.waiting,
+            before=int(asked.cursor) if asked.cursor else None,
+            limit=asked.limit + 1,
+        )
+    page = found[: asked.limit]
+    more = str(page[-1].said.approval) if len(found) > asked.limit else None
+    return CorrectionsAnswer(corrections=[shown(it) for it in page], next_cursor=more)
+
+
+def shown(it: Correction) -> JourneyCorrection:
+    """A correction as operators see it: no rider."""
+    return JourneyCorrection(
+        request_id=it.said.request_id,
+        journey_id=it.journey_id,
+        network=it.said.network,
+        stop=it.said.stop,
+        reason=it.said.reason,
+        proposed_by=it.said.stated_by,
+        proposed_at=it.said.stated_at,
+        approved_by=it.approved_by,
+        approved_at=it.approved_at,
+    )
+
+
+_PATH = "/v1/operator/journey-corrections"
+ROUTES = (
+    Route(
+        "POST", _PATH, propose, "Propose where a missing station was", _OPERATORS,
+        body=JourneyCorrectionWish, answer=JourneyCorrection,
+        errors=(
+            "not_found", "unknown_stop", "not_incomplete", "given_back", "request_repeated",
+        ),
+    ),
+    Route(
+        "POST", f"{_PATH}/approvals", approve, "Approve another person's correction", _OPERATORS,
+        body=ApprovalWish, answer=JourneyCorrection, errors=("not_found", "four_eyes"),
+    ),
+    Route(
+        "GET", _PATH, list_corrections, "Corrections of journeys, waiting or all", _OPERATORS,
+        query=CorrectionsQuery, answer=CorrectionsAnswer, errors=("bad_cursor",),
+    ),
+)  # fmt: skip

@@ -1,0 +1,92 @@
+"""``transitpay journeys`` corrects journeys in the same tables as the operators' API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from transitpay.cli import cli
+from transitpay.errors import RuleViolation
+from transitpay.fares.highest import HighestFare
+from transitpay.fares.shown import JourneyTerms
+from transitpay.money import HKD, Money
+from transitpay.postgres import shown_tariffs, stop_fares
+from transitpay.postgres.reference import Actor, Participant, Role
+from transitpay.runtime import access
+
+AT = datetime(2026, 10, 30, 1, 0, tzinfo=UTC)
+DAY, BEGINS = date(2026, 10, 30), date(2026, 1, 1)
+JOURNEY = "2026-10-30/g1/7"
+CORRECT = (
+    "correct", "c1", "--operator", "mtr", "--by", "first", "--journey", JOURNEY, "--stop",
+    "Lok Ma Chau", "--reason", "seen by staff", "--json",
+)  # fmt: skip
+APPROVE = ("approve", "c1", "--operator", "mtr", "--json")
+
+
+@pytest.fixture
+async def home(db: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    conn = await db.connect("transitpay_gateway")
+    for operator in ("mtr", "kmb"):
+        await access.enrol_participant(conn, Participant(operator, "operator", "O", "HKD"), AT)
+    for name, operator in (("first", "mtr"), ("second", "mtr"), ("other", "kmb")):
+        await access.admit_actor(conn, Actor(name, name, Role.OPERATOR, operator), AT)
+    settlement = await db.connect("transitpay_settlement")
+    fare = HighestFare("mtr", "78", BEGINS, ("lokmachau",), Money(5220, HKD))
+    await stop_fares.put_stop_fares(settlement, [fare], AT)
+    stay = AT - AT.replace(hour=0)
+    await shown_tariffs.put_shown(settlement, [], [JourneyTerms("mtr", BEGINS, stay, 3, 14)])
+    await settlement.execute(
+        "insert into journey (id, key, issuer, rider_id, slot, network, operator, kind, state,"
+        " reason, entry_stop, entry_at, priced_at, service_day, cleared_at, fare_minor,"
+        " fare_currency, fare_lines, tariff_version) values ($1, $1, 'w', '00', 0, 'mtr', 'mtr',"
+        " 'entry_exit', 'incomplete', 'missing_exit', '2', $2, $2, $3, $2, 6600, 'HKD', '[]', 'v')",
+        JOURNEY, AT, DAY,
+    )  # fmt: skip
+    await settlement.execute("insert into journey_tap values ($1, 'g1', 7, $2)", DAY, JOURNEY)
+    for name, value in db.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    return db
+
+
+async def run(*words: str) -> Any:
+    def once() -> Any:
+        return CliRunner().invoke(cli, ["journeys", *words], catch_exceptions=False)
+
+    result = await asyncio.to_thread(once)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+async def test_a_correction_is_proposed_approved_by_another_and_listed(home: Any) -> None:
+    made = await run(*CORRECT)
+    assert (made["journey"], made["stop"], made["approved_by"]) == (JOURNEY, "78", None)
+    assert await run(*CORRECT) == made, "twice is once"
+    assert len((await run("list", "--waiting", "--json"))["corrections"]) == 1
+    done = await run(*APPROVE, "--by", "second")
+    assert (done["proposed_by"], done["approved_by"]) == ("first", "second")
+    assert await run(*APPROVE, "--by", "second") == done
+    assert (await run("list", "--waiting", "--json"))["corrections"] == []
+    assert (await run("list", "--operator", "mtr", "--json"))["corrections"] == [done]
+    assert (await run("list", "--operator", "kmb", "--json"))["corrections"] == []
+
+
+@pytest.mark.parametrize(("by", "code"), [("first", "four_eyes"), ("other", "forbidden")])
+async def test_only_another_person_of_the_operator_approves(home: Any, by: str, code: str) -> None:
+    await run(*CORRECT)
+    with pytest.raises(RuleViolation) as refused:
+        await run(*APPROVE, "--by", by)
+    assert refused.value.code == code
+
+
+async def test_people_read_the_correction_line_by_line(home: Any) -> None:
+    def once() -> Any:
+        return CliRunner().invoke(cli, ["journeys", *CORRECT[:-1]], catch_exceptions=False)
+
+    result = await asyncio.to_thread(once)
+    assert f"journey: {JOURNEY}\n" in result.stdout and "stop: 78\n" in result.stdout

@@ -1,0 +1,108 @@
+"""``transitpay journeys``: operators' corrections of journeys with a missing end, by two people."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from transitpay.cli.database import in_transaction
+from transitpay.postgres import corrections
+from transitpay.postgres.corrections import Correction
+from transitpay.postgres.pool import Connection
+from transitpay.runtime.config import Settings
+from transitpay.runtime.corrections import (
+    CorrectionWish,
+    approve_correction,
+    propose_correction,
+)
+
+_MOST = 200
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_by = click.option("--by", required=True, help="Who you are: an actor of the operator.")
+_operator = click.option("--operator", required=True)
+
+
+@click.group()
+def journeys() -> None:
+    """Journeys with a missing end: correct them, approve another's correction, list."""
+
+
+@journeys.command("correct")
+@click.argument("request_id")
+@_operator
+@_by
+@click.option("--journey", "journey_id", required=True, help="Its id.")
+@click.option("--stop", required=True, help="Where the rider entered or left: name, id or code.")
+@click.option("--reason", required=True, help="For people, at most 200 characters.")
+@_as_json
+def correct(
+    request_id: str, operator: str, by: str, journey_id: str, stop: str, reason: str, as_json: bool
+) -> None:
+    """Propose a correction under REQUEST_ID; it counts when another person approves it."""
+    settings = Settings.from_environment()
+    wish = CorrectionWish(operator, request_id, journey_id, stop, reason, by)
+
+    async def work(conn: Connection) -> Correction:
+        return await propose_correction(conn, wish, settings.clock().now())
+
+    _say(in_transaction(settings, work), as_json)
+
+
+@journeys.command("approve")
+@click.argument("request_id")
+@_operator
+@_by
+@_as_json
+def approve(request_id: str, operator: str, by: str, as_json: bool) -> None:
+    """Approve the correction REQUEST_ID that somebody else proposed."""
+    settings = Settings.from_environment()
+
+    async def work(conn: Connection) -> Correction:
+        return await approve_correction(conn, operator, request_id, by, settings.clock().now())
+
+    _say(in_transaction(settings, work), as_json)
+
+
+@journeys.command("list")
+@click.option("--operator", help="Only this operator's.")
+@click.option("--waiting", is_flag=True, help="Only those that nobody has approved.")
+@_as_json
+def list_(operator: str | None, waiting: bool, as_json: bool) -> None:
+    """Show the newest corrections, newest first."""
+    settings = Settings.from_environment()
+
+    async def work(conn: Connection) -> list[Correction]:
+        return await corrections.corrections(conn, operator, waiting=waiting, limit=_MOST)
+
+    found = [_object(it) for it in in_transaction(settings, work)]
+    if as_json:
+        click.echo(json.dumps({"corrections": found}, ensure_ascii=False))
+        return
+    for it in found:
+        click.echo("  ".join(f"{name}={value}" for name, value in it.items() if value is not None))
+    if not found:
+        click.echo("no corrections")
+
+
+def _object(it: Correction) -> dict[str, object]:
+    return {
+        "operator": it.said.stated_for,
+        "request_id": it.said.request_id,
+        "journey": it.journey_id,
+        "network": it.said.network,
+        "stop": it.said.stop,
+        "reason": it.said.reason,
+        "proposed_by": it.said.stated_by,
+        "proposed_at": it.said.stated_at.isoformat(),
+        "approved_by": it.approved_by,
+        "approved_at": it.approved_at.isoformat() if it.approved_at else None,
+    }
+
+
+def _say(it: Correction, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_object(it), ensure_ascii=False))
+        return
+    for name, value in _object(it).items():
+        click.echo(f"{name}: {value}")
