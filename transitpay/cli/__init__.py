@@ -27,7 +27,8 @@ COMMANDS = {
     "vectors": ("transitpay.cli.vectors:vectors", "Golden vectors: check another implementation."),
     "fare": ("transitpay.cli.fare:fare", "Explain one fare, line by line."),
     "fare-proof": (
-        "transitpay.cli.fare_proof:fare_proof", "Price real card taps, compare with what was paid."
+        "transitpay.cli.fare_proof:fare_proof",
+        "Price real card taps, compare with what was paid.",
     ),
     "ledger": ("transitpay.cli.ledger:ledger", "Check the books."),
 }

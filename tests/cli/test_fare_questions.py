@@ -1,0 +1,117 @@
+"""``transitpay fare`` answers for all nine networks, with what came before and around a ride."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from transitpay.cli.fare import NETWORKS, fare
+from transitpay.errors import MalformedInput
+from transitpay.runtime.builtin import builtin_book
+
+MONDAY = ("--at", "2026-10-05")
+
+
+def ask(*words: str) -> dict[str, object]:
+    answer = CliRunner().invoke(fare, [*words, "--json"])
+    assert answer.exit_code == 0, answer.output
+    found = json.loads(answer.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def amount(*words: str) -> tuple[object, list[str]]:
+    answer = ask(*MONDAY, *words)
+    lines = answer["lines"]
+    assert isinstance(lines, list)
+    return answer["amount"], [line["code"] for line in lines]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRANSITPAY_DATA", raising=False)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_has_a_fare_without_any_file(network: str) -> None:
+    stops = builtin_book().latest(network).stops
+    answer = ask("--network", network, "--from", stops[0].id, "--to", stops[1].id)
+    assert answer["amount_minor"]
+
+
+def test_a_question_names_the_ride_before_and_what_the_month_cost() -> None:
+    bus = ("--network", "shenzhen-bus", "--from", "22")
+    within = ("--after", "Shenzhen Metro", "--after-minutes", "90")
+    assert amount(*bus, *within) == ("1.20", ["fare", "code_tier", "transfer"])
+    assert amount(*bus, *within[:3], "91") == ("1.60", ["fare", "code_tier"])
+    guangzhou = ("--network", "guangzhou-bus", "--from", "B1", "--month-spend")
+    assert amount(*guangzhou, "79.99") == ("2.00", ["fare"])
+    assert amount(*guangzhou, "80.00") == ("1.60", ["fare", "month_tier"])
+    assert amount(*guangzhou, "200") == ("1.00", ["fare", "month_tier"])
+
+
+def test_what_the_month_cost_gives_no_transfer_on_its_first_morning() -> None:
+    words = ("--network", "foshan-bus", "--from", "101路", "--month-spend", "60")
+    answer = ask(*words, "--at", "2026-10-01T04:30")
+    assert answer["amount"] == "1.60"
+
+
+def test_the_business_car_has_a_fare_that_no_code_pays() -> None:
+    words = ("--network", "shenzhen-metro", "--from", "罗湖", "--to", "机场")
+    answer = ask(*words, "--business-from", "福田", "--business-to", "机场")
+    assert (answer["amount"], answer["ride_code_accepted"]) == ("22.00", False)
+    said = CliRunner().invoke(fare, [*words, "--business-from", "福田", "--business-to", "机场"])
+    assert "ride codes are refused in the business car" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("km", "expected"), [("17", "2.00"), ("17.001", "3.00"), ("30.1", "4.00"), ("45", "5.00")]
+)
+def test_a_route_of_foshan_costs_what_its_length_says(km: str, expected: str) -> None:
+    words = ("--network", "foshan-bus", "--from", "888", "--length-km", km)
+    assert amount(*words) == (expected, ["fare"])
+
+
+def test_what_is_not_known_of_a_network_is_said() -> None:
+    answer = ask("--network", "nlb", "--from", "B2")
+    unknown = answer["unknown"]
+    assert isinstance(unknown, list) and "Weekday fares" in unknown[-1]
+    said = CliRunner().invoke(fare, ["--network", "nlb", "--from", "B2"])
+    assert "not known: Weekday fares" in said.stdout
+
+
+def test_a_wallet_that_a_network_does_not_take_ends_with_1_and_the_reason() -> None:
+    words = ["--network", "zhongshan-bus", "--from", "001路", "--wallet", "alipay", "--json"]
+    answer = CliRunner().invoke(fare, words)
+    assert answer.exit_code == 1
+    assert json.loads(answer.stdout)["refused"] == "wallet_not_accepted"
+    car = ["--network", "mtr", "--from", "2", "--to", "78", "--business-from", "2"]
+    refused = CliRunner().invoke(fare, [*car, "--business-to", "78", "--json"])
+    assert (refused.exit_code, json.loads(refused.stdout)["refused"]) == (1, "no_business_car")
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "code"),
+    [
+        ("mtr 2 --to 78 --board-at x", "--board-at", "not_of_this_network"),
+        ("mtr 2 --to 78 --length-km 5", "--length-km", "not_of_this_network"),
+        ("kmb 6 --business-from 6", "--business-from", "not_of_this_network"),
+        ("kmb 6 --length-km 5", "--length-km", "not_of_this_network"),
+        ("nlb B2 --alight-at x", "--alight-at", "not_of_this_network"),
+        ("kmb 6 --alight-at x --minutes 181", "--minutes", "bad_minutes"),
+        ("kmb 6 --after mtr --after-minutes -1", "--after-minutes", "bad_minutes"),
+        ("kmb 6 --after ferry", "--after", "unknown_network"),
+        ("kmb 6 --month-spend 5.05", "--month-spend", "bad_amount"),
+        ("foshan-bus 1 --length-km 0", "--length-km", "bad_length"),
+        ("foshan-bus 1 --length-km far", "--length-km", "bad_length"),
+        ("shenzhen-metro 0101 --to 1113 --business-from 0221", "--business-to", "missing_stop"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_named(words: str, field: str, code: str) -> None:
+    network, start, *others = words.split()
+    answer = CliRunner().invoke(fare, ["--network", network, "--from", start, *others, "--json"])
+    assert isinstance(answer.exception, MalformedInput)
+    said = json.loads(answer.stdout)
+    assert (said["field"], said["refused"]) == (field, code)

@@ -1,0 +1,46 @@
+"""docs/reference/fares.md names every line of a fare and every network of the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from transitpay.cli.fare import NETWORKS
+from transitpay.fares import pricing
+from transitpay.fares.tariff import EXCLUDED
+from transitpay.runtime.builtin import builtin_book
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reference" / "fares.md").read_text("utf-8")
+
+
+def line_codes() -> set[str]:
+    """The first argument of every ``FareLine`` that is made in the pricing."""
+    found = {excuse.value for excuse in pricing._FREE}
+    for path in sorted((ROOT / "transitpay" / "fares").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id == "FareLine" and isinstance(node.args[0], ast.Constant):
+                found.add(str(node.args[0].value))
+    return found | {"missing_exit", "missing_entry"}
+
+
+def test_every_line_of_a_fare_is_explained_and_no_other() -> None:
+    table = PAGE.split("| code | meaning |")[1].split("\n\n")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    assert set(re.findall(r"`([a-z_]+)`", " ".join(rows))) == line_codes()
+
+
+def test_all_nine_networks_are_in_the_page_and_in_the_book() -> None:
+    table = PAGE.split("## Networks")[1].split("\n\n")[1]
+    assert set(re.findall(r"^\| `([a-z-]+)`", table, re.MULTILINE)) == set(NETWORKS)
+    assert set(builtin_book().networks) == set(NETWORKS)
+    assert all(f"`{name}`" in PAGE for name in EXCLUDED)
+
+
+def test_every_published_term_has_its_source_and_its_grade() -> None:
+    for network in NETWORKS:
+        terms = builtin_book().latest(network).terms
+        assert terms.sources and all(it.source and it.grade for it in terms.sources)

@@ -1,0 +1,283 @@
+"""What ``transitpay fare`` was asked, read and checked, and the journeys that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+from transitpay.clock import LOCAL_ZONE, day_start, service_day, wallet_day
+from transitpay.errors import MalformedInput
+from transitpay.fares.fare import Fare, FareLine, Priced
+from transitpay.fares.route_length import fare_by_length
+from transitpay.fares.rules import rules_of
+from transitpay.fares.tariff import FlatFares, Stop, Tariff, TariffBook, TariffKind
+from transitpay.journeys.journey import (
+    Filled,
+    FilledBy,
+    Journey,
+    boarding,
+    filled,
+    passage,
+    section,
+    without_alighting,
+    without_exit,
+)
+from transitpay.money import Money, parse_major
+from transitpay.taps import Direction, RiderRef, Tap, TapKey
+
+WALLETS = ("alipayhk", "alipay", "shenzhen-tong", "shenzhen-tong-card")
+_NOBODY = "0" * 16
+#: The options that only buses have, and only stations.
+_BUS = ("stage_fare", "length_km", "board_at", "alight_at")
+_GATES = ("business_from", "business_to")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options as they were typed; None where one was not given."""
+
+    start: str
+    end: str | None
+    wallet: str
+    minutes: int
+    board_at: str | None
+    alight_at: str | None
+    stage_fare: str | None
+    length_km: str | None
+    after: str | None
+    after_minutes: int
+    month_spend: str | None
+    business_from: str | None
+    business_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked: the stops are found, the amounts are read."""
+
+    asked: Asked
+    tariff: Tariff
+    at: datetime
+    from_stop: Stop
+    to_stop: Stop | None
+    business: tuple[Stop, Stop] | None
+    stage_fare_minor: int | None
+
+
+def read_question(asked: Asked, tariff: Tariff, at: datetime) -> Question:
+    """Raises: MalformedInput, whose field is the option at fault."""
+    if asked.wallet not in WALLETS:
+        raise MalformedInput(
+            "unknown_wallet", f"{asked.wallet!r} is none of {', '.join(WALLETS)}", field="--wallet"
+        )
+    _check_minutes(asked, tariff)
+    flat = tariff.kind is TariffKind.FLAT
+    for name in _GATES if flat else _BUS:
+        if getattr(asked, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            code = "bad_stage_fare" if name == "stage_fare" else "not_of_this_network"
+            word = "stations" if flat else "buses"
+            raise MalformedInput(code, f"only {word} have one", field=option)
+    if not flat and asked.end is None:
+        raise MalformedInput("missing_stop", f"{tariff.network} needs both stations", field="--to")
+    tariff = _with_route_of_length(asked, tariff)
+    return Question(
+        asked=asked,
+        tariff=tariff,
+        at=at,
+        from_stop=tariff.find_stop(asked.start, field="--from"),
+        to_stop=None if flat or asked.end is None else tariff.find_stop(asked.end, field="--to"),
+        business=_business(asked, tariff),
+        stage_fare_minor=None
+        if asked.stage_fare is None
+        else _amount(asked.stage_fare, tariff, "--stage-fare", "bad_stage_fare"),
+    )
+
+
+def journey_of(question: Question) -> Journey:
+    """The journey that the question is about."""
+    asked, terms = question.asked, question.tariff.terms
+    leaves_at = question.at + timedelta(minutes=asked.minutes)
+    if question.to_stop is not None and terms.limit_minutes is not None:
+        return passage(
+            _tap(question, Direction.ENTRY, question.from_stop.id, question.at, 1),
+            _tap(question, Direction.EXIT, question.to_stop.id, leaves_at, 2),
+            timedelta(minutes=terms.limit_minutes),
+        )
+    route, rules = question.from_stop, rules_of(question.tariff)
+    board_at = asked.board_at or route.id
+    board = _tap(question, Direction.BOARD, board_at, question.at, 1, route.id)
+    waits = rules.waits(route.id)
+    if asked.alight_at is not None and rules.ride_limit is not None:
+        alight = _tap(question, Direction.ALIGHT, asked.alight_at, leaves_at, 2, route.id)
+        return section(board, alight, waited=waits)
+    if waits and rules.ride_limit is not None:
+        return without_alighting(board, rules.ride_limit)
+    return boarding(board)
+
+
+def history_of(question: Question, book: TariffBook) -> tuple[Priced, ...]:
+    """The rides before, as far as the question tells of them.
+
+    Raises: MalformedInput (``unknown_network``); RuleViolation (``no_tariff``) where the network
+    of the ride before had none that day.
+    """
+    asked, found = question.asked, []
+    if asked.month_spend is not None:
+        unit = question.tariff
+        spent = _amount(asked.month_spend, unit, "--month-spend", "bad_amount")
+        found.append(_spent(question, Money(spent, unit.currency)))
+    if asked.after is not None:
+        if asked.after not in book.networks:
+            known = ", ".join(book.networks)
+            reason = f"no tariff of {asked.after!r}; known: {known}"
+            raise MalformedInput("unknown_network", reason, field="--after")
+        ended_at = question.at - timedelta(minutes=asked.after_minutes)
+        tariff = book.tariff(asked.after, service_day(ended_at))
+        found.append(_before(question, tariff, ended_at))
+    return tuple(found)
+
+
+def read_instant(text: str) -> datetime:
+    """The instant that was asked for, in UTC; a day alone means its noon."""
+    try:
+        if "T" not in text and " " not in text.strip():
+            return day_start(date.fromisoformat(text.strip()), hour=12)
+        at = datetime.fromisoformat(text.strip())
+        if not MINYEAR < at.year < MAXYEAR:
+            raise ValueError("no room for zones and stays")
+    except ValueError:
+        raise MalformedInput(
+            "bad_time", f"{text!r} is neither a day nor an ISO time", field="--at"
+        ) from None
+    return (at if at.tzinfo else at.replace(tzinfo=LOCAL_ZONE)).astimezone(UTC)
+
+
+def _check_minutes(asked: Asked, tariff: Tariff) -> None:
+    terms = tariff.terms
+    longest = terms.longest_stay_minutes
+    why = "a longer stay is two incomplete journeys"
+    if longest is None and asked.alight_at is not None:
+        longest, why = terms.ride_limit_minutes, "a later scan belongs to no boarding"
+        if longest is None:
+            raise MalformedInput(
+                "not_of_this_network",
+                f"riders of {tariff.network} do not scan when they alight",
+                field="--alight-at",
+            )
+    if longest is not None and not 0 <= asked.minutes <= longest:
+        raise MalformedInput(
+            "bad_minutes", f"{asked.minutes} is not from 0 to {longest}; {why}", field="--minutes"
+        )
+    if asked.after_minutes < 0:
+        raise MalformedInput(
+            "bad_minutes", f"{asked.after_minutes} is negative", field="--after-minutes"
+        )
+
+
+def _business(asked: Asked, tariff: Tariff) -> tuple[Stop, Stop] | None:
+    if asked.business_from is None and asked.business_to is None:
+        return None
+    if asked.business_from is None or asked.business_to is None:
+        raise MalformedInput(
+            "missing_stop",
+            "a part in the business car has two ends",
+            field="--business-from" if asked.business_from is None else "--business-to",
+        )
+    return (
+        tariff.find_stop(asked.business_from, field="--business-from"),
+        tariff.find_stop(asked.business_to, field="--business-to"),
+    )
+
+
+def _with_route_of_length(asked: Asked, tariff: Tariff) -> Tariff:
+    """The tariff with the fare that the length of the route gives, where one was told."""
+    if asked.length_km is None:
+        return tariff
+    if tariff.terms.by_length is None or not isinstance(tariff.fares, FlatFares):
+        raise MalformedInput(
+            "not_of_this_network",
+            f"fares of {tariff.network} do not go by length",
+            field="--length-km",
+        )
+    try:
+        route_m = int(Decimal(asked.length_km) * 1000)
+        if not 0 < route_m < 1_000_000:
+            raise ValueError("no length of a route")
+    except (InvalidOperation, ValueError, OverflowError):
+        raise MalformedInput(
+            "bad_length", f"{asked.length_km!r} is no length in km", field="--length-km"
+        ) from None
+    fare = fare_by_length(tariff.terms.by_length, route_m)
+    route = asked.start.strip()
+    stops = tuple(stop for stop in tariff.stops if stop.id != route)
+    fares: Mapping[str, int] = {**tariff.fares.by_route, route: fare.minor}
+    label = f"{route}, {asked.length_km} km"
+    return replace(
+        tariff,
+        stops=(*stops, Stop(route, (label,))),
+        fares=replace(tariff.fares, by_route=fares),
+    )
+
+
+def _amount(text: str, tariff: Tariff, option: str, code: str) -> int:
+    try:
+        minor = parse_major(text, tariff.currency).minor
+    except MalformedInput as error:
+        raise MalformedInput(code, error.message, field=option) from None
+    if minor % tariff.terms.step_minor and not tariff.terms.tiers:
+        step = Money(tariff.terms.step_minor, tariff.currency)
+        raise MalformedInput(code, f"{text} is not a multiple of {step}", field=option)
+    return minor
+
+
+def _spent(question: Question, amount: Money) -> Priced:
+    """A ride of the month before the one that is asked for: it counts, and gives no transfer."""
+    first = service_day(question.at).replace(day=1)
+    begins_at = min(day_start(first, hour=4), question.at)
+    tap = _tap(question, Direction.ENTRY, question.from_stop.id, begins_at, -2)
+    ride = filled(
+        without_exit(tap, timedelta(0)), Filled(FilledBy.OPERATOR, (question.from_stop.id,))
+    )
+    line = FareLine("spent", "spent in the month before", amount)
+    return Priced(ride, Fare(amount, (line,), question.tariff.version))
+
+
+def _before(question: Question, tariff: Tariff, ended_at: datetime) -> Priced:
+    """A ride of ``tariff`` that ended then and cost nothing."""
+    entry = replace(
+        _tap(question, Direction.BOARD, "before", ended_at, -1),
+        network=tariff.network,
+        operator=tariff.operator,
+    )
+    ride = boarding(entry)
+    if tariff.terms.limit_minutes is not None:
+        limit = timedelta(minutes=tariff.terms.limit_minutes)
+        enters = replace(entry, direction=Direction.ENTRY)
+        leaves = replace(entry, direction=Direction.EXIT)
+        ride = passage(enters, leaves, limit)
+    free = Money(0, tariff.currency)
+    return Priced(ride, Fare(free, (FareLine("before", "the ride before", free),), tariff.version))
+
+
+def _tap(
+    question: Question,
+    direction: Direction,
+    stop: str,
+    at: datetime,
+    sequence: int,
+    route: str | None = None,
+) -> Tap:
+    return Tap(
+        key=TapKey(wallet_day(at), "question", sequence),
+        rider=RiderRef(question.asked.wallet, _NOBODY),
+        operator=question.tariff.operator,
+        network=question.tariff.network,
+        stop=stop,
+        direction=direction,
+        at=at,
+        route=route,
+        stage_fare_minor=question.stage_fare_minor,
+    )
