@@ -47,13 +47,15 @@ TARGET_TAPS_A_SECOND = 20_000
 TARGET_GROWTH = 11.5
 #: Of a thousand taps so many arrive twice; of a thousand rides so many lack their exit.
 _TWICE_PERMILLE, _NO_EXIT_PERMILLE = 10, 15
-#: network, its part of a hundred rides, whether riders scan again when they alight.
-_RIDES = (
-    ("mtr", 30, False), ("shenzhen-metro", 22, False), ("kmb", 12, True), ("citybus", 8, True),
-    ("nlb", 2, False), ("shenzhen-bus", 14, False), ("guangzhou-bus", 6, False),
-    ("foshan-bus", 4, False), ("zhongshan-bus", 2, False),
-)  # fmt: skip
-_WALLETS = ("alipayhk", "alipay", "shenzhen-tong")
+#: Of a hundred riders, how many travel in which networks (with the parts of their rides), and
+#: whose codes they show.
+_REGIONS = (
+    (52, {"mtr": 30, "kmb": 12, "citybus": 8, "nlb": 2}, ("alipay", "shenzhen-tong")),
+    (36, {"shenzhen-metro": 22, "shenzhen-bus": 14}, ("alipayhk", "shenzhen-tong")),
+    (12, {"guangzhou-bus": 6, "foshan-bus": 4, "zhongshan-bus": 2}, ("alipayhk",)),
+)
+#: Where riders may scan again when they alight.
+_ALIGHTS = ("kmb", "citybus")
 
 
 class Town:
@@ -61,12 +63,9 @@ class Town:
 
     def __init__(self, book: TariffBook, seed: int) -> None:
         self._random = random.Random(seed)
-        rides = [it for it in _RIDES if it[0] in book.networks]
-        self._networks = [network for network, _, _ in rides]
-        self._weights = [part for _, part, _ in rides]
-        self._alights = {network for network, _, alights in rides if alights}
-        self._gated = {n for n in self._networks if not _flat(book, n)}
-        self._places = {n: [stop.id for stop in book.latest(n).stops] for n in self._networks}
+        networks = [network for _, rides, _ in _REGIONS for network in rides]
+        self._places = {it: [stop.id for stop in book.latest(it).stops] for it in networks}
+        self._gated = {it for it in networks if not _flat(book, it)}
         self._sequence = 0
         self._start_s = int(day_start(DAY, 5).timestamp())
 
@@ -84,11 +83,11 @@ class Town:
 
     def _rider(self) -> Iterator[str]:
         chance = self._random
-        rider = f"{chance.getrandbits(64):016x}"
-        wallet = chance.choice(_WALLETS)
+        [(_, rides, wallets)] = chance.choices(_REGIONS, [part for part, _, _ in _REGIONS])
+        rider, wallet = f"{chance.getrandbits(64):016x}", chance.choice(wallets)
         at_s = self._start_s + chance.randrange(5 * 3600)
         for _ in range(chance.choice((1, 2, 2, 2, 3))):
-            [network] = chance.choices(self._networks, self._weights)
+            [network] = chance.choices(list(rides), list(rides.values()))
             for direction, stop in self._ride(network):
                 yield self._line(wallet, rider, network, direction, stop, at_s)
                 at_s += chance.randrange(600, 3000)
@@ -101,7 +100,7 @@ class Town:
             whole = chance.randrange(1000) >= _NO_EXIT_PERMILLE
             return [(Direction.ENTRY, come), (Direction.EXIT, go)][: 2 if whole else 1]
         route = chance.choice(places)
-        if network in self._alights and chance.randrange(3) == 0:
+        if network in _ALIGHTS and chance.randrange(3) == 0:
             return [(Direction.BOARD, route), (Direction.ALIGHT, route)]
         return [(Direction.BOARD, route)]
 
