@@ -187,7 +187,7 @@ def test_an_interchange_is_one_station_with_its_lowest_code_as_id() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"fares": FARES | {"fareType": "business"}}, "fareType: 'business' where ride codes"),
+        ({"fares": FARES | {"fareType": "business"}}, "fareType: 'business' where 'standard'"),
         ({"fares": FARES | {"currency": "HKD"}}, "fares.json, currency: 'HKD'"),
         ({"fares": FARES | {"matrix": [[2, 3, 2], [3, 2, 3]]}}, "matrix[0]: 3 fares in a row of 2"),
         (

@@ -112,7 +112,10 @@ def _boarding_fares(files: Files, job: Job) -> Parsed:
 
 def _shenzhen_metro(files: Files, job: Job) -> Parsed:
     stations, fares, network = (files[role][0] for role in ("stations", "fares", "map"))
-    return read_shenzhen_metro(stations, fares, network, job.valid_from, job.terms)
+    business, distances = (next(iter(files[role]), None) for role in ("business", "distances"))
+    return read_shenzhen_metro(
+        stations, fares, network, job.valid_from, job.terms, business, distances
+    )
 
 
 def _plain_csv(files: Files, job: Job) -> Parsed:
@@ -164,6 +167,8 @@ FORMATS: Mapping[str, Format] = {
                 Role("stations", "metro-fare-stations*.json"),
                 Role("fares", "metro-fares-standard*.json"),
                 Role("map", "metro-network*.json"),
+                Role("business", "metro-fares-business*.json", required=False),
+                Role("distances", "metro-line-metrics*.json", required=False),
             ),
             _shenzhen_metro,
             ("shenzhen-metro",),

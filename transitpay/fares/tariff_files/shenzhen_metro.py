@@ -3,32 +3,26 @@
 Source: the operator's fare workbook of 2026 as JSON (``metro-fares-standard``,
 ``metro-fare-stations``) and its map (``metro-network``). A station that several lines share has a
 record for each line; it becomes one stop, whose id is the lowest of its four-digit codes; its
-other codes and the ids of its records ("1号线:1") are names. The matrix of business cars is
-refused: ride codes are not accepted there.
+other codes and the ids of its records ("1号线:1") are names. The matrix of business cars and the
+distances between stations may come with them: neither makes a fare of ride codes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
 
 from transitpay.fares.names import fold
 from transitpay.fares.tariff import MatrixFares, Stop, Tariff
 from transitpay.fares.tariff_files.json_value import items, member, read_json, shown
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
+from transitpay.fares.tariff_files.shenzhen_business import business_car
+from transitpay.fares.tariff_files.shenzhen_distance import distance_warnings
+from transitpay.fares.tariff_files.shenzhen_matrix import Station, merge, read_matrix
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import TermsFile, facts_of
 from transitpay.money import CNY
-
-
-@dataclass(frozen=True, slots=True)
-class _Station:
-    """One station: its name in the fare files, its rows in the matrix, and the ids of those."""
-
-    name: str
-    rows: tuple[int, ...]
-    ids: tuple[str, ...]
 
 
 def read_shenzhen_metro(
@@ -37,17 +31,22 @@ def read_shenzhen_metro(
     network: SourceFile,
     valid_from: date,
     terms: TermsFile,
+    business: SourceFile | None = None,
+    distances: SourceFile | None = None,
 ) -> Parsed:
-    """The tariff of the three files together, beside the operator's ``terms``."""
+    """The tariff of the three files together, beside the operator's ``terms``.
+
+    ``business`` gives the terms of the business car; ``distances`` only warnings.
+    """
     problems: list[Problem] = []
     records = _read_stations(stations, problems)
-    matrix = _read_matrix(fares, len(records), problems)
+    matrix = read_matrix(fares, "standard", len(records), problems)
     known = _read_map(network, problems)
     stops = tuple(_stop(station, known, network.name, problems) for station in records.values())
     if problems:
         return Parsed(None, tuple(problems))
     grouped = tuple(records.values())
-    rows = _merge(fares.name, grouped, matrix, problems)
+    rows = merge(fares.name, grouped, matrix, problems)
     if len({stop.id for stop in stops}) != len(stops):
         problems.append(Problem(network.name, None, "poiid", "two stations share a code"))
     if problems:
@@ -56,6 +55,10 @@ def read_shenzhen_metro(
     made = terms.terms(facts_of(table, CNY))
     if not isinstance(made, Terms):
         return Parsed(None, made)
+    warnings: list[Problem] = []
+    if business is not None:
+        car = business_car(business, grouped, table, made.business_car, problems, warnings)
+        made = replace(made, business_car=car)
     tariff = Tariff(
         network="shenzhen-metro",
         operator="shenzhen-metro",
@@ -67,10 +70,12 @@ def read_shenzhen_metro(
         fares=table,
         terms=made,
     )
-    return Parsed(tariff, ())
+    if distances is not None:
+        warnings += distance_warnings(tariff, distances, problems)
+    return Parsed(None if problems else tariff, tuple(problems), warnings=tuple(warnings))
 
 
-def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, _Station]:
+def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, Station]:
     """Folded name -> station, in the order of the file; no records where there are problems."""
     found: dict[str, list[int]] = {}
     names: dict[str, str] = {}
@@ -92,35 +97,9 @@ def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, _S
     if not records:
         problems.append(Problem(file.name, None, "stations", "no list of stations"))
     return {
-        key: _Station(names[key], tuple(rows), tuple(ids.get(key, ())))
+        key: Station(names[key], tuple(rows), tuple(ids.get(key, ())))
         for key, rows in found.items()
     }
-
-
-def _read_matrix(file: SourceFile, stations: int, problems: list[Problem]) -> list[list[int]]:
-    document = read_json(file, problems)
-    if document is None:
-        return []
-    for field, wanted in (("fareType", "standard"), ("currency", "CNY")):
-        value = member(document, field)
-        if value != wanted:
-            text = f"{shown(value)} where ride codes need {wanted!r}"
-            problems.append(Problem(file.name, None, field, text))
-    rows = items(member(document, "matrix"))
-    matrix: list[list[int]] = []
-    for i, cells in enumerate(rows):
-        fares = items(cells)
-        if len(fares) != len(rows):
-            text = f"{len(fares)} fares in a row of {len(rows)}"
-            problems.append(Problem(file.name, None, f"matrix[{i}]", text))
-        for j, cell in enumerate(fares):
-            if type(cell) is not int or cell < 1:
-                text = f"{shown(cell)} is not a whole number of CNY above 0"
-                problems.append(Problem(file.name, None, f"matrix[{i}][{j}]", text))
-        matrix.append([cell for cell in fares if type(cell) is int])
-    if stations and not rows:
-        problems.append(Problem(file.name, None, "matrix", "no fares"))
-    return matrix
 
 
 def _read_map(
@@ -146,7 +125,7 @@ def _read_map(
 
 
 def _stop(
-    station: _Station,
+    station: Station,
     known: Mapping[str, tuple[tuple[str, str], ...]],
     file: str,
     problems: list[Problem],
@@ -162,21 +141,3 @@ def _stop(
         en=codes[0][1],
         zh_hans=station.name,
     )
-
-
-def _merge(
-    file: str, stations: tuple[_Station, ...], matrix: list[list[int]], problems: list[Problem]
-) -> tuple[tuple[int, ...], ...]:
-    """One row a station, in minor units; every line of a station must publish the same fares."""
-    size = sum(len(station.rows) for station in stations)
-    if len(matrix) != size:
-        text = f"{len(matrix)} rows for {size} stations"
-        problems.append(Problem(file, None, "matrix", text))
-        return ()
-    for station in stations:
-        first = station.rows[0]
-        for row in station.rows[1:]:
-            if matrix[row] != matrix[first] or any(r[row] != r[first] for r in matrix):
-                text = f"{station.name} has other fares than in row {first}"
-                problems.append(Problem(file, None, f"matrix[{row}]", text))
-    return tuple(tuple(matrix[a.rows[0]][b.rows[0]] * 100 for b in stations) for a in stations)
