@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from transitpay.journeys.assembly import AsideReason
+from transitpay.journeys.journey import Excuse
 from transitpay.journeys.lifecycle import (
     TRANSITIONS,
     JourneyEvent,
@@ -11,6 +16,9 @@ from transitpay.journeys.lifecycle import (
     JourneyState,
     advance,
 )
+from transitpay.journeys.station_modes import Mode
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 def test_every_event_and_every_state_occurs_in_the_table() -> None:
@@ -40,3 +48,16 @@ def test_a_journey_becomes_incomplete_for_a_reason() -> None:
 def test_an_event_outside_the_table_is_our_mistake() -> None:
     with pytest.raises(AssertionError, match="cannot follow"):
         advance(JourneyState.COMPLETE, JourneyEvent.EXITED_IN_TIME)
+
+
+def test_the_reference_shows_the_table_as_it_is() -> None:
+    text = (DOCS / "reference" / "journeys.md").read_text(encoding="utf-8")
+    told = re.findall(
+        r"^\| (-|`\w+`) \| `(\w+)` \| `(\w+)` \| (?:`(\w+)`)? \|$", text, re.MULTILINE
+    )
+    assert told == [
+        (f"`{before}`" if before else "-", event, outcome.state, outcome.reason or "")
+        for (before, event), outcome in TRANSITIONS.items()
+    ]
+    for name in (*AsideReason, *Excuse, *JourneyReason, *Mode):
+        assert name in (AsideReason.UNKNOWN_NETWORK, AsideReason.NO_TARIFF) or f"`{name}`" in text
