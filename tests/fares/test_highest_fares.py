@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from transitpay.fares.highest import ANY_ROUTE, HighestFare, StopFares, highest_fares
+from transitpay.fares.tariff import FlatFares, Stop, TariffBook
 from transitpay.fx.ceiling import SAFETY_MARGINS, fare_at_most, safety_margin
 from transitpay.money import CNY, HKD, Money
 from transitpay.runtime.builtin import builtin_book
@@ -56,6 +58,19 @@ def test_the_version_in_force_decides_on_both_sides_of_its_first_day() -> None:
     for day, minor in ((DAY - timedelta(days=1), 600), (DAY, 700)):
         found = fares.find("mtr", "Central", day)
         assert found is not None and found.fare.minor == minor
+
+
+def test_the_highest_fare_of_a_bus_route_is_that_of_any_day_and_any_boarding_stop() -> None:
+    kmb = builtin_book().latest("kmb")
+    fares = FlatFares(
+        {"1": 500, "2": 500, "3": 500, "4": 500},
+        holiday_by_route={"2": 900},
+        by_boarding={("3", "a"): 700, ("3", "b"): 400},
+        by_section={("4", "a", "b"): 300, ("4", "a", "c"): 800},
+    )
+    stops = tuple(Stop(route, (route,)) for route in fares.by_route)
+    highest = highest_fares(TariffBook([replace(kmb, fares=fares, stops=stops)]))
+    assert [it.fare.minor for it in highest] == [500, 900, 700, 800]
 
 
 def test_a_name_of_two_stops_stands_for_the_dearer_one_and_an_id_for_itself() -> None:

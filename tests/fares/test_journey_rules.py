@@ -53,6 +53,14 @@ def test_transfers_habits_and_the_ride_limit_become_rules_of_journeys() -> None:
     assert waiting.waits("M462") and not waiting.waits("M506")
 
 
+def test_nobody_waits_for_a_transfer_that_only_a_card_has() -> None:
+    metro = BOOK.latest("shenzhen-metro")
+    assert [it.is_by_code for it in metro.terms.transfers] == [False]
+    assert rules_of(metro).discount_wait == frozenset()
+    both = {"shenzhen-bus", "shenzhen-metro"}
+    assert rules_of(BOOK.latest("shenzhen-bus")).discount_wait == both
+
+
 def test_rules_of_a_day_are_those_of_its_version() -> None:
     old = BOOK.latest("mtr")
     new = replace(

@@ -25,6 +25,7 @@ def scenario_books() -> Mapping[str, TariffBook]:
         "sections": _with(_kmb_sections(), _shenzhen_sections()),
         "boarding-stops": _with(_kmb_by_boarding()),
         "weekdays": _with(_nlb_weekdays()),
+        "mainland-days": _with(_mainland_days()),
         "edges-below": _with(_edges_below("guangzhou-bus"), _edges_below("foshan-bus")),
         "changes": _with(*_fares_change("mtr"), *_fares_change("kmb")),
         "day-cap": _capped(CapPeriod.DAY),
@@ -81,6 +82,12 @@ def _kmb_by_boarding() -> Tariff:
 def _nlb_weekdays() -> Tariff:
     fares = FlatFares({"1": 1260, "B2": 1580}, holiday_by_route={"1": 2140, "B2": 1580})
     return _flat("nlb", fares)
+
+
+def _mainland_days() -> Tariff:
+    """A route of Zhongshan with a fare of its own on days off, which none is known to have."""
+    tariff = _flat("zhongshan-bus", FlatFares({"001路": 200}, holiday_by_route={"001路": 300}))
+    return replace(tariff, terms=replace(tariff.terms, calendar="mainland"))
 
 
 def _edges_below(network: str) -> Tariff:

@@ -72,5 +72,6 @@ RULES: Mapping[str, frozenset[str]] = {
         "shenzhen-metro-missing-tap": "no-exit no-entry",
         "shenzhen-metro-declared": "declared silent entry stronger",
         "shenzhen-business-car": "car tram",
+        "mainland-make-up-days": "off working make-up sunday unknown",
     }.items()
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from transitpay.journeys.journey import Journey
-from transitpay.money import Money
+from transitpay.money import Currency, Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,13 @@ class Unpriced:
 
 def total(lines: Iterable[FareLine]) -> Money:
     """The sum of a fare's lines; a fare has at least one."""
-    several = list(lines)
-    assert several, "a fare has at least one line"
-    unit = several[0].amount.currency
-    assert all(line.amount.currency == unit for line in several), "one fare, one currency"
-    return Money(sum(line.amount.minor for line in several), unit)
+    unit: Currency | None = None
+    minor = 0
+    for line in lines:
+        amount = line.amount
+        if unit is None:
+            unit = amount.currency
+        assert amount.currency is unit or amount.currency == unit, "one fare, one currency"
+        minor += amount.minor
+    assert unit is not None, "a fare has at least one line"
+    return Money(minor, unit)

@@ -45,6 +45,11 @@ def _of_tariff(tariff: Tariff) -> Iterable[HighestFare]:
     fares = tariff.fares
     if isinstance(fares, FlatFares):
         highest = dict(fares.by_route)
+        others = [*fares.holiday_by_route.items()]
+        others += [(it[0], minor) for it, minor in fares.by_boarding.items()]
+        others += [(it[0], minor) for it, minor in fares.by_section.items()]
+        for route, minor in others:
+            highest[route] = max(minor, highest.get(route, 0))
         if fares.default_minor is not None:
             highest[ANY_ROUTE] = fares.default_minor
     else:

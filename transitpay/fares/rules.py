@@ -21,7 +21,7 @@ def rules_of(tariff: Tariff) -> JourneyRules:
         ride_limit=_minutes(terms.ride_limit_minutes),
         waiting=_waiting(tariff),
         late_window=timedelta(days=terms.late_window_days),
-        discount_wait=frozenset().union(*(it.after for it in terms.transfers)),
+        discount_wait=frozenset().union(*(it.after for it in terms.transfers if it.is_by_code)),
         habit=None if habit is None else Habit(habit.times, habit.days, habit.a_month),
     )
 

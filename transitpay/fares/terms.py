@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from transitpay.money import Money, Rounding
 
+#: Products that no ride code is issued for: they can be asked for, and nobody waits for them.
+CARDS = frozenset({"shenzhen-tong-card"})
+
 
 class OverstayMode(StrEnum):
     """What a stay over the limit does to the fare."""
@@ -76,6 +79,11 @@ class Transfer:
         """Whether codes of ``wallet`` have it on a service day."""
         in_time = self.first_day is None or self.first_day <= day
         return in_time and (not self.wallets or wallet in self.wallets)
+
+    @property
+    def is_by_code(self) -> bool:
+        """Whether any ride code has it."""
+        return not self.wallets or not self.wallets <= CARDS
 
 
 @dataclass(frozen=True, slots=True)
