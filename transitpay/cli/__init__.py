@@ -25,6 +25,7 @@ COMMANDS = {
     "lists": ("transitpay.cli.lists:lists", "Readers' signed lists: show and check."),
     "code": ("transitpay.cli.code:code", "Make, draw, read and judge ride codes."),
     "vectors": ("transitpay.cli.vectors:vectors", "Golden vectors: check another implementation."),
+    "tariffs": ("transitpay.cli.tariffs:tariffs", "Tariffs: import, compare, try out, list."),
     "fare": ("transitpay.cli.fare:fare", "Explain one fare, line by line."),
     "fare-proof": (
         "transitpay.cli.fare_proof:fare_proof",

@@ -68,12 +68,13 @@ def facts_of(
 
 @dataclass(frozen=True, slots=True)
 class TermsFile:
-    """A terms file that was read without a problem.
+    """A terms file that was read without a problem; ``version`` names its content.
 
     ``likely`` are its terms where amounts that follow from fares are still stand-ins.
     """
 
     name: str
+    version: str
     network: str
     currency: Currency
     likely: Terms
@@ -118,7 +119,7 @@ def read_terms_file(file: SourceFile) -> ReadTerms:
     if made is None or reader.plain.problems:
         return ReadTerms(None, tuple(_problems(file.name, lines, reader.plain)))
     unit = currency(str(code))
-    return ReadTerms(TermsFile(file.name, network, unit, made, tables, lines))
+    return ReadTerms(TermsFile(file.name, file.version, network, unit, made, tables, lines))
 
 
 def _standing_in(tables: Mapping[str, object]) -> tuple[Currency | None, FareFacts]:

@@ -1,0 +1,168 @@
+"""Reads the files that a command names into tariffs, with every problem of all of them at once."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+from transitpay.errors import MalformedInput
+from transitpay.fares.document import FORMAT, read_document
+from transitpay.fares.tariff import Tariff
+from transitpay.fares.tariff_files import Parsed, Problem, SourceFile
+from transitpay.fares.tariff_files.formats import FORMATS, Format, Job
+from transitpay.fares.tariff_files.gtfs import GtfsChoice
+from transitpay.fares.terms_file import TermsFile, read_terms_file
+from transitpay.runtime.builtin import published_terms
+
+DOCUMENT = "document"
+#: Every format that can be asked for.
+NAMES = (*FORMATS, DOCUMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was said beside the files; None where they say it themselves."""
+
+    format: str | None = None
+    network: str | None = None
+    valid_from: date | None = None
+    terms: Path | None = None
+    version: str | None = None
+    gtfs: GtfsChoice = field(default_factory=GtfsChoice)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The tariffs of some files; none where there is a problem."""
+
+    tariffs: tuple[Tariff, ...]
+    problems: tuple[Problem, ...] = ()
+    left_out: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def read_source(path: Path, problems: list[Problem]) -> SourceFile:
+    """A file, unpacked where it is gzipped; empty where it cannot be read, a problem noted."""
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        problems.append(Problem(path.name, None, "file", f"cannot be read: {error}"))
+        content = b""
+    return SourceFile(path.name, content)
+
+
+def day_in_name(name: str) -> date | None:
+    """The day in a file's name such as ``mtr_lines_fares.2027-06-27.csv``."""
+    for part in name.split("."):
+        try:
+            return date.fromisoformat(part)
+        except ValueError:
+            continue
+    return None
+
+
+def read_tariffs(paths: Sequence[Path], wish: Wish) -> Reading:
+    """The tariffs of the files: one of all files together, of documents one each.
+
+    Raises: MalformedInput (``unknown_format``, ``missing_network``, ``missing_day``,
+    ``unknown_network``) where the files do not say it and nobody else did.
+    """
+    problems: list[Problem] = []
+    files = [read_source(path, problems) for path in paths]
+    if problems:
+        return Reading((), tuple(problems))
+    if wish.format == DOCUMENT or (wish.format is None and all(map(_is_document, files))):
+        return _documents(files, wish)
+    form = FORMATS[wish.format] if wish.format else _format_of(files)
+    terms = _terms(form, wish, problems)
+    if terms is None:
+        return Reading((), tuple(problems))
+    days = {day for file in files if (day := day_in_name(file.name)) is not None}
+    day = wish.valid_from or (days.pop() if len(days) == 1 else None)
+    if day is None:
+        raise MalformedInput(
+            "missing_day", "no file's name holds the one first day", field="--valid-from"
+        )
+    parsed = form.read(files, Job(day, terms, wish.gtfs))
+    return _reading(parsed, wish, terms)
+
+
+def _reading(parsed: Parsed, wish: Wish, terms: TermsFile) -> Reading:
+    tariff = parsed.tariff
+    if tariff is None:
+        return Reading((), parsed.problems, parsed.left_out, parsed.warnings)
+    named = tariff.version if wish.terms is None else f"{tariff.version}+{terms.version}"
+    tariff = replace(tariff, version=wish.version or named)
+    return Reading((tariff,), (), parsed.left_out, parsed.warnings)
+
+
+def _is_document(file: SourceFile) -> bool:
+    return f'"{FORMAT}"'.encode() in file.content[:4096] or FORMAT.encode() in file.content[-4096:]
+
+
+def _documents(files: Iterable[SourceFile], wish: Wish) -> Reading:
+    tariffs: list[Tariff] = []
+    problems: list[Problem] = []
+    for file in files:
+        read = read_document(file.content)
+        problems += [Problem(file.name, None, field, reason) for field, reason in read.problems]
+        if read.tariff is not None:
+            own = read.tariff
+            tariffs.append(
+                replace(
+                    own,
+                    version=wish.version or own.version,
+                    valid_from=wish.valid_from or own.valid_from,
+                )
+            )
+    return Reading(() if problems else tuple(tariffs), tuple(problems))
+
+
+def _format_of(files: Sequence[SourceFile]) -> Format:
+    """The one format that has a use for every file, and all that it needs among them."""
+    for form in FORMATS.values():
+        roles = [form.role_of(file.name) for file in files]
+        needed = {role.name for role in form.roles if role.required}
+        if None not in roles and needed <= set(roles):
+            return form
+    names = ", ".join(file.name for file in files)
+    raise MalformedInput(
+        "unknown_format", f"{names}: name one of {', '.join(NAMES)}", field="--format"
+    )
+
+
+def _terms(form: Format, wish: Wish, problems: list[Problem]) -> TermsFile | None:
+    """The terms of the network beside the fares: those of the file, else the published ones."""
+    own = None
+    if wish.terms is not None:
+        source = read_source(wish.terms, problems)
+        read = read_terms_file(source)
+        problems += [] if problems else read.problems
+        if read.file is None:
+            return None
+        own = read.file
+        if wish.network not in (None, own.network):
+            reason = f"{own.network} where {wish.network} is asked for"
+            problems.append(Problem(own.name, None, "network", reason))
+            return None
+        return own
+    network = wish.network or (form.networks[0] if len(form.networks) == 1 else None)
+    if network is None:
+        raise MalformedInput(
+            "missing_network", f"{form.name} is read for one network", field="--network"
+        )
+    published = published_terms()
+    if network not in published:
+        raise MalformedInput(
+            "unknown_network",
+            f"no published terms of {network!r}, name a file of them with --terms; published: "
+            + ", ".join(published),
+            field="--network",
+        )
+    return published[network]
