@@ -159,6 +159,14 @@ def test_history_counts_and_keeps_its_fares_and_no_order_of_input_matters() -> N
         assert price_all(rides[3:], book, history) == whole[3:]
 
 
+def test_a_transfer_that_a_kept_ride_took_is_not_given_again() -> None:
+    book = book_of(transfers=(replace(_TRANSFER, after=frozenset({"shenzhen-metro"})),))
+    whole = price_all([metro(0), bus(31), bus(32)], book)
+    kept = tuple(it for it in whole[:2] if isinstance(it, Priced))
+    assert [it.fare.amount.minor for it in kept] == [500, 160]
+    assert amounts(book, bus(32), history=kept) == [200]
+
+
 def test_a_ride_that_is_given_back_still_gives_its_transfer_and_counts_nothing() -> None:
     back = replace(bus(0), excuse=Excuse.GIVEN_BACK)
     assert amounts(book_of(transfers=(_TRANSFER,)), back, bus(10)) == [0, 160]

@@ -61,6 +61,13 @@ class History:
             days = self._paid.setdefault((*place, fare.amount.currency.code), {})
             days[journey.service_day] = days.get(journey.service_day, 0) + fare.amount.minor
 
+    def add_kept(self, journey: Journey, tariff: Tariff, fare: Fare) -> None:
+        """Remember a ride that was priced before and keeps its fare, with the transfer it took."""
+        if any(line.code == "transfer" for line in fare.lines):
+            one = Money(1, fare.amount.currency)
+            self._transfer(journey, tariff.terms, journey.rider.issuer, one)
+        self.add(journey, tariff, fare)
+
     def discounts(
         self, journey: Journey, tariff: Tariff, wallet: str, lines: list[FareLine]
     ) -> list[FareLine]:

@@ -24,7 +24,7 @@ def price_all(
     for ride in sorted(history, key=lambda it: it.journey.first_tap.order):
         tariff = _tariff(ride.journey, book)
         if isinstance(tariff, Tariff):
-            past.add(ride.journey, tariff, ride.fare)
+            past.add_kept(ride.journey, tariff, ride.fare)
     found: list[Priced | Unpriced] = []
     for journey in sorted(journeys, key=lambda it: it.first_tap.order):
         priced = _price_next(journey, book, past)
