@@ -8,33 +8,27 @@ are left out, for with one nearly every value could be explained.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 
 from transitpay.errors import MalformedInput
 from transitpay.fares.business_car import business_car_lines
 from transitpay.fares.fare import total
 from transitpay.fares.tariff import Tariff
-from transitpay.fares.terms import BusinessCar
-
-#: The ids of the line's records in the fare table begin so.
-_LINE = "11号线:"
-_SOURCE = "three times the ordinary fare in 436 of 484 pairs of Line 11 (grade D)"
 
 
 def business_fares(metro: Tariff) -> Callable[[str], frozenset[int]]:
     """The fares to a station by its name, in minor units; none where the car does not call."""
-    line = [stop for stop in metro.stops if any(it.startswith(_LINE) for it in stop.names)]
-    car = BusinessCar(2, frozenset(stop.id for stop in line), _SOURCE)
-    tariff = replace(metro, terms=replace(metro.terms, business_car=car))
+    car = metro.terms.business_car
+    calls = frozenset[str]() if car is None else car.stops
+    line = [stop for stop in metro.stops if stop.id in calls]
 
     @cache
     def fares(place: str) -> frozenset[int]:
         try:
-            to_stop = tariff.find_stop(place)
+            to_stop = metro.find_stop(place)
         except MalformedInput:
             return frozenset()
-        rides = [(stop, to_stop) for stop in line if to_stop.id in car.stops and stop != to_stop]
-        return frozenset(total(business_car_lines(it, it, tariff)).minor for it in rides)
+        rides = [(stop, to_stop) for stop in line if to_stop.id in calls and stop != to_stop]
+        return frozenset(total(business_car_lines(it, it, metro)).minor for it in rides)
 
     return fares

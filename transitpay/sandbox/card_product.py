@@ -8,13 +8,11 @@ value of a row stands in for its pair of stations, and all discounts are those o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from transitpay.fares.published import SHENZHEN_SINCE
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
-from transitpay.fares.terms import CodeDiscount, Transfer
 from transitpay.fares.terms_file import FareFacts, facts_of
 from transitpay.journeys.journey import Journey, boarding, passage
 from transitpay.money import CNY, Money
@@ -25,10 +23,7 @@ from transitpay.taps import Direction, RiderRef, Tap, TapKey
 CARD = "shenzhen-tong-card"
 METRO, BUS = "shenzhen-metro", "shenzhen-bus"
 _VERSION = "shenzhen-tong-card-2018-08-31"
-_LAST_DAY = date(2021, 12, 31)
 _SOURCE = "card taps of 31 August and 1 September 2018 (grade D)"
-_OFF = Money(40, CNY)
-_TRANSFER_MINUTES = 90
 _GATE = "gate"
 _ROUTE = "any"
 _AT = datetime(2018, 9, 1, 2, 0, tzinfo=UTC)
@@ -48,8 +43,7 @@ class Ride(NamedTuple):
 def card_book(values_minor: Iterable[int]) -> TariffBook:
     """The tariff of the card in 2018, whose metro can be ridden for each of these values.
 
-    The metro at 95 %; buses by tiers; 0.40 off within 90 minutes from bus to bus, bus to metro and
-    metro to bus.
+    Discounts and transfers are those of the published terms of 2018 for this card.
     """
     return TariffBook((_metro(sorted(set(values_minor))), _bus()))
 
@@ -89,7 +83,6 @@ def _metro(values: list[int]) -> Tariff:
     ids = (_GATE, *(_station(value) for value in values))
     fares = (0, *values)
     rows = tuple(tuple(max(one, other) for other in fares) for one in fares)
-    terms = published(METRO, FareFacts(Money(200, CNY), Money(1500, CNY)))
     return Tariff(
         network=METRO,
         operator=METRO,
@@ -99,17 +92,12 @@ def _metro(values: list[int]) -> Tariff:
         source=_SOURCE,
         stops=tuple(Stop(it, (it,)) for it in ids),
         fares=MatrixFares(ids, rows),
-        terms=replace(
-            terms,
-            code_discounts=(CodeDiscount(CARD, 95, SHENZHEN_SINCE, _LAST_DAY, _SOURCE),),
-            transfers=(Transfer(frozenset({BUS}), _TRANSFER_MINUTES, _OFF, _SOURCE),),
-        ),
+        terms=published(METRO, FareFacts(Money(200, CNY), Money(1500, CNY))),
     )
 
 
 def _bus() -> Tariff:
     fares = FlatFares({_ROUTE: 200})
-    transfer = Transfer(frozenset({BUS, METRO}), _TRANSFER_MINUTES, _OFF, _SOURCE)
     return Tariff(
         network=BUS,
         operator=BUS,
@@ -119,5 +107,5 @@ def _bus() -> Tariff:
         source=_SOURCE,
         stops=(Stop(_ROUTE, (_ROUTE,)),),
         fares=fares,
-        terms=replace(published(BUS, facts_of(fares, CNY)), transfers=(transfer,)),
+        terms=published(BUS, facts_of(fares, CNY)),
     )
