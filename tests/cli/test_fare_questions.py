@@ -107,6 +107,11 @@ def test_a_wallet_that_a_network_does_not_take_ends_with_1_and_the_reason() -> N
         ("foshan-bus 1 --length-km 0", "--length-km", "bad_length"),
         ("foshan-bus 1 --length-km far", "--length-km", "bad_length"),
         ("shenzhen-metro 0101 --to 1113 --business-from 0221", "--business-to", "missing_stop"),
+        (
+            "shenzhen-metro 0101 --to 1113 --business-from 0101 --business-to 1113",
+            "--business-from",
+            "not_on_business_line",
+        ),
     ],
 )
 def test_an_option_that_does_not_fit_is_named(words: str, field: str, code: str) -> None:

@@ -73,5 +73,6 @@ RULES: Mapping[str, frozenset[str]] = {
         "shenzhen-metro-declared": "declared silent entry stronger",
         "shenzhen-business-car": "car tram",
         "mainland-make-up-days": "off working make-up sunday unknown",
+        "gate-passback": "within beyond other exits",
     }.items()
 }

@@ -116,7 +116,11 @@ def _answer(question: Question, book: TariffBook) -> Fare:
     if question.business is not None:
         assert question.to_stop is not None, "only stations have a business car"
         ends = (question.from_stop, question.to_stop)
-        return price_business_car(ends, question.business, question.tariff)
+        try:
+            return price_business_car(ends, question.business, question.tariff)
+        except MalformedInput as error:
+            option = f"--{(error.field or '').replace('_', '-')}"
+            raise MalformedInput(error.code, error.message, field=option) from None
     journey, tariff = journey_of(question), question.tariff
     history = history_of(question, book)
     price(journey, tariff, question.asked.wallet, book.calendars)
