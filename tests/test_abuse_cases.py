@@ -56,6 +56,7 @@ CASES = {
     38: "a phone 20 and 21 s ahead",
     39: "a batch uploaded twice, and at the same time",
     40: "batches reversed and interleaved",
+    41: "an exit before its entry, an entry after its exit was charged alone",
     42: "a gap in the sequence",
     43: "the same sequence with other content",
     44: "a reader that was dead for 8 days",

@@ -59,6 +59,7 @@ _plain = {
     "companions_count": st.booleans(),
     "passback_minutes": counts,
     "late_window_days": counts,
+    "delayed_stay_hours": counts,
     "business_car": st.none() | st.builds(BusinessCar, counts, networks, texts),
     "suspensions": several(st.builds(Suspension, counts, counts, st.booleans(), texts)),
     "claims": st.none() | st.builds(Claims, counts, counts, texts),

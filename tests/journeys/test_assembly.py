@@ -217,3 +217,27 @@ def test_a_tap_that_comes_twice_counts_as_it_was_known_first() -> None:
     late, in_time = entry(0, received=8 * DAY), entry(0, received=SECOND)
     for twice in ([late, in_time], [in_time, late]):
         assert run([*twice, exit_(40)]).journeys == run([in_time, exit_(40)]).journeys
+
+
+def test_case_41_an_exit_that_comes_before_its_entry_waits_and_is_then_a_whole_ride() -> None:
+    waiting = run([exit_(40)], after(40) - SECOND)
+    assert (waiting.journeys, [it.tap for it in waiting.pending]) == ((), [exit_(40)])
+    assert run([exit_(40), entry(0)]) == run([entry(0), exit_(40)])
+
+
+def test_case_41_an_entry_that_comes_after_its_exit_was_charged_alone_makes_it_another_ride() -> (
+    None
+):
+    (charged,) = run([exit_(40)], after(40)).journeys
+    assert charged.reason is JourneyReason.MISSING_ENTRY
+    (ride,) = run([exit_(40), entry(0)], after(40)).journeys
+    assert (ride.reason, ride.key) == (None, entry(0).key)
+
+
+def test_case_41_an_exit_that_comes_after_the_missing_one_was_charged_makes_the_ride_whole() -> (
+    None
+):
+    (charged,) = run([entry(0)], after(300) + SECOND).journeys
+    assert (charged.reason, charged.priced_at) == (JourneyReason.MISSING_EXIT, after(150))
+    (ride,) = run([entry(0), exit_(40)], after(300) + SECOND).journeys
+    assert (ride.reason, ride.key, ride.priced_at) == (None, charged.key, after(40))

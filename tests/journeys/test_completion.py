@@ -185,3 +185,25 @@ def test_a_tap_that_is_set_aside_can_be_spoken_of_without_effect() -> None:
     strange = tap(Direction.BOARD, 1, network="tram")
     result = run([strange], statements=[said(StatementKind.GIVEN_BACK, strange)])
     assert (result.journeys, len(result.set_aside)) == ((), 1)
+
+
+def test_case_52_a_delay_joins_an_exit_up_to_a_day_after_the_entry() -> None:
+    day = 24 * 60
+    waiver = [mode(Mode.DATE_WAIVER, 400, 500, stop="7")]
+
+    def excuses(minutes: float, stop: str = "7") -> list[object]:
+        journeys = run([entry(0), exit_(minutes, stop=stop)], FAR, modes=waiver).journeys
+        return [(journey.reason, journey.excuse) for journey in journeys]
+
+    apart: list[object] = [(JourneyReason.MISSING_EXIT, None), (JourneyReason.MISSING_ENTRY, None)]
+    assert excuses(400) == excuses(day) == [(JourneyReason.OVERSTAY, Excuse.DELAY)]
+    assert excuses(day + A_SECOND) == apart
+    assert excuses(399) == excuses(400, stop="8") == apart
+
+
+def test_an_entry_during_a_delay_waits_a_day_for_its_exit() -> None:
+    waiver = [mode(Mode.DATE_WAIVER, 400, 500, stop="7")]
+    day = after(24 * 60)
+    assert run([entry(0)], day, modes=waiver).pending[0].due_at == day
+    assert len(run([entry(0)], day + SECOND, modes=waiver).journeys) == 1
+    assert len(run([entry(0)], after(300) + SECOND).journeys) == 1

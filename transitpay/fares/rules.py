@@ -16,6 +16,7 @@ def rules_of(tariff: Tariff) -> JourneyRules:
     return JourneyRules(
         limit=_minutes(terms.limit_minutes),
         longest_stay=_minutes(terms.longest_stay_minutes),
+        delayed_stay=timedelta(hours=terms.delayed_stay_hours),
         max_wait=timedelta(hours=terms.max_wait_hours),
         passback=timedelta(minutes=terms.passback_minutes),
         ride_limit=_minutes(terms.ride_limit_minutes),

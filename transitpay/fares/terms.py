@@ -218,7 +218,8 @@ class Terms:
     """The dated settings of one version of a tariff.
 
     ``limit_minutes`` is the longest plain stay, and ``longest_stay_minutes`` the longest that an
-    exit can close; both are None on networks without gates. ``maximum_fare`` is charged where a
+    exit can close; both are None on networks without gates. ``delayed_stay_hours`` is the longest
+    where a date waiver says that the operator caused a delay. ``maximum_fare`` is charged where a
     tap is missing. ``same_station_at`` names stops with their own price for leaving where one
     entered. ``walks`` are the pairs of stops that the operator publishes at 0.00. A discounted
     amount is rounded with ``rounding`` to a multiple of ``step_minor``. ``ride_limit_minutes`` is
@@ -251,6 +252,7 @@ class Terms:
     companions_count: bool = False
     passback_minutes: int = 0
     late_window_days: int = 7
+    delayed_stay_hours: int = 24
     business_car: BusinessCar | None = None
     suspensions: tuple[Suspension, ...] = ()
     claims: Claims | None = None

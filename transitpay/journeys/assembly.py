@@ -38,7 +38,7 @@ from transitpay.journeys.journey import Journey
 from transitpay.journeys.lifecycle import JourneyState
 from transitpay.journeys.rules import JourneyRules, RuleBook
 from transitpay.journeys.statements import Statement
-from transitpay.journeys.station_modes import StationMode
+from transitpay.journeys.station_modes import StationMode, standing
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 
@@ -98,18 +98,21 @@ def assemble(
     ``modes`` are all records of the horizon; one that another replaces does not count.
     """
     lines, aside = _lines(taps, rules)
+    by_network: dict[str, list[StationMode]] = {}
+    for mode in standing(modes) if modes else ():
+        by_network.setdefault(mode.network, []).append(mode)
     drafts: list[Draft] = []
     lone: list[Lone] = []
-    for (_, _, gated, late), line in lines.items():
+    for (_, network, gated, late), line in lines.items():
         if gated:
-            drafts += passages(line, rules, late=late)
+            drafts += passages(line, rules, by_network.get(network, ()), late=late)
         else:
             found, without = rides(line, rules, late=late)
             drafts += found
             lone += without
     if len(lines) > 1:
         drafts.sort(key=lambda draft: draft.journey.first_tap.order)
-    known = complete([draft.journey for draft in drafts], rules, modes, statements)
+    known = complete([draft.journey for draft in drafts], rules, by_network, statements)
     journeys, pending = _settled(known, drafts, rules, complete_through, at)
     for tap, wait in lone:
         if wait.is_over(complete_through, at):

@@ -19,10 +19,11 @@ from transitpay.journeys.journey import (
     filled,
 )
 from transitpay.journeys.lifecycle import JourneyReason, JourneyState
+from transitpay.journeys.modes_there import is_there, was_delayed
 from transitpay.journeys.rules import RuleBook
 from transitpay.journeys.statements import Statement, StatementKind
-from transitpay.journeys.station_modes import OPEN_GATES, Mode, StationMode, standing
-from transitpay.taps import RiderRef, Tap, TapKey
+from transitpay.journeys.station_modes import OPEN_GATES, Mode, StationMode
+from transitpay.taps import RiderRef, TapKey
 
 _FILLS = {StatementKind.DECLARED: FilledBy.RIDER, StatementKind.CORRECTED: FilledBy.OPERATOR}
 
@@ -30,19 +31,19 @@ _FILLS = {StatementKind.DECLARED: FilledBy.RIDER, StatementKind.CORRECTED: Fille
 def complete(
     journeys: Sequence[Journey],
     book: RuleBook,
-    modes: Iterable[StationMode],
+    modes: Mapping[str, Sequence[StationMode]],
     statements: Iterable[Statement],
 ) -> list[Journey]:
-    """The journeys, given in the order of their first taps, with all that is known of them."""
+    """The journeys, given in the order of their first taps, with all that is known of them.
+
+    ``modes`` are the records that stand, by network.
+    """
     said = defaultdict(list)
     for statement in statements:
         said[statement.tap].append(statement)
-    of_network = defaultdict(list)
-    for mode in standing(modes):
-        of_network[mode.network].append(mode)
     known = list(journeys)
-    if of_network or said:
-        known = [_known(it, book, of_network.get(it.network, ()), said) for it in known]
+    if modes or said:
+        known = [_known(it, book, modes.get(it.network, ()), said) for it in known]
     return _by_habit(known, book)
 
 
@@ -62,8 +63,11 @@ def _known(
         return excused(journey, Excuse.GIVEN_BACK)
     if _rides_free(journey, book, modes):
         return excused(journey, Excuse.FREE)
-    if journey.reason is JourneyReason.OVERSTAY and _was_delayed(journey, book, modes):
-        return excused(journey, Excuse.DELAY)
+    if journey.reason is JourneyReason.OVERSTAY:
+        entry, exit = journey.entry, journey.exit
+        assert entry is not None and exit is not None
+        if was_delayed(entry, exit, journey.service_day, modes, book):
+            return excused(journey, Excuse.DELAY)
     return journey
 
 
@@ -104,30 +108,12 @@ def _rides_free(journey: Journey, book: RuleBook, modes: Iterable[StationMode]) 
     taps = [tap for tap in (journey.entry, journey.exit) if tap is not None]
     return any(
         it.mode is Mode.FARE_WAIVER
-        and any(it.overlaps(tap.at, tap.at) and _is_at(it, [tap], journey, book) for tap in taps)
+        and any(
+            it.overlaps(tap.at, tap.at) and is_there(it, [tap], journey.service_day, book)
+            for tap in taps
+        )
         for it in modes
     )
-
-
-def _was_delayed(journey: Journey, book: RuleBook, modes: Iterable[StationMode]) -> bool:
-    """Whether a date waiver held during the stay, at one of its ends or on the network."""
-    assert journey.entry is not None and journey.exit is not None
-    ends = (journey.entry, journey.exit)
-    return any(
-        it.mode is Mode.DATE_WAIVER
-        and it.overlaps(ends[0].at, ends[1].at)
-        and _is_at(it, ends, journey, book)
-        for it in modes
-    )
-
-
-def _is_at(mode: StationMode, taps: Iterable[Tap], journey: Journey, book: RuleBook) -> bool:
-    if mode.stop is None:
-        return True
-    network, day = journey.network, journey.service_day
-    places = {text for tap in taps for text in (tap.stop, tap.route) if text is not None}
-    place = book.stop_id(network, day, mode.stop)
-    return place in {book.stop_id(network, day, text) for text in places}
 
 
 def _by_habit(journeys: list[Journey], book: RuleBook) -> list[Journey]:

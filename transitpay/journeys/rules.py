@@ -31,7 +31,8 @@ class JourneyRules:
 
     ``limit`` is the longest stay of a plain journey; None marks a network without gates, where
     every boarding is a journey. ``longest_stay`` is the longest stay that an exit can still close
-    as an overstay; an exit after it belongs to no entry. ``max_wait`` is how long after the limit
+    as an overstay; an exit after it belongs to no entry, unless the operator caused a delay and
+    the stay is no longer than ``delayed_stay``. ``max_wait`` is how long after the limit
     we wait for readers that stay silent. Two taps of one direction at one stop less than
     ``passback`` apart are one passage. ``ride_limit`` is how long after a boarding the alighting
     scan can come, on networks that have one; on the routes ``waiting`` (ids; None: on all) the
@@ -43,6 +44,7 @@ class JourneyRules:
 
     limit: timedelta | None = None
     longest_stay: timedelta | None = None
+    delayed_stay: timedelta = timedelta(hours=24)
     max_wait: timedelta = timedelta(hours=72)
     passback: timedelta = timedelta(0)
     ride_limit: timedelta | None = None
@@ -56,6 +58,12 @@ class JourneyRules:
         assert self.limit is None or self.ride_limit is None, "gates or alighting scans, not both"
         if self.limit is not None and self.longest_stay is not None:
             assert timedelta(0) < self.limit <= self.longest_stay <= self.limit + self.max_wait
+
+    @property
+    def longest_delayed(self) -> timedelta:
+        """The longest stay that an exit can close where the operator caused a delay."""
+        assert self.limit is not None and self.longest_stay is not None
+        return max(self.longest_stay, min(self.delayed_stay, self.limit + self.max_wait))
 
     @property
     def gated(self) -> bool:
