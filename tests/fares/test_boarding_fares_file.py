@@ -129,7 +129,7 @@ def test_routes_of_new_world_first_bus_are_citybus_and_joint_ones_are_of_both() 
         ({"stops": {"kmb": ["A", "B", "Z"]}}, ": stop 'Z' is not in stopList"),
         ({"stops": {"kmb": ["A", "B", 7]}}, ".stops: no lists of stops, or no seq"),
         ({"seq": "3"}, ".stops: no lists of stops, or no seq"),
-        ({"route": "1\u202e"}, ": its key is not that of its parts"),
+        ({"route": "1B"}, ": its key is not that of its parts"),
     ],
 )
 def test_each_defect_of_a_route_refuses_the_file(change: dict[str, object], expected: str) -> None:
@@ -153,6 +153,8 @@ def test_each_defect_of_a_route_refuses_the_file(change: dict[str, object], expe
         ('{"stopList": {"A": {"stop": "A", "name_en": "A"}}}', "no name in three languages"),
         ("1" * 10_000, "json: nested too deep, or a number of too many digits"),
         ("null", "line 1, json: null"),
+        ('{"a": ["\\u202e1"]}', "json: 'a' holds control characters or half ones"),
+        ('{"\\ud800": 1}', "holds control characters or half ones"),
     ],
 )
 def test_hostile_lists_are_problems(text: str, expected: str) -> None:

@@ -18,7 +18,7 @@ from datetime import date
 from transitpay.errors import MalformedInput
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
 from transitpay.fares.tariff_files.json_value import items, member, read_json, text_of
-from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile, readable
+from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import TermsFile, facts_of
 from transitpay.money import HKD, Money, parse_major
@@ -171,7 +171,7 @@ def _places(file: str, value: object, problems: list[Problem]) -> Mapping[str, S
     for key, entry in value.items():
         field = f"stopList[{key!r}]"
         names = [text_of(member(entry, name)) for name in ("name_en", "name_tc", "name_sc")]
-        if not key or not readable(key) or member(entry, "stop") != key:
+        if not key or member(entry, "stop") != key:
             problems.append(Problem(file, None, field, "its id is another inside"))
         elif not all(names):
             problems.append(Problem(file, None, field, "no name in three languages"))
@@ -207,7 +207,7 @@ def _route(file: str, place: str, key: str, entry: object, problems: list[Proble
     service = member(entry, "serviceType")
     if type(service) is int:
         service = str(service)
-    if not readable(key) or key != "+".join([number, text_of(service), *en]):
+    if key != "+".join([number, text_of(service), *en]):
         problems.append(Problem(file, None, place, "its key is not that of its parts"))
     companies = tuple(text_of(company) for company in items(member(entry, "co")))
     if not companies or set(companies) - _KNOWN:

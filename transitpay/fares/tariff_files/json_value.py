@@ -17,7 +17,8 @@ class _RefusedJson(ValueError):
 def read_json(file: SourceFile, problems: list[Problem]) -> object:
     """The content: dict, list, str, int, Decimal or bool; None adds a problem (null is one too).
 
-    A key that an object has twice with two values, NaN, and nesting that is too deep are refused.
+    A key that an object has twice with two values, NaN, texts that nobody could read, and
+    nesting that is too deep are refused.
     """
     text = file.text(problems)
     if text is None:
@@ -52,8 +53,8 @@ def items(value: object) -> list[object]:
 
 
 def text_of(value: object) -> str:
-    """The text without blanks around it; empty where it is none, or nobody could read it."""
-    return value.strip() if isinstance(value, str) and readable(value) else ""
+    """The text without blanks around it; empty where it is none."""
+    return value.strip() if isinstance(value, str) else ""
 
 
 def shown(value: object) -> str:
@@ -69,6 +70,10 @@ def shown(value: object) -> str:
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
+    for key, value in pairs:
+        for text in (key, *(value if isinstance(value, list) else [value])):
+            if isinstance(text, str) and not readable(text):
+                raise _RefusedJson(f"{shown(key)} holds control characters or half ones")
     if len(found) != len(pairs):
         # A reader takes the first or the last; where both say the same it makes no difference.
         for key, value in pairs:
