@@ -722,7 +722,8 @@ create table journey (
     charge_minor bigint,                 -- what the rider owes for it; null while there is no rate
     charge_currency char(3),
     ended_at timestamptz,                -- null = it stands
-    ended_why text,
+    ended_why text,                      -- other_taps, other_end, other_fare, given_back, or why a
+                                         -- tap of it was refused after all
     replaced_by text references journey, -- the journey that has its first tap now
     constraint journey_revision check (id = key || case revision when 1 then '' else '~' || revision end),
     constraint journey_charge check ((charge_minor is null) = (charge_currency is null)),
@@ -1131,7 +1132,6 @@ select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.opera
        p.fare_minor as corrected_from_minor, p.charge_minor as corrected_from_charge_minor,
        p.ended_at as corrected_at,
        case p.ended_why
-           when 'tap_refused' then 'refused_tap'
            when 'other_taps' then 'late_tap'
            when 'other_end' then case coalesce(j.filled_by, p.filled_by)
                when 'rider' then 'statement' when 'operator' then 'statement'
@@ -1140,8 +1140,9 @@ select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.opera
                when p.tariff_version <> j.tariff_version then 'tariff'
                when p.excuse is distinct from j.excuse then 'station_mode'
                else 'month_repriced' end
-           else p.ended_why end as corrected_why,
-       case when j.ended_at is not null then coalesce(t.reason, j.ended_why)
+           when 'given_back' then p.ended_why
+           else case when p.ended_why is not null then 'refused_tap' end end as corrected_why,
+       case when j.ended_at is not null then j.ended_why
             when j.excuse = 'given_back' or g.id like 'no ride %' then g.reason end as given_back
 from journey j
 left join quote q on q.id = j.quote_id
@@ -1177,14 +1178,6 @@ left join lateral (
     order by (x.key = j.key) desc, x.id
     limit 1
 ) p on true
-left join lateral (
-    select x.reason from tap x
-    where x.decision <> 'accepted'
-      and x.tapped_day = case when j.ended_at is not null then left(j.key, 10)::date end
-      and x.reader = substring(j.key from '^[^/]+/(.*)/[0-9]+$')
-      and x.sequence = case when j.ended_at is not null
-                            then substring(j.key from '[0-9]+$')::bigint end
-) t on true
 left join lateral (
     select x.id, x.reason from refund_request x
     join journey k on k.id = x.journey_id

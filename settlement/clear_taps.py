@@ -1,9 +1,8 @@
-"""Clears taps into journeys, charges and bookings, shard by shard of riders.
+"""Clears taps into journeys, charges and bookings, and corrects them, shard by shard of riders.
 
 One READ COMMITTED transaction a shard: take its lock, read riders who are due, decide, write
-everything set-based, delete the inbox rows that were read. Twice is once: a tap in a journey is
-not read again, and the ids of what is written come from the taps. A journey of a tap that was
-refused since is given back (``settlement.refunds``), asked for in the same transaction.
+everything set-based, delete the inbox rows that were read. Twice is once: what is booked as it
+ought to be is left alone, and the ids of what is written come from the taps.
 """
 
 from __future__ import annotations
@@ -16,52 +15,69 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from settlement import wallet_money
+from settlement import corrections
 from settlement.clearing_batch import (
     Aside,
+    Booking,
+    Facts,
+    Horizon,
+    Known,
+    Reading,
     Rider,
-    assemble_riders,
-    clear_journeys,
+    Settings,
+    book_reading,
     earliest,
-    price_journeys,
+    read_rider,
+    settings_of,
+    wanted_rates,
 )
+from settlement.corrections import Saved
 from settlement.metrics import SettlementMetrics
-from transitpay.charging.allotment import Part
-from transitpay.charging.charge import new_charge
-from transitpay.charging.correcting import Corrected, NewDebt
-from transitpay.clearing import Cleared
+from settlement.suspending import suspend
+from transitpay.charging.lifecycle import ChargeState
 from transitpay.clock import LOCAL_ZONE, Clock
 from transitpay.errors import TransitPayError
 from transitpay.fares.rules import rule_book
 from transitpay.fares.tariff import TariffBook
 from transitpay.fx.agreement import Agreement
-from transitpay.journeys.journey import Journey
 from transitpay.journeys.rules import RuleBook
-from transitpay.ledger.open_items import fare_item
-from transitpay.postgres import clearing_reads, clearing_rows, journal, rates
-from transitpay.postgres.clearing_reads import InboxRow
-from transitpay.postgres.given_back import give_back
+from transitpay.postgres import clearing_reads, clearing_rows, rates
+from transitpay.postgres.booked_journeys import BookedJourneys, Wanted, booked_journeys
+from transitpay.postgres.clearing_reads import InboxRow, ReadTaps
 from transitpay.postgres.pool import Connection, Pool, in_transaction, transaction
+from transitpay.postgres.statements import statements_of
+from transitpay.postgres.station_modes import modes_since
 from transitpay.runtime.observe import EventLog
-from transitpay.taps import Tap
+from transitpay.taps import TapKey
 
 _log = EventLog("settlement.clearing")
-
-#: How far back a rider's taps are read: longer than the latest upload that is taken (35 days).
-LOOK_BACK = timedelta(days=40)
-#: A rider whose clearing fails by our own mistake is tried again after this long.
-POSTPONED = timedelta(minutes=10)
-_CLOSED_BEFORE = timedelta(days=1)
+NOTHING = Saved()
 
 #: Gives the book of the tariffs that a transaction sees.
 NewestBook = Callable[[Connection], Awaitable[TariffBook]]
+
+
+#: How far back a rider is read where nobody said since when: longer than the latest upload that
+#: is taken (35 days).
+LOOK_BACK = timedelta(days=40)
+#: A rider whose clearing fails by our own mistake is tried again after this long.
+POSTPONED = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Tariffs:
+    """A tariff book with what follows from it for reading riders."""
+
+    book: TariffBook
+    rules: RuleBook
+    settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What holds for all shards of one pass, read before any of them."""
 
-    complete_through: Mapping[str, datetime]
+    complete_through: Mapping[str, datetime | None]
     agreements: tuple[Agreement, ...]
 
 
@@ -71,14 +87,13 @@ class ShardDone:
 
     read: int = 0
     taps: int = 0
-    cleared: tuple[tuple[Journey, Cleared], ...] = ()
+    saved: Saved = NOTHING
     aside: tuple[Aside, ...] = ()
-    waiting: int = 0
     oldest_due_at: datetime | None = None
 
 
 class Clearer:
-    """Clears with a book, or the newest one. Any number may run at once, in any process."""
+    """Clears by a book, or the newest one. Any number may run at once, in any process."""
 
     def __init__(
         self,
@@ -92,7 +107,7 @@ class Clearer:
     ) -> None:
         self._pool = pool
         self._book = book
-        self._priced_by: tuple[TariffBook, RuleBook] | None = None
+        self._tariffs: Tariffs | None = None
         self._clock = clock
         self._metrics = metrics
         self._riders = riders
@@ -149,7 +164,7 @@ class Clearer:
         return ShardDone(read=read)
 
     async def _postpone(self, rows: Sequence[InboxRow], at: datetime) -> None:
-        again = [(rows[0].rider, at + POSTPONED)]
+        again = [(rows[0].rider, at + POSTPONED, _since(rows))]
         async with transaction(self._pool) as conn:
             await clearing_rows.move_inbox(conn, [row.id for row in rows], again)
 
@@ -168,45 +183,57 @@ class Clearer:
     async def _clear_rows(
         self, conn: Connection, rows: Sequence[InboxRow], at: datetime, terms: Terms
     ) -> ShardDone:
-        since = at - LOOK_BACK
-        since_day = since.astimezone(LOCAL_ZONE).date()
-        riders = sorted({row.rider for row in rows})
+        of_rider: dict[Rider, list[InboxRow]] = {}
+        for row in rows:
+            of_rider.setdefault(row.rider, []).append(row)
         # After the rows are read: whoever is read again because of a tariff is priced by it.
-        book, rules = await self._current(conn)
-        given_back = await give_back(conn, riders, since, since_day, at)
-        if given_back:
-            _log.info("journeys_given_back", journeys=given_back)
-        taps = await clearing_reads.open_taps(conn, riders, since, since_day)
-        closed = await clearing_reads.closed_journeys(conn, _gated_since(taps))
-        found = assemble_riders(taps, closed, rules, terms.complete_through, at, self._retry)
-        priced, unpriced = price_journeys(found.journeys, book, terms.agreements)
-        known = await rates.rates_at(conn, [it.wanted for it in priced if it.wanted is not None])
-        cleared, awaiting = clear_journeys(priced, known, at, self._retry)
-        aside = (*found.aside, *unpriced)
-        again = earliest((*found.rechecks, *awaiting))
-        await _save(conn, cleared, aside, at)
-        await clearing_rows.move_inbox(
-            conn, [row.id for row in rows], [(it.rider, it.due_at) for it in again]
+        tariffs = await self._current(conn)
+        horizons = {
+            rider: tariffs.settings.horizon(_since(of) or at - LOOK_BACK)
+            for rider, of in sorted(of_rider.items())
+        }
+        taps, booked, facts = await _read(conn, horizons, tariffs.settings)
+        first = min(it.taps_from for it in horizons.values())
+        known = Known(
+            tariffs.book,
+            tariffs.rules,
+            terms.agreements,
+            _complete_through(terms, tariffs.rules, at),
+            tuple(await modes_since(conn, first)),
+            at,
+            self._retry,
         )
-        oldest = min(row.due_at for row in rows)
-        return ShardDone(len(rows), len(taps), tuple(cleared), aside, len(again), oldest)
+        readings = [read_rider(it, known) for it in facts]
+        found = await rates.rates_at(conn, wanted_rates(readings, known))
+        decided = [book_reading(it, found, booked.revisions, known) for it in readings]
+        saved = await corrections.save(conn, decided, at, self._retry)
+        aside = await _set_aside(conn, readings, taps, horizons, at)
+        await suspend(conn, tariffs.book, list(horizons), at)
+        await _ask_again(conn, rows, readings, saved.bookings)
+        count = sum(it.at >= horizons[r].since for r, of in taps.of.items() for it in of)
+        return ShardDone(len(rows), count, saved, aside, min(row.due_at for row in rows))
 
-    async def _current(self, conn: Connection) -> tuple[TariffBook, RuleBook]:
+    async def _current(self, conn: Connection) -> Tariffs:
         book = self._book if isinstance(self._book, TariffBook) else await self._book(conn)
-        if self._priced_by is None or self._priced_by[0] is not book:
-            self._priced_by = (book, rule_book(book))
-        return self._priced_by
+        known = self._tariffs
+        if known is None or known.book is not book:
+            known = self._tariffs = Tariffs(book, rule_book(book), settings_of(book))
+        return known
 
     def _count(self, done: Sequence[ShardDone], at: datetime) -> None:
         numbers = self._metrics
         if numbers is None:
             return
         numbers.taps.inc(sum(it.taps for it in done))
-        journeys = Counter((j.network, str(j.state)) for it in done for j, _ in it.cleared)
+        cleared = [found for it in done for found in it.saved.cleared]
+        journeys = Counter((j.network, str(j.state)) for j, _ in cleared)
         for (network, state), count in journeys.items():
             numbers.journeys.inc(count, network=network, state=state)
-        made = [c.charge for it in done for _, c in it.cleared if c.charge is not None]
-        for (wallet, held), count in Counter((c.wallet, c.held) for c in made).items():
+        for why, count in Counter(e.why for it in done for e in it.saved.ended).items():
+            numbers.corrections.inc(count, why=str(why))
+        made = [debt.charge for it in done for m in it.saved.money for debt in m.corrected.debts]
+        for (wallet, state), count in Counter((c.wallet, c.state) for c in made).items():
+            held = state is ChargeState.HELD
             numbers.charges.inc(count, wallet=wallet, held=str(held).lower())
         for reason, count in Counter(x.reason for it in done for x in it.aside).items():
             numbers.aside.inc(count, reason=reason)
@@ -214,41 +241,83 @@ class Clearer:
         numbers.clearing_lag.set((at - oldest).total_seconds())
 
 
-async def _save(
-    conn: Connection,
-    cleared: Sequence[tuple[Journey, Cleared]],
-    aside: Sequence[Aside],
-    at: datetime,
-) -> None:
-    """Everything that a batch became, each fact with its entry and its item."""
-    await clearing_rows.add_journeys(conn, cleared, at)
-    await wallet_money.save(conn, [_money(j, c, at) for j, c in cleared if c.charge], {}, at)
-    booked = [(j, c) for j, c in cleared if c.entry is not None]
-    await journal.add_entries(conn, [c.entry for _, c in booked if c.entry is not None])
-    await journal.add_open_items(
+async def _read(
+    conn: Connection, horizons: Mapping[Rider, Horizon], settings: Settings
+) -> tuple[ReadTaps, BookedJourneys, list[Facts]]:
+    """All that is known of the riders: taps, what is booked, what people said."""
+    first = min(it.taps_from for it in horizons.values())
+    taps = await clearing_reads.taps_since(
         conn,
-        [fare_item(c.journey_id, j.operator, j.service_day, c.fare.amount) for j, c in booked],
+        [(rider, it.taps_from) for rider, it in horizons.items()],
+        first.astimezone(LOCAL_ZONE).date(),
     )
-    await clearing_rows.set_aside(conn, [(it.key, it.reason) for it in aside], at)
+    history = bool(settings.networks)
+    wanted = [
+        Wanted(rider, it.taps_from, it.history_from if history else it.taps_from)
+        for rider, it in horizons.items()
+    ]
+    booked = await booked_journeys(conn, wanted, settings.networks)
+    said = await statements_of(conn, list(horizons), first)
+    facts = [
+        Facts(r, it, taps.of.get(r, ()), booked.standing.get(r, ()), said.get(r, ()))
+        for r, it in horizons.items()
+    ]
+    return taps, booked, facts
 
 
-def _money(journey: Journey, cleared: Cleared, at: datetime) -> wallet_money.RiderMoney:
-    made = cleared.charge
-    assert made is not None
-    charge = new_charge(made.id, made.wallet, made.amount, made.held, at)
-    key, rider = cleared.journey_id, journey.rider
-    part = Part(charge.id, key, charge.amount.minor)
-    corrected = Corrected(debts=(NewDebt(key, charge),), parts=(part,))
-    return wallet_money.RiderMoney(rider.issuer, rider.rider_id, corrected)
+async def _set_aside(
+    conn: Connection,
+    readings: Sequence[Reading],
+    taps: ReadTaps,
+    horizons: Mapping[Rider, Horizon],
+    at: datetime,
+) -> tuple[Aside, ...]:
+    """Keep which taps make no journey now; returns those that did not say so before."""
+    now = {it.key: it for reading in readings for it in reading.aside}
+    gone: list[TapKey] = []
+    for rider, of in taps.of.items():
+        since = horizons[rider].since
+        for tap in of:
+            was = taps.aside.get(tap.key)
+            if was is None or tap.at < since:
+                continue
+            if tap.key in now and now[tap.key].reason == was:
+                del now[tap.key]
+            else:
+                gone.append(tap.key)
+    fresh = tuple(now[key] for key in sorted(now))
+    await clearing_rows.set_aside(conn, gone, [(it.key, it.reason) for it in fresh], at)
+    return fresh
 
 
-def _gated_since(taps: Sequence[Tap]) -> list[tuple[Rider, datetime]]:
-    """From when on the closed journeys of each rider matter for these taps."""
-    first: dict[Rider, datetime] = {}
-    for tap in taps:
-        rider = (tap.rider.issuer, tap.rider.rider_id)
-        first[rider] = min(first.get(rider, tap.at), tap.at)
-    return [(rider, first[rider] - _CLOSED_BEFORE) for rider in sorted(first)]
+async def _ask_again(
+    conn: Connection,
+    rows: Sequence[InboxRow],
+    readings: Sequence[Reading],
+    bookings: Sequence[Booking],
+) -> None:
+    again = earliest(
+        (
+            *(it for reading in readings for it in reading.rechecks),
+            *(it for booking in bookings for it in booking.rechecks),
+        )
+    )
+    await clearing_rows.move_inbox(
+        conn, [row.id for row in rows], [(it.rider, it.due_at, it.since) for it in again]
+    )
+
+
+def _complete_through(terms: Terms, rules: RuleBook, at: datetime) -> dict[str, datetime]:
+    """Networks without readers hold no tap that is not known; of silent readers nothing is said."""
+    told = terms.complete_through
+    heard = {network: through for network, through in told.items() if through is not None}
+    return {network: at for network in rules.networks if network not in told} | heard
+
+
+def _since(rows: Sequence[InboxRow]) -> datetime | None:
+    """The first instant that is concerned by one of a rider's rows; None: one does not say."""
+    known = [row.since for row in rows if row.since is not None]
+    return min(known) if len(known) == len(rows) else None
 
 
 def _is_away(problem: BaseException) -> bool:

@@ -13,6 +13,9 @@ class SettlementMetrics:
         add, level = self.all.counter, self.all.gauge
         self.taps = add("settlement_taps_read_total", "Open taps that were read, with repeats.")
         self.journeys = add("settlement_journeys_total", "Journeys cleared, by network and state.")
+        self.corrections = add(
+            "settlement_journeys_ended_total", "Journeys that were corrected, by why."
+        )
         self.charges = add("settlement_charges_total", "Charges made, by wallet and held or due.")
         self.aside = add("settlement_taps_set_aside_total", "Taps set aside, by reason.")
         self.answers = add("settlement_answers_total", "Evidence weighed, by wallet and effect.")

@@ -1,9 +1,9 @@
-"""Gives back what was asked to be given back, and surplus money: book, then ask the wallet.
+"""Hears operators who give fares back, and asks wallets to give money back.
 
-A taken ride is given back only where a person of the operator asked for it; a ride that was not
-taken, because a tap of it was refused after all, where the clearing did. The debt is reversed
-at the quote it was made by; what the wallet collected goes back under one refundRequestId, which
-is sent again with the same bytes until the wallet says yes or no.
+A taken ride is given back only where a person of the operator asked for it. The request is a
+statement on the journey, like any other: the desk has the rider read again, and the clearing
+corrects the fare to nothing. Whatever is to go back, for whatever reason, goes back under one
+refundRequestId, which is sent again with the same bytes until the wallet says yes or no.
 """
 
 from __future__ import annotations
@@ -13,29 +13,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from settlement.charge_wallets import ChargeTerms
-from settlement.weigh import settle_denials
-from transitpay.charging.charge import withdraw
-from transitpay.charging.lifecycle import ChargeState
-from transitpay.charging.partner_messages import RefundRequest as WalletRefund
-from transitpay.charging.partner_messages import build_refund
-from transitpay.charging.refund import RefundRefusal, RefundState, decide_refund, propose_refund
+from transitpay.charging.refund import RefundState, decide_refund
 from transitpay.charging.wallet_port import CommandOutcome, Done, WalletPort
 from transitpay.clock import Clock
-from transitpay.ledger.accounts import FARE_HELD, operator_payable
-from transitpay.ledger.bookings import FareSubject, corrected, move, refunded
-from transitpay.ledger.journal import Entry, EntryKind
-from transitpay.ledger.open_items import fare_reversal_item, refund_item
-from transitpay.postgres import charges, journal, refunds
-from transitpay.postgres.charges import StoredCharge
+from transitpay.ledger.bookings import refunded
+from transitpay.ledger.open_items import refund_item
+from transitpay.postgres import journal, refunds
 from transitpay.postgres.inboxes import RefundRequest
 from transitpay.postgres.pool import Connection, Pool, in_transaction, transaction
-from transitpay.postgres.refunds import RefundedJourney, StoredRefund
+from transitpay.postgres.refunds import StoredRefund
+from transitpay.postgres.taps import note_riders
 
 _BATCH = 20
 
 
 class RefundDesk:
-    """Turns requests into refunds; one that waits for an attempt's end stays."""
+    """Turns requests into riders who are read again."""
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool = pool
@@ -54,82 +47,24 @@ class RefundDesk:
     async def _take(self, request: RefundRequest, at: datetime) -> int:
         async def work(conn: Connection) -> int:
             effect = await take_request(conn, request, at)
-            if effect is None:
-                return 0
             return int(await refunds.request_done(conn, request.id, effect, at))
 
         return await in_transaction(self._pool, work)
 
 
-async def take_request(conn: Connection, request: RefundRequest, at: datetime) -> str | None:
-    """What is made of a request, or None while an attempt may still hold money.
+async def take_request(conn: Connection, request: RefundRequest, at: datetime) -> str:
+    """What is made of a request.
 
-    ``refund``: the fare is reversed and the wallet is asked. ``withdrawn``: nothing was collected,
-    the debt is gone. Otherwise nothing was done, and the word says why.
+    ``given_back``: the rider is read again, and the fare becomes nothing. ``nothing_left``: it is
+    nothing already, or no such journey stands any more. ``unknown_journey``: there never was one.
     """
-    journey = await refunds.journey(conn, request.journey_id)
-    if journey is None:
+    found = await refunds.fare_of(conn, request.journey_id)
+    if found is None:
         return "unknown_journey"
-    charge_id = await charges.id_of_journey(conn, journey.id)
-    if charge_id is None:
-        return "nothing_charged"
-    was = (await charges.lock(conn, [charge_id]))[charge_id]
-    if was.charge.state is ChargeState.CAPTURED:
-        return await _refund(conn, request, journey, was, at)
-    if was.charge.state is ChargeState.IN_FLIGHT:
-        return None
-    now = withdraw(was.charge)
-    if now is None or now == was.charge:
-        return "nothing_owed"
-    await charges.save(conn, [(was, now)], {})
-    await _reverse(conn, request, journey, was, at)
-    await settle_denials(conn, [(was, now)], at)
-    return "withdrawn"
-
-
-async def _refund(
-    conn: Connection,
-    request: RefundRequest,
-    journey: RefundedJourney,
-    was: StoredCharge,
-    at: datetime,
-) -> str:
-    earlier = await refunds.of_charges(conn, [was.charge.id])
-    refund_id = f"{was.charge.id}-r{len(earlier) + 1}"
-    refund = propose_refund(was.charge, earlier, was.charge.amount, refund_id, at)
-    if isinstance(refund, RefundRefusal):
-        return str(refund)
-    why = "no ride" if request.requested_by is None else "operator"
-    body = build_refund(WalletRefund(refund.id, refund.attempt_id, refund.amount, why))
-    await refunds.add(conn, refund, request.reason, body)
-    # After a refusal the fare is reversed already: only the money is asked for again.
-    same = [it for it in earlier if it.attempt_id == refund.attempt_id]
-    if not any(it.state is RefundState.REFUSED for it in same):
-        await _reverse(conn, request, journey, was, at)
-    return "refund"
-
-
-async def _reverse(
-    conn: Connection,
-    request: RefundRequest,
-    journey: RefundedJourney,
-    was: StoredCharge,
-    at: datetime,
-) -> None:
-    """Take the fare's booking back, each leg at the original quote."""
-    subject = FareSubject(journey.id, journey.operator, journey.wallet, was.charge.id)
-    entry: Entry | None
-    if was.charge.state is ChargeState.HELD:
-        postings = move(operator_payable(journey.operator), FARE_HELD, journey.fare)
-        entry = subject.entry(EntryKind.CORRECTED, at, postings, request.id)
-    else:
-        entry = corrected(subject, journey.quote or journey.fare, None, at, request.id)
-    assert entry is not None, "a charged fare is more than nothing"
-    await journal.add_entries(conn, [entry])
-    item = fare_reversal_item(
-        request.id, journey.id, journey.operator, journey.service_day, journey.fare
-    )
-    await journal.add_open_items(conn, [item])
+    if found.given_back or not found.standing_minor:
+        return "nothing_left"
+    await note_riders(conn, [found.rider], at, found.first_at)
+    return "given_back"
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-from transitpay.charging.charge import charge_id
 from transitpay.clearing import AwaitRate, Cleared, clear, release
 from transitpay.fares.fare import Fare, FareLine
 from transitpay.fx.agreement import Agreement, agreement_on, builtin_agreements
@@ -51,19 +50,18 @@ def cleared(
 
 def test_we_convert_by_the_rate_that_holds_at_the_ride() -> None:
     done = cleared("shenzhen-tong", row("0.9150"))
-    assert done.charge is not None and done.entry is not None and done.quote is not None
-    assert (done.charge.amount, done.charge.held) == (Money(4791, CNY), False)
-    assert done.charge.id == charge_id("2026-11-02/bus-7/17")
-    assert done.entry.key == "cleared:2026-11-02/bus-7/17"
-    assert (done.entry.charge_id, done.entry.at) == (done.charge.id, AT)
+    assert done.entry is not None and done.quote is not None
+    assert done.owed == Money(4791, CNY)
+    assert (done.journey_id, done.revision) == ("2026-11-02/bus-7/17", 1)
+    assert (done.entry.key, done.entry.at) == ("cleared:2026-11-02/bus-7/17", AT)
     assert done.quote.effective_at == MINUTE
 
 
 @pytest.mark.parametrize("wallet", ["alipay", "alipayhk"])
 def test_what_we_do_not_convert_needs_no_rate(wallet: str) -> None:
     done = cleared(wallet, NotYet(AT))
-    assert done.quote is None and done.charge is not None and done.entry is not None
-    assert done.charge.amount == Money(5220, HKD)
+    assert done.quote is None and done.entry is not None
+    assert done.owed == Money(5220, HKD)
     assert set(balances([done.entry])) == {
         (f"rider_due:{wallet}", HKD),
         ("operator_payable:kmb", HKD),
@@ -88,8 +86,7 @@ def test_when_it_is_cleared_never_changes_its_rate() -> None:
 @pytest.mark.parametrize("rate", [row(None), None])
 def test_a_gap_pays_the_operator_and_holds_the_charge(rate: PublishedRate | None) -> None:
     done = cleared("shenzhen-tong", rate)
-    assert done.charge is not None and done.charge.held
-    assert done.charge.amount == Money(5220, HKD)
+    assert done.owed is None and done.quote is None
     assert done.entry is not None and done.entry.kind == "cleared_held"
     assert done.entry.key == "cleared:2026-11-02/bus-7/17"
 
@@ -99,25 +96,29 @@ def test_a_release_ends_where_a_clearing_at_that_rate_would() -> None:
     later = AT + timedelta(days=1)
     out = release(ride("shenzhen-tong"), fare(5220), terms("shenzhen-tong"), row("0.9150"), later)
     assert held.entry is not None and out.entry is not None
-    assert out.charge is not None and out.charge.amount == Money(4791, CNY)
-    assert out.charge.id == (held.charge.id if held.charge else None)
+    assert out.owed == Money(4791, CNY) and out.journey_id == held.journey_id
     both = {k: v for k, v in balances([held.entry, out.entry]).items() if v.minor}
     direct = cleared("shenzhen-tong", row("0.9150")).entry
     assert direct is not None and both == balances([direct])
     assert (out.entry.key, out.entry.at) == ("released:2026-11-02/bus-7/17", later)
 
 
-def test_a_free_ride_has_neither_charge_nor_entry() -> None:
+def test_a_free_ride_has_neither_debt_nor_entry() -> None:
     done = cleared("shenzhen-tong", NotYet(AT), 0)
-    assert (done.charge, done.entry, done.why_no_charge) == (None, None, "the fare is 0")
+    assert (done.owed, done.entry) == (Money(0, CNY), None)
 
 
-def test_a_charge_that_rounds_to_nothing_is_explained_and_the_operator_is_paid() -> None:
+def test_a_fare_that_rounds_to_nothing_is_owed_by_nobody_and_the_operator_is_paid() -> None:
     done = cleared("shenzhen-tong", row("0.4"), 1)
-    assert done.charge is None and done.entry is not None
-    assert done.why_no_charge == "HKD 0.01 rounds to CNY 0.00 at 0.4012"
-    assert done.entry.charge_id is None
+    assert done.owed == Money(0, CNY) and done.entry is not None
     assert balances([done.entry])["operator_payable:kmb", HKD] == Money(-1, HKD)
+
+
+def test_a_journey_that_is_cleared_again_has_an_id_an_entry_and_a_quote_of_its_own() -> None:
+    done = clear(ride("shenzhen-tong"), fare(5220), terms("shenzhen-tong"), row("0.9150"), 2)
+    assert isinstance(done, Cleared) and done.entry is not None
+    assert done.journey_id == "2026-11-02/bus-7/17~2"
+    assert done.entry.key == "cleared:2026-11-02/bus-7/17~2"
 
 
 def test_a_rate_from_after_the_ride_or_of_another_wallet_is_our_mistake() -> None:

@@ -7,10 +7,9 @@ the charge waits for a rate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from transitpay.charging.charge import charge_id
 from transitpay.fares.fare import Fare
 from transitpay.fx.agreement import Agreement, FxMode
 from transitpay.fx.quote import Quote, lock_quote
@@ -30,23 +29,12 @@ from transitpay.taps import TapKey
 
 
 @dataclass(frozen=True, slots=True)
-class NewCharge:
-    """A charge to be made. While ``held``, ``amount`` is the fare: the release sets the charge."""
-
-    id: str
-    wallet: str
-    amount: Money
-    held: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Cleared:
     """A fare that is decided, with all that is to be saved in one transaction.
 
-    ``owed`` is what the rider owes for it at the wallet, None while there is no rate. ``charge``
-    is None where there is nothing to ask for: a free ride, or a fare so small that its value
-    rounds to 0 in the charge currency; ``why_no_charge`` says which. ``entry`` is None only for a
-    free ride: a booking moves something.
+    ``owed`` is what the rider owes for it at the wallet: None while there is no rate, 0 for a free
+    ride and for a fare so small that its value rounds to 0 in the charge currency. ``entry`` is
+    None only for a free ride: a booking moves something.
     """
 
     journey_id: str
@@ -54,9 +42,7 @@ class Cleared:
     fare: Fare
     quote: Quote | None
     owed: Money | None
-    charge: NewCharge | None
     entry: Entry | None
-    why_no_charge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +77,27 @@ def clear(
     """
     assert agreement.wallet == journey.rider.issuer
     assert agreement.fare_currency == fare.amount.currency
-    done = _Clearing(journey, fare, revision)
+    id_ = revision_id(journey.key, revision)
+    subject = FareSubject(id_, journey.operator, journey.rider.issuer)
     at = journey.priced_at
     if fare.amount.minor == 0:
-        nothing = Money(0, agreement.charge_currency)
-        return done.cleared(None, nothing, None, "the fare is 0")
+        return Cleared(id_, revision, fare, None, Money(0, agreement.charge_currency), None)
     if not agreement.needs_rate:
         book = (
             cleared_wallet_converts
             if agreement.fx_mode is FxMode.WALLET_CONVERTS
             else cleared_same_currency
         )
-        return done.cleared(None, fare.amount, book(done.subject, fare.amount, at))
+        entry = book(subject, fare.amount, at)
+        return Cleared(id_, revision, fare, None, fare.amount, entry)
     if isinstance(rate, NotYet):
         return AwaitRate(at)
     if rate is None or rate.is_gap:
-        return done.cleared(None, None, cleared_held(done.subject, fare.amount, at))
+        return Cleared(id_, revision, fare, None, None, cleared_held(subject, fare.amount, at))
     assert rate.effective_at <= at, "a rate from after the ride prices nothing"
     quote = lock_quote(fare.amount, rate, agreement)
-    return done.quoted(quote, cleared_we_convert(done.subject, quote, at))
+    entry = cleared_we_convert(subject, quote, at)
+    return Cleared(id_, revision, fare, quote, quote.charge, entry)
 
 
 def release(
@@ -125,41 +113,7 @@ def release(
     The charge's amount is set by the quote; a charge that rounds to 0 is withdrawn.
     """
     assert agreement.needs_rate and not rate.is_gap, "only a held fare is released, by a rate"
-    done = _Clearing(journey, fare, revision)
+    id_ = revision_id(journey.key, revision)
+    subject = FareSubject(id_, journey.operator, journey.rider.issuer)
     quote = lock_quote(fare.amount, rate, agreement)
-    return done.quoted(quote, released(done.subject, quote, at))
-
-
-@dataclass(frozen=True, slots=True)
-class _Clearing:
-    """One revision of a journey on its way to be cleared."""
-
-    journey: Journey
-    fare: Fare
-    revision: int
-
-    @property
-    def subject(self) -> FareSubject:
-        journey, key = self.journey, self.journey.key
-        revision = revision_id(key, self.revision)
-        return FareSubject(revision, journey.operator, journey.rider.issuer, charge_id(revision))
-
-    def quoted(self, quote: Quote, entry: Entry) -> Cleared:
-        if quote.charge.minor:
-            return self.cleared(quote, quote.charge, entry)
-        why = f"{self.fare.amount} rounds to {quote.charge} at {quote.customer_rate}"
-        return self.cleared(quote, quote.charge, entry, why)
-
-    def cleared(
-        self, quote: Quote | None, owed: Money | None, entry: Entry | None, why: str | None = None
-    ) -> Cleared:
-        subject = self.subject
-        charge = None
-        if owed is None or owed.minor:
-            assert subject.charge_id is not None
-            amount = self.fare.amount if owed is None else owed
-            charge = NewCharge(subject.charge_id, subject.wallet, amount, owed is None)
-        elif entry is not None:
-            entry = replace(entry, charge_id=None)
-        ids = (subject.journey_key, self.revision)
-        return Cleared(*ids, self.fare, quote, owed, charge, entry, why)
+    return Cleared(id_, revision, fare, quote, quote.charge, released(subject, quote, at))

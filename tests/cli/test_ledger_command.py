@@ -77,6 +77,10 @@ async def test_empty_books_are_whole(db: Any) -> None:
             "a journey that has ended and still has taps",
         ),
         (
+            "update journey set fare_minor = fare_minor + 1 where ended_at is null",
+            "a journey whose bookings are not its fare",
+        ),
+        (
             "insert into journey (id, key, revision, issuer, rider_id, slot, network, operator,"
             " kind, state, priced_at, service_day, cleared_at, fare_minor, fare_currency,"
             " fare_lines, tariff_version) select key || '~2', key, 2, issuer, rider_id, slot,"

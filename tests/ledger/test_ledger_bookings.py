@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from transitpay.errors import MalformedInput
 from transitpay.fx.agreement import Agreement, BadDebt, FxMode
-from transitpay.fx.quote import Quote, lock_quote, requote
+from transitpay.fx.quote import Quote, lock_quote
 from transitpay.fx.rate import PublishedRate
 from transitpay.ledger import accounts, bookings, settlement_bookings
 from transitpay.ledger.accounts import AccountKind, kind_of
@@ -49,38 +49,30 @@ def test_every_clearing_balances_whatever_the_fare_and_rate(minor: int, rate: De
     assert nonzero([entries[0]]).get("rider_due:shenzhen-tong CNY", 0) == quote.charge.minor
 
 
-@given(first=st.integers(1, 10_000), second=st.integers(0, 10_000))
-def test_a_correction_leaves_what_a_clearing_at_the_new_fare_would(first: int, second: int) -> None:
-    before = quoted(first)
-    after = requote(before, Money(second, HKD))
-    entries = [bookings.cleared_we_convert(SUBJECT, before, AT)]
-    change = bookings.corrected(SUBJECT, before, after, AT, "k1")
-    assert (change is None) == (first == second)
-    if change is not None:
-        entries.append(change)
-    wanted = [bookings.cleared_we_convert(SUBJECT, after, AT)] if second else []
-    assert nonzero(entries) == nonzero(wanted)
+@given(first=st.integers(1, 10_000), second=st.integers(1, 10_000))
+def test_a_correction_leaves_what_a_clearing_of_the_new_fare_alone_would(
+    first: int, second: int
+) -> None:
+    before, after = quoted(first, "0.9150"), quoted(second, "0.9300")
+    entries = [
+        bookings.cleared_we_convert(SUBJECT, before, AT),
+        bookings.taken_back(SUBJECT, before, AT),
+        bookings.cleared_we_convert(SUBJECT, after, AT),
+    ]
+    assert nonzero(entries) == nonzero([bookings.cleared_we_convert(SUBJECT, after, AT)])
 
 
-def test_a_correction_in_one_currency_goes_both_ways_and_may_take_all() -> None:
-    def change(before: int, after: int | None) -> dict[str, int]:
-        new = None if after is None else Money(after, HKD)
-        entry = bookings.corrected(SUBJECT, Money(before, HKD), new, AT, "k")
-        return nonzero([entry] if entry else [])
-
-    assert change(500, 300) == {
-        "operator_payable:mtr HKD": 200,
-        "rider_due:shenzhen-tong HKD": -200,
-    }
-    assert change(300, 500)["rider_due:shenzhen-tong HKD"] == 200
-    assert change(500, None)["rider_due:shenzhen-tong HKD"] == -500
-    assert change(500, 500) == {}
+def test_a_fare_in_one_currency_and_a_held_one_are_taken_back_whole() -> None:
+    fare = Money(500, HKD)
+    plain = [bookings.cleared_same_currency(SUBJECT, fare, AT)]
+    assert nonzero([*plain, bookings.taken_back(SUBJECT, fare, AT)]) == {}
+    held = [bookings.cleared_held(SUBJECT, fare, AT)]
+    assert nonzero([*held, bookings.taken_back(SUBJECT, fare, AT, held=True)]) == {}
 
 
 def test_a_full_refund_brings_every_account_back_to_zero() -> None:
     quote = quoted(5220)
-    undone = bookings.corrected(SUBJECT, quote, None, AT, "k1")
-    assert undone is not None
+    undone = bookings.taken_back(SUBJECT, quote, AT)
     entries = [
         bookings.cleared_we_convert(SUBJECT, quote, AT),
         bookings.captured("shenzhen-tong", quote.charge, AT, "c17-1", "c17"),

@@ -17,7 +17,6 @@ from transitpay.fx.quote import Quote, lock_quote
 from transitpay.fx.rate import PublishedRate
 from transitpay.ledger import bookings, open_items
 from transitpay.ledger.bookings import FareSubject
-from transitpay.ledger.journal import Entry
 from transitpay.money import CNY, HKD, Money
 from transitpay.postgres.clearing_rows import add_quotes
 from transitpay.postgres.journal import add_entries, add_open_items
@@ -147,7 +146,7 @@ async def _clear(conn: Any, it: Ride, state: str) -> None:
     )
     await conn.execute(
         "insert into journey_tap (tapped_day, reader, sequence, journey_id)"
-        " select $1, 'r1', count(*) + 1, $2 from journey_tap",
+        " select $1, 'r1', coalesce(max(sequence), 0) + 1, $2 from journey_tap",
         day,
         journey,
     )
@@ -214,10 +213,15 @@ async def refund(conn: Any, it: Ride, at: datetime) -> None:
     before = it.quote or it.money
     refund_id = f"{it.id}-r1"
     async with conn.transaction():
-        corrected = bookings.corrected(it.subject, before, None, at, refund_id)
+        undone = bookings.taken_back(it.subject, before, at)
         back = bookings.refunded(it.wallet, it.charge, at, refund_id, it.id)
-        entries: list[Entry] = [e for e in (corrected, back) if e is not None]
-        await add_entries(conn, entries)
+        await add_entries(conn, [undone, back])
+        await conn.execute("delete from journey_tap where journey_id = $1", it.subject.journey_key)
+        await conn.execute(
+            "update journey set ended_at = $2, ended_why = 'given_back' where id = $1",
+            it.subject.journey_key,
+            at,
+        )
         await conn.execute(
             "insert into refund (request_id, charge_id, attempt_request_id, amount_minor,"
             " currency, reason, body, state, created_at, refunded_at)"

@@ -102,17 +102,25 @@ async def test_an_exit_that_arrives_before_its_entry_waits_for_it(world: World) 
     assert [row[1:5] for row in await facts(world)] == [("2", "78", None, 5220)]
 
 
-async def test_taps_inside_a_journey_that_is_charged_are_set_aside(world: World) -> None:
-    """They would have made two journeys of it: that needs a correction, not a second charge."""
+async def test_taps_inside_a_journey_that_is_charged_make_two_journeys_of_it(
+    world: World,
+) -> None:
     await world.tap("entry", "2", NOON - 100 * MINUTE)
     await world.tap("exit", "2", NOON - 10 * MINUTE)
     await clearer(world).once()
     await world.tap("exit", "78", NOON - 60 * MINUTE)
     await world.tap("entry", "78", NOON - 50 * MINUTE)
     await clearer(world).once()
-    assert await world.one("select count(*) from charge") == 1
-    reasons = await world.owner.fetch("select reason from tap_set_aside")
-    assert [row["reason"] for row in reasons] == ["late_after_close"] * 2
+    rows = await world.owner.fetch(
+        "select id like '%~2', entry_stop, exit_stop, ended_why from journey order by entry_at, 1"
+    )
+    assert [tuple(row) for row in rows] == [
+        (False, "2", "2", "other_taps"),
+        (True, "2", "78", None),
+        (False, "78", "2", None),
+    ]
+    assert await world.one("select count(*) from tap_set_aside") == 0
+    await world.check_books()
 
 
 async def test_two_clearers_at_once_book_every_ride_once(world: World) -> None:
@@ -213,7 +221,7 @@ async def test_silent_readers_are_given_up_after_three_days(world: World) -> Non
     assert await world.one("select reason from journey") == "missing_exit"
 
 
-async def test_an_exit_that_comes_after_its_entry_was_closed_is_set_aside_once(
+async def test_an_exit_that_comes_after_its_entry_was_closed_makes_the_journey_whole(
     world: World,
 ) -> None:
     await world.tap("entry", "2", NOON)
@@ -221,11 +229,17 @@ async def test_an_exit_that_comes_after_its_entry_was_closed_is_set_aside_once(
     await world.heard_through(NOON + 30 * HOUR)
     world.clock.at = NOON + 31 * HOUR
     await clearer(world).once()
-    late = await world.tap("exit", "78", NOON + HOUR)
+    await world.tap("exit", "78", NOON + HOUR)
     await clearer(world).once()
-    aside = await world.owner.fetch("select sequence, reason from tap_set_aside")
-    assert [tuple(row) for row in aside] == [(late.sequence, "late_after_close")]
-    assert await world.one("select count(*) from charge") == 1
+    rows = await world.owner.fetch(
+        "select j.reason, j.fare_minor, c.state from journey j"
+        " join charge c on c.journey_id = j.id order by j.revision"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("missing_exit", 6080, "WITHDRAWN"),
+        (None, 5220, "DUE"),
+    ]
+    await world.check_books()
 
 
 async def test_a_rider_who_breaks_our_code_is_postponed_and_spoils_no_other(
@@ -233,13 +247,13 @@ async def test_a_rider_who_breaks_our_code_is_postponed_and_spoils_no_other(
 ) -> None:
     from settlement import clear_taps
 
-    real = clear_taps.assemble_riders
+    real = clear_taps.read_rider
 
-    def breaks(taps: Any, *args: Any) -> Any:
-        assert all(tap.rider.rider_id != "00000000000000bb" for tap in taps), "our mistake"
-        return real(taps, *args)
+    def breaks(facts: Any, known: Any) -> Any:
+        assert facts.rider[1] != "00000000000000bb", "our mistake"
+        return real(facts, known)
 
-    monkeypatch.setattr(clear_taps, "assemble_riders", breaks)
+    monkeypatch.setattr(clear_taps, "read_rider", breaks)
     monkeypatch.setattr("transitpay.postgres.taps.shard_of", lambda *_: 7)
     await world.ride(rider="00000000000000bb")
     await world.ride()

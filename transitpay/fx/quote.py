@@ -71,17 +71,6 @@ def lock_quote(fare: Money, rate: PublishedRate, agreement: Agreement) -> Quote:
     return _quote(fare, rate.rate, agreement.margin, rate.quote, rate.effective_at)
 
 
-def requote(original: Quote, fare: Money) -> Quote:
-    """Another fare of the same journey at the original rate, for corrections and refunds.
-
-    A refund is the difference of two such quotes, so any number of partial refunds adds up to
-    the original charge exactly.
-    """
-    assert fare.currency == original.fare.currency
-    unit = original.charge.currency
-    return _quote(fare, original.mid, original.margin, unit, original.effective_at)
-
-
 def _quote(
     fare: Money, mid: Decimal, margin: Decimal, into: Currency, effective_at: datetime
 ) -> Quote:

@@ -73,24 +73,22 @@ def released(subject: FareSubject, quote: Quote, at: datetime) -> Entry:
     return subject.entry(EntryKind.RELEASED, at, held + _charge_legs(subject.wallet, quote))
 
 
-def corrected(
-    subject: FareSubject,
-    before: Money | Quote | None,
-    after: Money | Quote | None,
-    at: datetime,
-    correction_id: str,
-) -> Entry | None:
-    """A fare was priced anew: the difference of two clearings, in either direction.
+def taken_back(
+    subject: FareSubject, booked: Money | Quote, at: datetime, *, held: bool = False
+) -> Entry:
+    """A journey stands no longer: its clearing is reversed, each leg at the original quote.
 
-    Both are amounts (one currency), or quotes at the original rate (``fx.quote.requote``); None
-    stands for nothing. None is returned when nothing changes.
+    ``booked`` is its quote, or the fare where nothing was converted by us; ``held`` where the
+    fare still waits for a rate. A journey ends once, so its id is the key. What stands instead is
+    cleared like any journey.
     """
-    postings: tuple[Posting, ...] = ()
-    for new, old, debit, credit in _clearing_legs(subject, before, after):
-        postings += move(debit, credit, new - old)
-    if not postings:
-        return None
-    return subject.entry(EntryKind.CORRECTED, at, postings, correction_id)
+    if held:
+        assert isinstance(booked, Money), "what waits for a rate has no quote"
+        postings = move(operator_payable(subject.operator), FARE_HELD, booked)
+    else:
+        postings = _undone(subject, booked)
+    assert postings, "a fare that was booked is more than nothing"
+    return subject.entry(EntryKind.CORRECTED, at, postings)
 
 
 def captured(wallet: str, amount: Money, at: datetime, attempt_id: str, charge_id: str) -> Entry:
@@ -110,7 +108,7 @@ def uncaptured(wallet: str, amount: Money, at: datetime, attempt_id: str, charge
 def refunded(wallet: str, amount: Money, at: datetime, refund_id: str, charge_id: str) -> Entry:
     """The wallet gave money back to its rider: it owes us less.
 
-    The debt itself falls by ``corrected``; of an attempt that captured twice nothing falls.
+    The debt itself falls by ``taken_back``; of an attempt that captured twice nothing falls.
     """
     postings = move(rider_due(wallet), wallet_receivable(wallet), amount)
     kind = EntryKind.REFUNDED
@@ -127,9 +125,7 @@ def written_off(
     """
     amount = owed.charge if isinstance(owed, Quote) else owed
     if bearer is BadDebt.OPERATOR:
-        postings: tuple[Posting, ...] = ()
-        for new, old, debit, credit in _clearing_legs(subject, owed, None):
-            postings += move(debit, credit, new - old)
+        postings = _undone(subject, owed)
     elif bearer is BadDebt.ISSUER:
         postings = move(wallet_receivable(subject.wallet), rider_due(subject.wallet), amount)
     else:
@@ -151,24 +147,13 @@ def _charge_legs(wallet: str, quote: Quote) -> tuple[Posting, ...]:
     return move(due, FX_POSITION, quote.mid_value) + move(due, FX_SPREAD, quote.spread)
 
 
-def _clearing_legs(
-    subject: FareSubject, before: Money | Quote | None, after: Money | Quote | None
-) -> list[tuple[Money, Money, str, str]]:
-    """(new amount, old amount, debit, credit) of each leg of a clearing."""
-    shape = after if after is not None else before
-    assert shape is not None, "a correction has a before or an after"
+def _undone(subject: FareSubject, booked: Money | Quote) -> tuple[Posting, ...]:
+    """The postings of a clearing, each the other way round."""
     due, payable = rider_due(subject.wallet), operator_payable(subject.operator)
-    if isinstance(shape, Money):
-        assert not isinstance(before, Quote) and not isinstance(after, Quote), "one shape"
-        zero = Money(0, shape.currency)
-        return [(after or zero, before or zero, due, payable)]
-    assert not isinstance(before, Money) and not isinstance(after, Money), "one shape"
-    no_fare, no_charge = Money(0, shape.fare.currency), Money(0, shape.charge.currency)
-    fares = [no_fare if q is None else q.fare for q in (after, before)]
-    values = [no_charge if q is None else q.mid_value for q in (after, before)]
-    spreads = [no_charge if q is None else q.spread for q in (after, before)]
-    return [
-        (fares[0], fares[1], FX_POSITION, payable),
-        (values[0], values[1], due, FX_POSITION),
-        (spreads[0], spreads[1], due, FX_SPREAD),
-    ]
+    if isinstance(booked, Money):
+        return move(payable, due, booked)
+    return (
+        move(payable, FX_POSITION, booked.fare)
+        + move(FX_POSITION, due, booked.mid_value)
+        + move(FX_SPREAD, due, booked.spread)
+    )

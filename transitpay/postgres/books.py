@@ -130,6 +130,21 @@ QUESTIONS = (
         """,
     ),
     Question(
+        "a journey whose bookings are not its fare while it stands, nothing once it has ended",
+        """
+        select j.id from journey j
+        left join entry e on e.journey_id = j.id
+            and e.kind in ('cleared', 'cleared_held', 'corrected')
+        left join posting p on p.entry_id = e.id
+        group by j.id
+        having coalesce(sum(case when p.credit = 'operator_payable:' || j.operator
+                then p.amount_minor when p.debit = 'operator_payable:' || j.operator
+                then -p.amount_minor end), 0)
+            <> case when j.ended_at is null then j.fare_minor else 0 end
+        order by j.id limit 1000
+        """,
+    ),
+    Question(
         "a tap in two journeys",
         """
         select t.tapped_day || ' ' || t.reader || ' ' || t.sequence from journey_tap t

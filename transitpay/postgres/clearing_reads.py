@@ -1,4 +1,4 @@
-"""Statements by which the clearing reads: riders who are due, their taps, what is closed, terms.
+"""Statements by which the clearing reads: riders who are due, their taps, and the terms.
 
 A shard of riders has one clearer at a time (``lock_shard``), so what is read here stays as it is
 until the transaction ends; new taps come with inbox rows of their own.
@@ -13,9 +13,8 @@ from datetime import date, datetime
 import asyncpg
 
 from transitpay.fx.agreement import Agreement, BadDebt, FxMode
-from transitpay.journeys.late import ClosedJourney
-from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.money import currency
+from transitpay.postgres.taps import key_columns
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 Rider = tuple[str, str]
@@ -44,15 +43,16 @@ async def lock_shard(conn: asyncpg.Connection, shard: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A wish that a rider be read."""
+    """A wish that a rider be read; nothing before ``since`` is concerned, None is not known."""
 
     id: int
     rider: Rider
     due_at: datetime
+    since: datetime | None
 
 
 _DUE = """
-select id, issuer, rider_id, due_at
+select id, issuer, rider_id, due_at, since
 from tap_inbox
 where shard = $1 and due_at <= $2
 order by due_at, id
@@ -65,38 +65,49 @@ async def due_rows(
 ) -> list[InboxRow]:
     """The inbox rows of a shard that are due, the longest waiting first."""
     rows = await conn.fetch(_DUE, shard, at, limit)
-    return [InboxRow(r["id"], (r["issuer"], r["rider_id"]), r["due_at"]) for r in rows]
+    return [InboxRow(r["id"], (r["issuer"], r["rider_id"]), r["due_at"], r["since"]) for r in rows]
 
 
 # "offset 0" keeps each rider's search an index search of its own, whatever the statistics say.
 _TAPS = """
 select t.tapped_day, t.reader, t.sequence, t.issuer, t.rider_id, t.slot, t.operator, t.network,
-       t.stop, t.direction, t.at, t.route, t.stage_fare_minor
-from unnest($1::text[], $2::text[]) as w(issuer, rider_id)
+       t.stop, t.direction, t.at, t.route, t.stage_fare_minor, t.vehicle, t.received_at,
+       a.reason as aside
+from unnest($1::text[], $2::text[], $3::timestamptz[]) as w(issuer, rider_id, since)
 cross join lateral (
     select tap.tapped_day, tap.reader, tap.sequence, tap.issuer, tap.rider_id, tap.slot,
            tap.operator, tap.network, tap.stop, tap.direction, tap.at, tap.route,
-           tap.stage_fare_minor
+           tap.stage_fare_minor, tap.vehicle, tap.received_at
     from tap
     where tap.issuer = w.issuer and tap.rider_id = w.rider_id and tap.decision = 'accepted'
-      and tap.at >= $3 and tap.tapped_day >= $4
+      and tap.at >= w.since and tap.tapped_day >= $4
     offset 0
 ) t
-where not exists (select from journey_tap j where j.tapped_day = t.tapped_day
-                  and j.reader = t.reader and j.sequence = t.sequence)
-  and not exists (select from tap_set_aside a where a.tapped_day = t.tapped_day
-                  and a.reader = t.reader and a.sequence = t.sequence)
+left join tap_set_aside a on a.tapped_day = t.tapped_day and a.reader = t.reader
+    and a.sequence = t.sequence
 """
 
 
-async def open_taps(
-    conn: asyncpg.Connection, riders: Sequence[Rider], since: datetime, since_day: date
-) -> list[Tap]:
-    """The accepted taps of these riders that are in no journey and not set aside."""
-    rows = await conn.fetch(_TAPS, *_columns(riders), since, since_day)
-    return [
-        Tap(
-            TapKey(r["tapped_day"], r["reader"], r["sequence"]),
+@dataclass(frozen=True, slots=True)
+class ReadTaps:
+    """The accepted taps of each rider, and why some were set aside when they were last read."""
+
+    of: dict[Rider, list[Tap]]
+    aside: dict[TapKey, str]
+
+
+async def taps_since(
+    conn: asyncpg.Connection, riders: Sequence[tuple[Rider, datetime]], first_day: date
+) -> ReadTaps:
+    """All accepted taps of (rider, since) from that instant on; none is before ``first_day``."""
+    who = _columns([rider for rider, _ in riders])
+    rows = await conn.fetch(_TAPS, *who, [since for _, since in riders], first_day)
+    taps: dict[Rider, list[Tap]] = {}
+    aside: dict[TapKey, str] = {}
+    for r in rows:
+        key = TapKey(r["tapped_day"], r["reader"], r["sequence"])
+        tap = Tap(
+            key,
             RiderRef(r["issuer"], r["rider_id"], r["slot"]),
             r["operator"],
             r["network"],
@@ -105,64 +116,43 @@ async def open_taps(
             r["at"],
             r["route"],
             r["stage_fare_minor"],
+            r["vehicle"],
+            r["received_at"],
         )
-        for r in rows
-    ]
+        taps.setdefault((r["issuer"], r["rider_id"]), []).append(tap)
+        if r["aside"] is not None:
+            aside[key] = r["aside"]
+    return ReadTaps(taps, aside)
 
 
-_CLOSED = """
-select j.issuer, j.rider_id, j.slot, j.network, j.reason, j.entry_at, j.exit_at
-from unnest($1::text[], $2::text[], $3::timestamptz[]) as w(issuer, rider_id, since)
-cross join lateral (
-    select journey.id, journey.issuer, journey.rider_id, journey.slot, journey.network,
-           journey.reason, journey.entry_at, journey.exit_at
-    from journey
-    where journey.issuer = w.issuer and journey.rider_id = w.rider_id
-      and journey.priced_at >= w.since and journey.kind = 'entry_exit'
-    offset 0
-) j
-where not exists (select from refund_request g where g.id = 'no ride ' || j.id)
+_REFUSALS = """
+select t.tapped_day, t.reader, t.sequence, coalesce(t.reason, 'refused') as reason
+from unnest($1::date[], $2::text[], $3::bigint[]) as k(tapped_day, reader, sequence)
+join tap t using (tapped_day, reader, sequence)
+where t.decision <> 'accepted'
 """
 
 
-async def closed_journeys(
-    conn: asyncpg.Connection, riders: Sequence[tuple[Rider, datetime]]
-) -> list[ClosedJourney]:
-    """The gated journeys of (rider, since) that were cleared before, from that instant on.
-
-    Those that are given back, because a tap was refused after all, close nothing.
-    """
-    if not riders:
-        return []
-    rows = await conn.fetch(
-        _CLOSED, *_columns([rider for rider, _ in riders]), [since for _, since in riders]
-    )
-    return [
-        ClosedJourney(
-            RiderRef(r["issuer"], r["rider_id"], r["slot"]),
-            r["network"],
-            None if r["reason"] is None else JourneyReason(r["reason"]),
-            r["entry_at"],
-            r["exit_at"],
-        )
-        for r in rows
-    ]
+async def refusals(conn: asyncpg.Connection, keys: Sequence[TapKey]) -> dict[TapKey, str]:
+    """Why these taps are refused; those that are accepted are absent."""
+    rows = await conn.fetch(_REFUSALS, *key_columns(keys))
+    return {TapKey(r["tapped_day"], r["reader"], r["sequence"]): r["reason"] for r in rows}
 
 
 _COMPLETE_THROUGH = """
-select r.network, min(s.through_at) as through_at
+select r.network, case when bool_and(s.through_at is not null) then min(s.through_at) end
+    as through_at
 from reader r
 left join reader_status s on s.reader = r.id
 where r.decommissioned_at is null
 group by r.network
-having bool_and(s.through_at is not null)
 """
 
 
-async def complete_through(conn: asyncpg.Connection) -> dict[str, datetime]:
+async def complete_through(conn: asyncpg.Connection) -> dict[str, datetime | None]:
     """The instant up to which every reader of a network has reported all its scans.
 
-    A network with a reader that never reported is absent.
+    None where a reader never reported; a network without readers is absent.
     """
     rows = await conn.fetch(_COMPLETE_THROUGH)
     return {r["network"]: r["through_at"] for r in rows}

@@ -1,7 +1,8 @@
 """Statements by which the clearing writes: quotes, journeys with their taps, what is set aside.
 
 All are set-based: a batch of riders is a handful of statements in one transaction. A journey's
-id comes from its first tap and a tap belongs to one journey, so clearing twice refuses itself.
+id comes from its first tap and a tap belongs to one standing journey, so clearing twice refuses
+itself.
 """
 
 from __future__ import annotations
@@ -121,19 +122,60 @@ def _lines(fare: Fare) -> str:
     return json.dumps(lines, ensure_ascii=False, separators=(",", ":"))
 
 
+_NO_TAPS = """
+delete from journey_tap where journey_id = any($1::text[])
+"""
+
+
+async def free_taps(conn: asyncpg.Connection, journey_ids: Sequence[str]) -> None:
+    """Journeys that are about to end have no taps any more: others may have them."""
+    await conn.execute(_NO_TAPS, list(journey_ids))
+
+
+_END = """
+update journey j
+set ended_at = $4, ended_why = e.why, replaced_by = e.replaced_by
+from unnest($1::text[], $2::text[], $3::text[]) as e(id, why, replaced_by)
+where j.id = e.id
+"""
+
+
+async def end_journeys(
+    conn: asyncpg.Connection, ended: Sequence[tuple[str, str, str | None]], at: datetime
+) -> None:
+    """These journeys stand no longer: (id, why, the journey that has its first tap now)."""
+    await conn.execute(
+        _END,
+        [journey_id for journey_id, _, _ in ended],
+        [why for _, why, _ in ended],
+        [replaced_by for _, _, replaced_by in ended],
+        at,
+    )
+
+
+_NOT_ASIDE = """
+delete from tap_set_aside a
+using unnest($1::date[], $2::text[], $3::bigint[]) as t(tapped_day, reader, sequence)
+where a.tapped_day = t.tapped_day and a.reader = t.reader and a.sequence = t.sequence
+"""
+
 _SET_ASIDE = """
 insert into tap_set_aside (tapped_day, reader, sequence, reason, at)
 select t.tapped_day, t.reader, t.sequence, t.reason, $5
 from unnest($1::date[], $2::text[], $3::bigint[], $4::text[])
      as t(tapped_day, reader, sequence, reason)
-on conflict do nothing
 """
 
 
 async def set_aside(
-    conn: asyncpg.Connection, taps: Sequence[tuple[TapKey, str]], at: datetime
+    conn: asyncpg.Connection,
+    gone: Sequence[TapKey],
+    taps: Sequence[tuple[TapKey, str]],
+    at: datetime,
 ) -> None:
-    """Keep taps that are not cleared with their reason; they are not read again."""
+    """Keep taps that make no journey with their reason; those of ``gone`` are so no longer."""
+    if gone:
+        await conn.execute(_NOT_ASIDE, *key_columns(gone))
     if taps:
         keys = key_columns([key for key, _ in taps])
         await conn.execute(_SET_ASIDE, *keys, [reason for _, reason in taps], at)
@@ -144,25 +186,26 @@ delete from tap_inbox where id = any($1::bigint[])
 """
 
 _ASK_AGAIN = """
-insert into tap_inbox (shard, issuer, rider_id, due_at)
-select i.shard, i.issuer, i.rider_id, i.due_at
-from unnest($1::smallint[], $2::text[], $3::text[], $4::timestamptz[])
-     as i(shard, issuer, rider_id, due_at)
+insert into tap_inbox (shard, issuer, rider_id, due_at, since)
+select i.shard, i.issuer, i.rider_id, i.due_at, i.since
+from unnest($1::smallint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+     as i(shard, issuer, rider_id, due_at, since)
 """
 
 
 async def move_inbox(
     conn: asyncpg.Connection,
     read: Sequence[int],
-    again: Sequence[tuple[tuple[str, str], datetime]],
+    again: Sequence[tuple[tuple[str, str], datetime, datetime | None]],
 ) -> None:
-    """Delete the rows that were read, and ask for riders (rider, due at) to be read again."""
+    """Delete the rows that were read; ask for riders (rider, due at, since) to be read again."""
     await conn.execute(_FORGET, list(read))
     if again:
         await conn.execute(
             _ASK_AGAIN,
-            [shard_of(*rider) for rider, _ in again],
-            [rider[0] for rider, _ in again],
-            [rider[1] for rider, _ in again],
-            [due_at for _, due_at in again],
+            [shard_of(*rider) for rider, _, _ in again],
+            [rider[0] for rider, _, _ in again],
+            [rider[1] for rider, _, _ in again],
+            [due_at for _, due_at, _ in again],
+            [since for _, _, since in again],
         )

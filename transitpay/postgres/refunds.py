@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 import asyncpg
 
 from transitpay.charging.refund import Refund, RefundState
-from transitpay.fx.quote import Quote
 from transitpay.money import Money, currency
 from transitpay.postgres.inboxes import RefundRequest
 
 _NEW_REQUESTS = """
 select r.id, r.journey_id, r.reason, r.requested_by, r.requested_at
 from refund_request r
-left join charge c on c.journey_id = r.journey_id
 where not exists (select from refund_request_done d where d.request = r.id)
-  and c.state is distinct from 'IN_FLIGHT'
 order by r.requested_at, r.id
 limit $1
 """
 
 
 async def new_requests(conn: asyncpg.Connection, limit: int) -> list[RefundRequest]:
-    """Requests that nothing was made of yet.
-
-    One whose charge is with its wallet is left out: however many wait, they hold up no other.
-    """
+    """Requests that nothing was made of yet."""
     return [RefundRequest(*row.values()) for row in await conn.fetch(_NEW_REQUESTS, limit)]
 
 
@@ -47,49 +41,39 @@ async def request_done(
 
 
 @dataclass(frozen=True, slots=True)
-class RefundedJourney:
-    """A cleared journey: whose fare, and the quote by which it was charged."""
+class FareOf:
+    """What stands of a journey: its rider, where it begins, and its fare; 0 if nothing stands.
 
-    id: str
-    operator: str
-    wallet: str
-    service_day: date
-    fare: Money
-    quote: Quote | None
+    ``given_back``: an earlier request was, and the clearing has seen it or is about to.
+    """
+
+    rider: tuple[str, str]
+    first_at: datetime
+    standing_minor: int
+    given_back: bool
 
 
-_JOURNEY = """
-select j.id, j.operator, j.issuer, j.service_day, j.fare_minor, j.fare_currency, q.effective_at,
-       q.charge_minor, q.charge_currency, q.mid, q.margin, q.customer_rate, q.mid_value_minor,
-       q.spread_minor, q.remainder
+_FARE_OF = """
+select j.issuer, j.rider_id, coalesce(j.entry_at, j.exit_at) as first_at,
+       coalesce((select s.fare_minor from journey s
+                 where s.issuer = j.issuer and s.rider_id = j.rider_id and s.key = j.key
+                   and s.priced_at >= coalesce(j.entry_at, j.exit_at) and s.ended_at is null),
+                0) as standing_minor,
+       exists (select from refund_request r
+               join refund_request_done d on d.request = r.id and d.effect = 'given_back'
+               where r.journey_id = $1) as given_back
 from journey j
-left join quote q on q.id = j.quote_id
 where j.id = $1
 """
 
 
-async def journey(conn: asyncpg.Connection, journey_id: str) -> RefundedJourney | None:
-    """A journey with its quote."""
-    row = await conn.fetchrow(_JOURNEY, journey_id)
+async def fare_of(conn: asyncpg.Connection, journey_id: str) -> FareOf | None:
+    """What stands of the journey with this id, whichever revision it names."""
+    row = await conn.fetchrow(_FARE_OF, journey_id)
     if row is None:
         return None
-    fare = Money(row["fare_minor"], currency(row["fare_currency"]))
-    quote = None
-    if row["charge_minor"] is not None:
-        unit = currency(row["charge_currency"])
-        quote = Quote(
-            fare,
-            Money(row["charge_minor"], unit),
-            row["mid"],
-            row["margin"],
-            row["customer_rate"],
-            Money(row["mid_value_minor"], unit),
-            Money(row["spread_minor"], unit),
-            row["remainder"],
-            row["effective_at"],
-        )
-    whose = (row["id"], row["operator"], row["issuer"])
-    return RefundedJourney(*whose, row["service_day"], fare, quote)
+    rider = (row["issuer"], row["rider_id"])
+    return FareOf(rider, row["first_at"], row["standing_minor"], row["given_back"])
 
 
 _ADD = """

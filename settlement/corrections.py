@@ -1,0 +1,145 @@
+"""Saves what readings of riders change: journeys that end, journeys that are cleared, their money.
+
+All in the transaction that read the riders: an ended journey gives up its taps and its fare is
+taken back at its own quote; what stands instead is booked like any other journey; the riders'
+charges follow (``wallet_money``). A correction of which a charge is with its wallet waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from settlement import wallet_money
+from settlement.clearing_batch import Booking, ClearedJourney, Rider, wait
+from settlement.wallet_money import RiderMoney
+from transitpay.charging.allotment import Due
+from transitpay.charging.correcting import Corrected, InFlight, Tied, correct
+from transitpay.comparison import Ended, EndedWhy
+from transitpay.ledger.bookings import FareSubject, taken_back
+from transitpay.ledger.journal import Entry
+from transitpay.ledger.open_items import fare_item, fare_reversal_item
+from transitpay.postgres import charge_parts, clearing_reads, clearing_rows, journal
+from transitpay.postgres.charge_parts import TiedCharge
+from transitpay.postgres.pool import Connection
+from transitpay.taps import TapKey
+
+#: A fare ends once: this makes the item of its reversal.
+_ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What was saved; ``bookings`` are without the corrections that wait."""
+
+    bookings: tuple[Booking, ...] = ()
+    money: tuple[RiderMoney, ...] = ()
+
+    @property
+    def cleared(self) -> tuple[ClearedJourney, ...]:
+        return tuple(cleared for it in self.bookings for cleared in (*it.new, *it.replacing))
+
+    @property
+    def ended(self) -> tuple[Ended, ...]:
+        return tuple(e for it in self.bookings if it.corrects for e in it.reading.changes.ended)
+
+
+async def save(
+    conn: Connection, decided: Sequence[Booking], at: datetime, retry: timedelta
+) -> Saved:
+    """Everything that a batch became, each fact with its entry and its item."""
+    ending = [e.booked.id for it in decided if it.corrects for e in it.reading.changes.ended]
+    tied = await charge_parts.lock_of_journeys(conn, ending) if ending else {}
+    saved = _decide(decided, tied, at, retry)
+    await clearing_rows.free_taps(conn, [it.booked.id for it in saved.ended])
+    await clearing_rows.add_journeys(conn, saved.cleared, at)
+    await _end(conn, saved, at)
+    await wallet_money.save(conn, saved.money, tied, at)
+    await _book(conn, saved, at)
+    return saved
+
+
+def _decide(
+    decided: Sequence[Booking], tied: Mapping[str, TiedCharge], at: datetime, retry: timedelta
+) -> Saved:
+    """What becomes of the riders' charges; a correction in flight is left for later."""
+    of_rider: dict[Rider, list[Tied]] = {}
+    for charge in tied.values():
+        rider = (charge.stored.issuer, charge.stored.rider_id)
+        of_rider.setdefault(rider, []).append(charge.tied)
+    bookings: list[Booking] = []
+    money: list[RiderMoney] = []
+    for it in decided:
+        rider = it.reading.rider
+        if it.new:
+            made = correct(rider[0], (), frozenset(), *_dues(it.new), at)
+            assert isinstance(made, Corrected), "what is new is not in flight"
+            money.append(RiderMoney(*rider, made))
+        if it.corrects:
+            ended = frozenset(e.booked.id for e in it.reading.changes.ended)
+            done = correct(rider[0], of_rider.get(rider, ()), ended, *_dues(it.replacing), at)
+            if isinstance(done, InFlight):
+                it = it.without_correction(at + _age(tied[done.charge_id], at, retry))
+            else:
+                money.append(RiderMoney(*rider, done))
+        bookings.append(it)
+    return Saved(tuple(bookings), tuple(money))
+
+
+def _dues(cleared: Iterable[ClearedJourney]) -> tuple[list[Due], list[Due]]:
+    """What is owed at the wallet, and the fares that wait for a rate."""
+    dues: list[Due] = []
+    held: list[Due] = []
+    for _, it in cleared:
+        if it.owed is None:
+            held.append(Due(it.journey_id, it.fare.amount))
+        else:
+            dues.append(Due(it.journey_id, it.owed))
+    return dues, held
+
+
+def _age(charge: TiedCharge, at: datetime, retry: timedelta) -> timedelta:
+    attempt = charge.stored.charge.open_attempt
+    return wait(at - attempt.sent_at if attempt else timedelta(0), retry)
+
+
+async def _end(conn: Connection, saved: Saved, at: datetime) -> None:
+    if not saved.ended:
+        return
+    ids = {journey.key: it.journey_id for journey, it in saved.cleared}
+    refused = await clearing_reads.refusals(
+        conn,
+        [k for it in saved.ended if it.why is EndedWhy.TAP_REFUSED for k in sorted(it.booked.taps)],
+    )
+    rows = [
+        (it.booked.id, _why(it, refused), ids[it.successor.key] if it.successor else None)
+        for it in saved.ended
+    ]
+    await clearing_rows.end_journeys(conn, rows, at)
+
+
+def _why(it: Ended, refused: Mapping[TapKey, str]) -> str:
+    """Of a tap that was refused after all, why it was."""
+    said = [refused[key] for key in sorted(it.booked.taps) if key in refused]
+    return said[0] if it.why is EndedWhy.TAP_REFUSED and said else str(it.why)
+
+
+async def _book(conn: Connection, saved: Saved, at: datetime) -> None:
+    reversals = [it.booked for it in saved.ended if it.booked.fare.amount.minor]
+    entries: list[Entry] = []
+    for was in reversals:
+        subject = FareSubject(was.id, was.journey.operator, was.journey.rider.issuer)
+        value = was.quote or was.fare.amount
+        entries.append(taken_back(subject, value, at, held=was.owed is None))
+    booked = [(j, c) for j, c in saved.cleared if c.entry is not None]
+    entries += [c.entry for _, c in booked if c.entry is not None]
+    await journal.add_entries(conn, entries)
+    items = [
+        fare_reversal_item(
+            _ENDED, was.id, was.journey.operator, was.journey.service_day, was.fare.amount
+        )
+        for was in reversals
+    ]
+    items += [fare_item(c.journey_id, j.operator, j.service_day, c.fare.amount) for j, c in booked]
+    await journal.add_open_items(conn, items)
