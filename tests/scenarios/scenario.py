@@ -12,17 +12,21 @@ What happens, divided by ``;`` (an underscore stands for a blank):
 * ``12:00[:30] in|out|board|off NETWORK PLACE[@STOP] [fare=5.00] [slot=1] [late=8d]``; ``+1`` before
   the time is the next day, ``late`` when the tap reached us; on buses the place is the route;
 * ``on DAY`` the day of the times (else Monday, 5 October 2026), ``by WALLET``, ``book NAME``;
+* ``daily N`` before a tap makes N of it, one a day;
+* ``now [+1] 18:00``, else 40 days later; ``reported NETWORK 12:30``, ``silent NETWORK``: up to when
+  its readers told everything, else up to 40 days later;
 * ``mode MODE NETWORK PLACE 12:00 14:00`` a station mode, PLACE ``*`` for the network;
 * ``says declared|corrected N PLACE``, ``says given_back N``: a statement on the N-th tap.
 
 What it costs, divided by ``;``: for each journey in the order of first taps its amount and lines,
-``refused CODE``, or ``*`` for whatever it may be; then ``aside REASON`` for taps set aside.
+``refused CODE``, or ``*`` for whatever it may be (``*3``: for three); then ``aside REASON`` for
+taps set aside, ``pending`` for taps that wait, and ``suspended WHY``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -33,8 +37,11 @@ from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.rules import rule_book
 from transitpay.fares.tariff import TariffBook
 from transitpay.journeys.assembly import assemble
+from transitpay.journeys.journey import Journey
+from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.journeys.statements import Statement, StatementKind
 from transitpay.journeys.station_modes import Mode, StationMode
+from transitpay.journeys.suspension import suspended
 from transitpay.money import CNY, parse_major
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
@@ -69,6 +76,8 @@ class _Story:
     taps: list[Tap] = field(default_factory=list)
     modes: list[StationMode] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
+    now: datetime | None = None
+    reported: dict[str, datetime | None] = field(default_factory=dict)
 
 
 def read_table(path: Path) -> tuple[Mapping[str, str], list[Scenario]]:
@@ -100,8 +109,13 @@ def run(scenario: Scenario, books: Mapping[str, TariffBook], turned: bool = Fals
         _tell(story, part)
     taps = [replace(tap, rider=tap.rider._replace(issuer=story.wallet)) for tap in story.taps]
     book = books[story.book]
-    at = day_start(story.day + timedelta(days=40))
-    known = {network: at for network in book.networks}
+    much_later = day_start(story.day + timedelta(days=40))
+    at = story.now or much_later
+    known: dict[str, datetime] = dict.fromkeys(book.networks, much_later)
+    for network, instant in story.reported.items():
+        del known[network]
+        if instant is not None:
+            known[network] = instant
     whole = assemble(
         [*reversed(taps), *taps] if turned else taps,
         rule_book(book),
@@ -110,16 +124,32 @@ def run(scenario: Scenario, books: Mapping[str, TariffBook], turned: bool = Fals
         modes=story.modes,
         statements=story.statements,
     )
-    assert not whole.pending, f"{scenario.where}: every tap is decided"
-    journeys = reversed(whole.journeys) if turned else whole.journeys
-    told = [_cost(it) for it in price_all(journeys, book)]
-    return told + [f"aside {it.reason}" for it in whole.set_aside]
+    journeys = whole.journeys
+    told = [_cost(it) for it in price_all(reversed(journeys) if turned else journeys, book)]
+    told += [f"aside {it.reason}" for it in whole.set_aside]
+    told += ["pending" for _ in whole.pending]
+    return told + _suspensions(journeys, book, at)
+
+
+def _suspensions(journeys: Iterable[Journey], book: TariffBook, at: datetime) -> list[str]:
+    missing: dict[str, list[datetime]] = {}
+    for it in journeys:
+        if it.reason is JourneyReason.MISSING_EXIT and not (it.filled or it.excuse):
+            missing.setdefault(it.network, []).append(it.first_tap.at)
+    found: list[str] = []
+    for network, instants in missing.items():
+        rules = book.latest(network).terms.suspensions
+        found += [f"suspended {it.why}" for it in suspended(network, instants, rules, at)]
+    return found
 
 
 def matches(told: Sequence[str], costs: Sequence[str]) -> bool:
     """Whether every journey costs what is written."""
-    pairs = zip(told, costs, strict=False)
-    return len(told) == len(costs) and all(want in ("*", had) for had, want in pairs)
+    wanted: list[str] = []
+    for cost in costs:
+        wanted += ["*"] * int(cost[1:] or 1) if cost.startswith("*") else [cost]
+    pairs = zip(told, wanted, strict=False)
+    return len(told) == len(wanted) and all(want in ("*", had) for had, want in pairs)
 
 
 def _parts(text: str) -> tuple[str, ...]:
@@ -145,6 +175,15 @@ def _tell(story: _Story, part: str) -> None:
             story.modes.append(_mode(story, mode, network, place, begins, ends))
         case ["says", kind, number, *place]:
             story.statements.append(_statement(story, kind, int(number), place))
+        case ["now", *when]:
+            story.now = _at(story.day + timedelta(days=int(when[-2]) if when[1:] else 0), when[-1])
+        case ["reported", network, clock]:
+            story.reported[network] = _at(story.day, clock)
+        case ["silent", network]:
+            story.reported[network] = None
+        case ["daily", times, *words]:
+            for later in range(int(times)):
+                story.taps.append(_tap(story, [f"+{later}", *words]))
         case words:
             story.taps.append(_tap(story, words))
 
