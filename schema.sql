@@ -1119,7 +1119,7 @@ create trigger audit_log_append_only before update or delete or truncate on audi
 create view ride_record as
 select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind,
        j.state as journey_state, j.reason, j.route, j.entry_stop, j.exit_stop, j.entry_at, j.exit_at,
-       j.filled_by, j.filled_stops, j.excuse, j.priced_at, j.service_day, j.ended_at,
+       j.filled_by, j.filled_stops, j.excuse, j.late, j.priced_at, j.service_day, j.ended_at,
        j.fare_minor, j.fare_currency, j.fare_lines, j.tariff_version,
        q.customer_rate, q.effective_at as rate_effective_at,
        coalesce(m.charge_id, f.id) as charge_id, coalesce(m.state, f.state) as charge_state,
@@ -1264,6 +1264,7 @@ grant select on
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
     refund_request_done, travel_minimum, suspension, stop_name, journey_terms,
     half_journey, crossed_accounts to transitpay_gateway;
+grant select (charge_id, n, result_code) on charge_attempt to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on

@@ -24,9 +24,16 @@ from gateway.lists.cache import ListCache
 from gateway.lists.list_keys import ListKeys
 from gateway.lists.publishing import Publisher
 from gateway.lists.serving import ListServer
-from gateway.operators import console, correction_api, operator_api, station_mode_api
+from gateway.operators import (
+    console,
+    correction_api,
+    operator_api,
+    station_mode_api,
+    suspension_api,
+)
 from gateway.readers import heartbeat, reader_keys, reader_reports, record_api
 from gateway.readers.record_log import RecordLog
+from gateway.riders import missing_station_api, ride_api
 from gateway.services import Numbers, Services
 from gateway.taps import reader_api
 from gateway.taps.deciding import StateRules
@@ -38,7 +45,6 @@ from gateway.taps.tap_log import PostgresLog
 from gateway.wallets import (
     authorisation_api,
     issuer_key_api,
-    missing_station_api,
     notifications,
     wallet_api,
 )
@@ -64,12 +70,14 @@ ROUTES: tuple[Route, ...] = (
     *heartbeat.ROUTES,
     *reader_reports.ROUTES,
     *wallet_api.ROUTES,
+    *ride_api.ROUTES,
     *missing_station_api.ROUTES,
     *authorisation_api.ROUTES,
     *issuer_key_api.ROUTES,
     *operator_api.ROUTES,
     *station_mode_api.ROUTES,
     *correction_api.ROUTES,
+    *suspension_api.ROUTES,
     *notifications.ROUTES,
     *console.ROUTES,
     *health.ROUTES,

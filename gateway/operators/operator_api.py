@@ -27,10 +27,12 @@ from gateway.operators.operator_models import (
     StatementsAnswer,
     TapCount,
 )
+from gateway.riders.showing import flags_of
 from transitpay.errors import Conflict
 from transitpay.postgres import inboxes, records
 from transitpay.postgres import statements as said
 from transitpay.postgres.inboxes import RefundRequest
+from transitpay.postgres.records import Row
 from transitpay.postgres.reference import Role
 
 _OPERATORS = frozenset({Role.OPERATOR})
@@ -76,9 +78,14 @@ async def journeys(call: Call) -> JourneysAnswer:
             conn, call.participant, asked.day, after, asked.limit + 1
         )
     return JourneysAnswer(
-        journeys=[OperatorJourney.model_validate(row) for row in page(rows, asked.limit)],
+        journeys=[_journey(row) for row in page(rows, asked.limit)],
         next_cursor=next_cursor(rows, asked.limit),
     )
+
+
+def _journey(row: Row) -> OperatorJourney:
+    shown = {k: v for k, v in row.items() if k in OperatorJourney.model_fields}
+    return OperatorJourney.model_validate({**shown, "flags": flags_of(row)})
 
 
 async def statements(call: Call) -> StatementsAnswer:

@@ -17,6 +17,7 @@ from gateway.http.fields import (
     Sentence,
     ShortId,
 )
+from gateway.riders.ride_models import RideFlag
 
 
 class RefundWish(Incoming):
@@ -55,12 +56,16 @@ class OperatorJourney(Outgoing):
     exit_stop: str | None
     entry_at: Instant | None
     exit_at: Instant | None
+    filled_by: str | None
+    excuse: str | None
+    flags: list[RideFlag]
     priced_at: Instant
     service_day: date
     fare_minor: int
     fare_currency: str
     fare_lines: JsonValue
     tariff_version: str
+    corrected_why: str | None
     refund_state: str | None
     given_back: str | None
 

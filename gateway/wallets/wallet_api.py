@@ -1,4 +1,4 @@
-"""What wallets call about riders: enrol, tokens, destinations, rides; each sees its own only."""
+"""What wallets call about riders: enrol, tokens, destinations; each sees its own only."""
 
 from __future__ import annotations
 
@@ -6,25 +6,16 @@ import secrets
 
 import asyncpg
 
-from gateway.http.paging import next_cursor, page, read_cursor
 from gateway.http.problems import not_found
 from gateway.http.web import Call, Route
-from gateway.taps.texts import refusal_text
 from gateway.wallets.wallet_models import (
-    DenialAnswer,
     DestinationRequest,
     EnrolRequest,
-    PageQuery,
-    Refusal,
-    RefusalsAnswer,
-    RefusalsQuery,
-    Ride,
     RiderAnswer,
-    RidesAnswer,
     TokenRequest,
 )
 from transitpay.destinations import DESTINATIONS, destination_number
-from transitpay.postgres import denials, records, riders
+from transitpay.postgres import riders
 from transitpay.postgres.reference import Role
 from transitpay.postgres.riders import Rider
 
@@ -75,39 +66,6 @@ async def add_destination(call: Call) -> RiderAnswer:
     return _rider_answer(await call.services.database.run(work))
 
 
-async def rides(call: Call) -> RidesAnswer:
-    """A page of the rider's journeys, newest first."""
-    asked, wallet, rider_id = call.query_as(PageQuery), call.participant, _rider_id(call)
-    after = read_cursor(asked.cursor)
-    async with call.services.database.transaction() as conn:
-        if await riders.rider(conn, wallet, rider_id) is None:
-            raise not_found("rider")
-        rows = await records.rides(conn, wallet, rider_id, after, asked.limit + 1)
-    return RidesAnswer(
-        rides=[Ride.model_validate(row) for row in page(rows, asked.limit)],
-        next_cursor=next_cursor(rows, asked.limit),
-    )
-
-
-async def refusals(call: Call) -> RefusalsAnswer:
-    """The rider's last refused scans with the text of the gate, and a denial that stands."""
-    asked, wallet, rider_id = call.query_as(RefusalsQuery), call.participant, _rider_id(call)
-    async with call.services.database.transaction() as conn:
-        if await riders.rider(conn, wallet, rider_id) is None:
-            raise not_found("rider")
-        rows = await records.refusals(conn, wallet, rider_id, asked.limit)
-        it = await denials.denial(conn, wallet, rider_id)
-    denied = it.barred or it.revoked_serial is not None
-    return RefusalsAnswer(
-        refusals=[Refusal(**row, text=refusal_text(row["reason"])) for row in rows],
-        denial=DenialAnswer(
-            through_serial=it.serial, debt=it.barred_reason, revoked=it.revoked_reason
-        )
-        if denied
-        else None,
-    )
-
-
 def _rider_id(call: Call) -> str:
     return call.request.match_info["rider_id"]
 
@@ -132,13 +90,5 @@ ROUTES = (
     Route(
         "POST", f"{_RIDERS}/destinations", add_destination, "Switch a destination on", _WALLETS,
         body=DestinationRequest, answer=RiderAnswer, errors=("not_found",),
-    ),
-    Route(
-        "GET", f"{_RIDERS}/rides", rides, "A rider's journeys and charges", _WALLETS,
-        query=PageQuery, answer=RidesAnswer, errors=("not_found", "bad_cursor"),
-    ),
-    Route(
-        "GET", f"{_RIDERS}/refusals", refusals, "A rider's last refused scans, for support",
-        _WALLETS, query=RefusalsQuery, answer=RefusalsAnswer, errors=("not_found",),
     ),
 )  # fmt: skip

@@ -24,32 +24,11 @@ class PagePosition:
     id: str
 
 
-_RIDES = """
-select id, slot, network, operator, kind, journey_state, reason, route, entry_stop, exit_stop,
-       entry_at, exit_at, priced_at, service_day, fare_minor, fare_currency, fare_lines,
-       tariff_version, customer_rate, rate_effective_at, charge_id, charge_minor,
-       charge_currency, charge_state, captured_at, wallet_quote, refund_state, refund_minor,
-       given_back
-from ride_record
-where issuer = $1 and rider_id = $2
-  and ($3::timestamptz is null or (priced_at, id) < ($3, $4))
-order by priced_at desc, id desc
-limit $5
-"""
-
-
-async def rides(
-    conn: asyncpg.Connection, issuer: str, rider_id: str, after: PagePosition | None, limit: int
-) -> list[Row]:
-    """A rider's journeys with fare, conversion and state of the charge, newest first."""
-    at, id_ = (after.at, after.id) if after else (None, None)
-    return [dict(row) for row in await conn.fetch(_RIDES, issuer, rider_id, at, id_, limit)]
-
-
 _JOURNEYS = """
 select id, network, kind, journey_state, reason, route, entry_stop, exit_stop, entry_at, exit_at,
-       priced_at, service_day, fare_minor, fare_currency, fare_lines, tariff_version,
-       refund_state, given_back
+       filled_by, excuse, late, priced_at, service_day, fare_minor, fare_currency, fare_lines,
+       tariff_version, corrected_why, refund_state, given_back,
+       exists (select from crossed_accounts x where x.journey_id = ride_record.id) as crossed
 from ride_record
 where operator = $1 and service_day = $2
   and ($3::timestamptz is null or (priced_at, id) < ($3, $4))

@@ -136,3 +136,65 @@ async def end(conn: asyncpg.Connection, number: int, at: datetime) -> None:
 
 def _columns(riders: Sequence[Rider]) -> tuple[list[str], list[str]]:
     return [issuer for issuer, _ in riders], [rider_id for _, rider_id in riders]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSuspension:
+    """A suspension as operators and the house see it."""
+
+    id: int
+    rider: Rider
+    network: str
+    why: str
+    counted: int
+    more_than: int
+    days: int
+    since: datetime
+    until: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    let_go_by: str | None
+
+
+_LISTED = """
+select s.id, s.issuer, s.rider_id, s.network, s.why, s.counted, s.more_than, s.days, s.since,
+       s.until, s.ended_at, e.reason as end_reason, e.ended_by as let_go_by
+from suspension s
+left join suspension_end e on e.suspension = s.id
+where ($1::text is null or exists (
+          select from reader r where r.operator = $1 and r.network = s.network))
+  and ($2::bigint is null or s.id = $2)
+  and ($3::bigint is null or s.id < $3)
+order by s.id desc
+limit $4
+"""
+
+
+async def listed(
+    conn: asyncpg.Connection,
+    operator: str | None,
+    *,
+    number: int | None = None,
+    before: int | None = None,
+    limit: int = 1,
+) -> list[ListedSuspension]:
+    """Suspensions in the networks of an operator (None: all), newest first."""
+    return [
+        ListedSuspension(
+            r["id"], (r["issuer"], r["rider_id"]), r["network"], r["why"], r["counted"],
+            r["more_than"], r["days"], r["since"], r["until"], r["ended_at"], r["end_reason"],
+            r["let_go_by"],
+        )
+        for r in await conn.fetch(_LISTED, operator, number, before, limit)
+    ]  # fmt: skip
+
+
+_LET_GO = """
+insert into suspension_end (suspension, reason, ended_by, at) values ($1, $2, $3, $4)
+on conflict (suspension) do nothing
+"""
+
+
+async def let_go(conn: asyncpg.Connection, number: int, reason: str, by: str, at: datetime) -> None:
+    """A person's word that a suspension ends; the first one stays."""
+    await conn.execute(_LET_GO, number, reason, by, at)
