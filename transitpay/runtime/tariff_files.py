@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from transitpay.fares.tariff_files.formats import FORMATS, Format, Job
 from transitpay.fares.tariff_files.gtfs import GtfsChoice
 from transitpay.fares.terms_file import TermsFile, read_terms_file
 from transitpay.runtime.builtin import published_terms
+from transitpay.runtime.unpacked import read_unpacked
 
 DOCUMENT = "document"
 #: Every format that can be asked for.
@@ -48,9 +48,7 @@ class Reading:
 def read_source(path: Path, problems: list[Problem]) -> SourceFile:
     """A file, unpacked where it is gzipped; empty where it cannot be read, a problem noted."""
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        content = read_unpacked(path)
     except (OSError, EOFError, zlib.error) as error:
         problems.append(Problem(path.name, None, "file", f"cannot be read: {error}"))
         content = b""

@@ -8,7 +8,6 @@ Expected below the folder: ``mtr/mtr_lines_fares.csv`` and ``mtr_lines_and_stati
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Callable, Collection, Iterable
 from datetime import date
@@ -24,6 +23,7 @@ from transitpay.fares.tariff_files.shenzhen_metro import read_shenzhen_metro
 from transitpay.fares.terms_file import TermsFile
 from transitpay.runtime.builtin import builtin_book, builtin_tariffs, published_terms
 from transitpay.runtime.calendars import known_calendars
+from transitpay.runtime.unpacked import read_unpacked
 
 #: The day of the newest copy of the MTR file, whose name carries none.
 _MTR_UNDATED = date(2026, 6, 9)
@@ -152,9 +152,7 @@ def _absent(folder: Path, name: str) -> MalformedInput:
 
 def _read(path: Path) -> SourceFile:
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        content = read_unpacked(path)
     except (OSError, EOFError, zlib.error) as error:
         raise MalformedInput("bad_tariff_file", f"{path.name} cannot be read: {error}") from None
     return SourceFile(path.name, content)

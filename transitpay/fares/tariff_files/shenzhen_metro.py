@@ -71,7 +71,7 @@ def read_shenzhen_metro(
         terms=made,
     )
     if distances is not None:
-        warnings += distance_warnings(tariff, distances, problems)
+        warnings = [*distance_warnings(tariff, distances, problems), *warnings]
     return Parsed(None if problems else tariff, tuple(problems), warnings=tuple(warnings))
 
 
