@@ -1,7 +1,7 @@
 """Every abuse case that this project answers for has a test that carries its number.
 
 A test of case 7 is called ``test_case_07_...``, wherever it stands; one of the mistakes that others
-made, ``test_lesson_2_...``. One case of journeys (41) is told in scenarios instead.
+made, ``test_lesson_2_...``.
 """
 
 from __future__ import annotations

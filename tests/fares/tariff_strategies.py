@@ -63,7 +63,7 @@ _plain = {
     "business_car": st.none() | st.builds(BusinessCar, counts, networks, texts),
     "suspensions": several(st.builds(Suspension, counts, counts, st.booleans(), texts)),
     "claims": st.none() | st.builds(Claims, counts, counts, texts),
-    "habit": st.none() | st.builds(HabitTerms, counts, counts, counts, texts),
+    "habit": st.none() | st.builds(HabitTerms, counts, st.integers(1, 30), counts, texts),
     "unknown": several(texts),
     "sources": several(st.builds(TermSource, texts, texts, texts)),
 }
@@ -76,7 +76,8 @@ def terms(draw: st.DrawFn) -> Terms:
     if draw(st.booleans()):
         values |= {
             "limit_minutes": 150,
-            "longest_stay_minutes": draw(st.integers(150, 400)),
+            "longest_stay_minutes": draw(st.integers(150, 150 + 60 * values["max_wait_hours"])),
+            "ride_limit_minutes": None,
             "maximum_fare": draw(amounts),
             "overstay": draw(st.none() | _overstays),
             "same_station": (

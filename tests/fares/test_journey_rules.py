@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
+
 from transitpay.fares.rules import rule_book, rules_of
 from transitpay.fares.tariff import FlatFares, TariffBook
 from transitpay.fares.terms import HabitTerms, Transfer
@@ -90,3 +92,32 @@ def test_a_stop_has_one_id_by_all_its_names_and_a_strange_one_its_own() -> None:
         assert rules.stop_id("shenzhen-metro", DAY, name) == "0111"
     assert rules.stop_id("mtr", DAY, "Nowhere") == "Nowhere"
     assert rules.stop_id("tram", DAY, "1") == "1"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"longest_stay_minutes": 149},
+        {"longest_stay_minutes": 150 + 72 * 60 + 1},
+        {"limit_minutes": 0},
+        {"ride_limit_minutes": 60},
+    ],
+)
+def test_terms_from_which_no_rules_follow_do_not_hold_together(wrong: dict[str, int]) -> None:
+    terms = BOOK.latest("mtr").terms
+    with pytest.raises(AssertionError):
+        replace(terms, **wrong)  # type: ignore[arg-type]  # any of its fields
+
+
+@pytest.mark.parametrize("edge", [150, 150 + 72 * 60])
+def test_the_longest_stay_may_be_the_limit_or_all_the_time_that_is_waited(edge: int) -> None:
+    mtr = BOOK.latest("mtr")
+    made = rules_of(replace(mtr, terms=replace(mtr.terms, longest_stay_minutes=edge)))
+    assert made.longest_stay == timedelta(minutes=edge)
+
+
+def test_a_habit_is_one_of_one_to_thirty_days() -> None:
+    for days in (0, 31):
+        with pytest.raises(AssertionError, match="1 to 30 days"):
+            HabitTerms(5, days, 3, "a habit")
+    assert Habit(5, 30, 3).days == HabitTerms(5, 30, 3, "a habit").days

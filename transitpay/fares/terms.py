@@ -199,6 +199,10 @@ class HabitTerms:
     a_month: int
     source: str
 
+    def __post_init__(self) -> None:
+        assert 0 < self.days <= 30, "a habit is one of 1 to 30 days"
+        assert self.times > 0, "a habit is one of a ride at least"
+
 
 @dataclass(frozen=True, slots=True)
 class TermSource:
@@ -264,6 +268,12 @@ class Terms:
     def __post_init__(self) -> None:
         gated = self.limit_minutes is not None
         assert gated == (self.longest_stay_minutes is not None)
+        if self.limit_minutes is not None and self.longest_stay_minutes is not None:
+            until = self.limit_minutes + self.max_wait_hours * 60
+            assert 0 < self.limit_minutes <= self.longest_stay_minutes <= until, (
+                "the longest stay lies between the limit and the limit + the longest wait"
+            )
+        assert not gated or self.ride_limit_minutes is None, "gates or a second scan, not both"
         assert gated == (self.maximum_fare is not None), "a missing tap needs a price"
         assert not self.same_station or self.same_station[-1].up_to_minutes is None
         assert not self.tiers or self.tiers[-1].up_to_minor is None
