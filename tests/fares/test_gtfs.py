@@ -15,6 +15,7 @@ from transitpay.fares.tariff import FlatFares, Tariff
 from transitpay.fares.tariff_files import Parsed, SourceFile
 from transitpay.fares.tariff_files.formats import FORMATS, Job
 from transitpay.fares.tariff_files.gtfs import GtfsChoice, archive, read_gtfs
+from transitpay.fares.tariff_files.gtfs import transfers as gtfs_transfers
 from transitpay.fares.terms import Transfer
 from transitpay.fares.terms_file import TermsFile, read_terms_file
 from transitpay.money import CNY, Money
@@ -378,6 +379,15 @@ def test_a_transfer_of_a_part_of_our_rides_is_left_out() -> None:
     assert [it.off.minor for it in loaded(whole).terms.transfers] == [40]
     unmapped = transfers("e,c,,5400,1,1,less", choice=replace(CITY, networks={}))
     assert "of a network that is none of ours" in unmapped.left_out[0].reason
+
+
+def test_more_leg_groups_than_are_compared_leave_the_transfers_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gtfs_transfers, "MOST_PAIRS", 1)
+    parsed = transfers("e,c,,5400,1,1,less", choice=CITY)
+    assert loaded(parsed).terms.transfers == ()
+    assert "more than 1 pairs of leg groups" in parsed.left_out[0].reason
 
 
 def test_after_gates_the_time_runs_from_the_exit() -> None:

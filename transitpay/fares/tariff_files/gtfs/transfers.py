@@ -8,7 +8,7 @@ network with gates, from boarding to boarding (1) after others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from transitpay.fares.tariff_files.gtfs.choice import GtfsChoice
@@ -19,6 +19,9 @@ from transitpay.fares.terms import Transfer
 from transitpay.money import Currency, Money
 
 _RULES = "fare_transfer_rules.txt"
+_SIDES = ("from_leg_group_id", "to_leg_group_id")
+#: The most pairs of leg groups that are compared.
+MOST_PAIRS = 100_000
 _FROM_EXIT, _FROM_BOARDING = "2", "1"
 
 
@@ -43,10 +46,30 @@ class Transfers:
     choice: GtfsChoice
     left_out: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    _left: set[Problem] = field(init=False, default_factory=set)
+    _own_lines: frozenset[int] = field(init=False)
+    _by_group: Mapping[str, list[Row]] = field(init=False)
+    _sides: tuple[frozenset[str], frozenset[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._own_lines = frozenset(row.line for row in self.own_rules)
+        by_group: dict[str, list[Row]] = {}
+        for row in self.feed["fare_leg_rules.txt"]:
+            by_group.setdefault(row["leg_group_id"], []).append(row)
+        self._by_group = by_group
+        # An empty group stands for those that no rule names on its side.
+        start, end = (
+            by_group.keys() - {row[side] for row in self.feed[_RULES]} - {""} for side in _SIDES
+        )
+        self._sides = (frozenset(start), frozenset(end))
 
     def read(self, *, is_matrix: bool) -> tuple[Transfer, ...]:
         """The transfers to our network, whose fares are of pairs or of routes."""
         own = {row["leg_group_id"] for row in self.own_rules}
+        if len(own) * len(self._by_group) > MOST_PAIRS:
+            for row in self.feed[_RULES]:
+                self._leave(row, f"more than {MOST_PAIRS} pairs of leg groups")
+            return ()
         given: dict[_Offer, dict[tuple[str, str], Row]] = {}
         for row in self.feed[_RULES]:
             for start, end in self._groups(row, own):
@@ -86,13 +109,12 @@ class Transfers:
 
     def _groups(self, row: Row, own: set[str]) -> Iterator[tuple[str, str]]:
         """The leg groups that a rule is from and to, as far as it is to ours."""
-        known = {rule["leg_group_id"] for rule in self.feed["fare_leg_rules.txt"]} - {""}
-        sides: list[set[str]] = []
-        for column in ("from_leg_group_id", "to_leg_group_id"):
-            named = {rule[column] for rule in self.feed[_RULES]}
-            sides.append({row[column]} if row[column] else known - named)
-        for start in sorted(sides[0]):
-            for end in sorted(sides[1] & own):
+        starts, ends = (
+            frozenset({row[side]}) if row[side] else others
+            for side, others in zip(_SIDES, self._sides, strict=True)
+        )
+        for start in sorted(starts):
+            for end in sorted(ends & own):
                 yield start, end
 
     def _offer(
@@ -136,19 +158,19 @@ class Transfers:
         return "a price for both rides together that is no fixed amount off the second"
 
     def _prices(self, group: str) -> set[int]:
-        rules = [r for r in self.feed["fare_leg_rules.txt"] if r["leg_group_id"] == group]
+        rules = self._by_group.get(group, [])
         prices = {self.products.minor(row["fare_product_id"]) for row in rules}
         return {price for price in prices if price is not None}
 
     def _networks_of(self, group: str) -> list[str | None]:
         """Our networks that have rules of a leg group; None for rules of no network of ours."""
-        found: dict[str | None, None] = {}
-        own = {row.line for row in self.own_rules}
-        for row in self.feed["fare_leg_rules.txt"]:
-            if row["leg_group_id"] == group:
-                mapped = self.choice.networks.get(row["network_id"])
-                found[self.network if row.line in own else mapped] = None
-        return list(found)
+        found = {
+            self.network
+            if row.line in self._own_lines
+            else self.choice.networks.get(row["network_id"])
+            for row in self._by_group.get(group, [])
+        }
+        return sorted(found, key=str)
 
     def _rules_of(self, network: str) -> list[Row]:
         if network == self.network:
@@ -162,5 +184,6 @@ class Transfers:
     def _leave(self, row: Row, reason: str) -> None:
         groups = f"{row['from_leg_group_id'] or 'any'} to {row['to_leg_group_id'] or 'any'}"
         problem = row.problem("fare_transfer_type", f"{groups}: {reason}")
-        if problem not in self.left_out:
+        if problem not in self._left:
+            self._left.add(problem)
             self.left_out.append(problem)
