@@ -16,7 +16,7 @@ from transitpay.ride_code.keys import generate_issuer_key
 from transitpay.ride_code.signing import device_accepts, load_point, sign_authorisation
 from transitpay.runtime.tariff_folder import load_book
 from transitpay.sandbox import optics
-from transitpay.sandbox.coverage import plan_coverage
+from transitpay.sandbox.coverage import BROKEN_MODEM, plan_coverage
 from transitpay.sandbox.demand import plan_day
 from transitpay.sandbox.phones import Phone, SignedAuthorisation
 from transitpay.sandbox.places import Places, make_places
@@ -116,7 +116,10 @@ def test_buses_reach_the_network_at_termini_and_some_gates_lose_it(places: Place
     losing = [it for it in gates if it.gaps]
     assert 0 < len(losing) < len(gates) / 2
     night = day_start(DAY) + timedelta(hours=22)
-    for bus in (planned[it.reader] for it in places.readers if not it.online):
+    buses = [it.reader for it in places.readers if not it.online]
+    broken = planned[BROKEN_MODEM]
+    assert not broken.reaches(night - timedelta(hours=2)) and broken.reaches(night)
+    for bus in (planned[it] for it in buses if it != BROKEN_MODEM):
         begin, end = bus.gaps[3]
         assert bus.reaches(begin - timedelta(seconds=1)) and not bus.reaches(begin)
         assert not bus.reaches(end - timedelta(seconds=1)) and bus.reaches(end)

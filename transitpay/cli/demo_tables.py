@@ -13,7 +13,8 @@ def show(totals: Totals, console: Console) -> None:
     for table in (
         _taps(totals),
         _gates(totals),
-        _journeys(totals),
+        _networks(totals),
+        _corrections(totals),
         charges(totals),
         _fx(totals),
         _net(totals),
@@ -51,11 +52,29 @@ def _gates(totals: Totals) -> Table:
     return table
 
 
-def _journeys(totals: Totals) -> Table:
-    table = new_table("Journeys", "network", "state", "journeys:", "fares:")
-    for row in totals["journeys"]:
+def _networks(totals: Totals) -> Table:
+    """What stands of each network after all corrections, and how many bookings they replaced."""
+    counted = ("journeys", "incomplete", "filled", "corrected")
+    table = new_table("Networks", "network", *(f"{it}:" for it in counted), "fares:")
+    for row in totals["networks"]:
         fares = amount_text(row["fare_minor"], row["currency"])
-        table.add_row(row["network"], row["state"], str(row["journeys"]), fares)
+        table.add_row(row["network"], *(str(row[it]) for it in counted), fares)
+    return table
+
+
+def _corrections(totals: Totals) -> Table:
+    """What was booked anew and why, what people said, and what went back to riders."""
+    table = new_table("Corrections", "what", "", "number:", "amount:")
+    for why, journeys in totals["corrections"].items():
+        table.add_row("journeys booked anew", why, str(journeys), "")
+    for what, number in totals["said"].items():
+        table.add_row("said", what, str(number), "")
+    for row in totals["refunds"]:
+        amount = amount_text(row["amount_minor"], row["currency"])
+        table.add_row(f"refunds {row['state']}", row["wallet"], str(row["refunds"]), amount)
+    expected = totals["expected_rides"]
+    table.add_row("rides as everything tapped makes them", "", str(expected["rides"]), "")
+    table.add_row("rides that are not", "", str(expected["differing"]), "")
     return table
 
 

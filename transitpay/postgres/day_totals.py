@@ -27,20 +27,6 @@ async def taps(conn: Connection) -> list[Row]:
     return [dict(row) for row in await conn.fetch(_TAPS)]
 
 
-_JOURNEYS = """
-select network, operator, state, fare_currency as currency, count(*) as journeys,
-       sum(fare_minor)::bigint as fare_minor
-from journey
-group by 1, 2, 3, 4
-order by 1, 2, 3, 4
-"""
-
-
-async def journeys(conn: Connection) -> list[Row]:
-    """Journeys and plain fares by network and state."""
-    return [dict(row) for row in await conn.fetch(_JOURNEYS)]
-
-
 _CHARGES = """
 select wallet, state, currency, count(*) as charges, sum(amount_minor)::bigint as amount_minor
 from charge
@@ -210,7 +196,7 @@ with posted as (
             from posting p join entry e on e.id = p.entry_id
             where e.journey_id is not null and p.currency = j.fare_currency
               and 'operator_payable:' || j.operator in (p.debit, p.credit)) as books_minor
-    from journey j group by j.operator, j.fare_currency
+    from journey j where j.ended_at is null group by j.operator, j.fare_currency
 ), owed as (
     select 'owed by riders of ' || c.wallet, c.currency,
            coalesce(sum(c.amount_minor)

@@ -16,6 +16,7 @@ _JOURNEYS = """
 select network, state, coalesce(reason, '') as reason, fare_currency as currency,
        count(*) as journeys, sum(fare_minor)::bigint as fare_minor
 from journey
+where ended_at is null
 group by 1, 2, 3, 4
 order by 1, 2, 3, 4
 """
@@ -56,7 +57,8 @@ select t.reader, t.sequence, j.reason, j.entry_stop, j.exit_stop, j.fare_minor
 from journey j
 join journey_tap jt on jt.journey_id = j.id
 join tap t on t.tapped_day = jt.tapped_day and t.reader = jt.reader and t.sequence = jt.sequence
-where j.network = $1 and j.state = 'complete' and t.direction in ('exit', 'single', 'board')
+where j.network = $1 and j.ended_at is null and j.state = 'complete'
+  and t.direction in ('exit', 'single', 'board')
 order by t.reader, t.sequence
 """
 

@@ -1,7 +1,8 @@
 """Where the sandbox's readers have a network and when: planned by the seed.
 
-Buses reach it at their termini only, a few minutes of each run. Some metro gates lose it once for
-an hour or two. From the last ride on everybody has it.
+Buses reach it at their termini only, a few minutes of each run; one bus has a broken modem and
+reaches it in the evening. Some metro gates lose it once for an hour or two. From the last ride on
+everybody has it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ _FIRST_H, _LAST_H = 6.0, 22.0
 _OUTAGE_H = (0.7, 2.5)
 #: Minutes of a bus between two termini, and at one.
 _RUN_MINUTES, _TERMINUS_MINUTES = (25, 55), 10
+#: The bus with a broken modem: what it uploads changes what later rides of the month cost.
+BROKEN_MODEM = "guangzhou-bus-bus-2"
+_MENDED_H = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ def plan_coverage(places: Iterable[Place], seed: int, day: date) -> Mapping[str,
 
 def _coverage(place: Place, seed: int, start: datetime) -> Coverage:
     chance = random.Random(f"{seed}:{place.reader}:coverage")
+    if place.reader == BROKEN_MODEM:
+        return Coverage(((start, start + timedelta(hours=_MENDED_H)),))
     if not place.online:
         return Coverage(tuple(_runs(chance, start)))
     if chance.randrange(_ONE_GATE_IN):

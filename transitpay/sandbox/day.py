@@ -73,7 +73,7 @@ class RidingDay:
     ) -> None:
         self.diary = diary
         self._town = town
-        self._riders = riders
+        self.riders = riders
         self._session = session
         self._on_scan = on_scan
         self._clock: Clock = town.clock
@@ -101,7 +101,7 @@ class RidingDay:
         Raises: TemporarilyUnavailable (``readers_not_empty``).
         """
         async with asyncio.TaskGroup() as group:
-            for number, rider in enumerate(self._riders):
+            for number, rider in enumerate(self.riders):
                 group.create_task(self._live(number, rider))
         left = await wait_while_it_moves(self._waiting, _FLUSH_QUIET_S, _FLUSH_POLL_S)
         if left:

@@ -31,6 +31,7 @@ _DEEDS: Mapping[Deed, tuple[int, frozenset[int]]] = {
     Deed.EXCLUDED: (15, _METROS),
     Deed.ELSEWHERE: (15, _METROS),
     Deed.MISSING_EXIT: (25, _METROS),
+    Deed.DECLARES: (20, _METROS),
     Deed.POOR: (15, _METROS),
     Deed.ALIGHTS: (60, frozenset({HONG_KONG})),
     Deed.CHANGES: (80, frozenset({SHENZHEN, FOSHAN})),
@@ -54,7 +55,7 @@ def plan_day(riders: int, seed: int, places: Places, day: date) -> tuple[Planned
             PlannedRider(
                 f"{wallet}-{number:06d}", wallet, destination,
                 _POOR_MINOR if Deed.POOR in mine else _RICH_MINOR,
-                1 if Deed.COMPANION in mine else 0, trips.scans(),
+                1 if Deed.COMPANION in mine else 0, trips.scans(), trips.declares,
             )
         )  # fmt: skip
     return tuple(sorted(planned, key=lambda rider: (rider.scans[0].at, rider.account)))

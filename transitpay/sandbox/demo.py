@@ -15,8 +15,10 @@ import aiohttp
 
 from transitpay.sandbox.day import RidingDay, put_up_readers
 from transitpay.sandbox.demand import plan_day
+from transitpay.sandbox.desk import declare_exits, open_gates
 from transitpay.sandbox.diary import Diary
 from transitpay.sandbox.enrolment import enrol_all
+from transitpay.sandbox.expected import Said
 from transitpay.sandbox.gate import SandboxReader
 from transitpay.sandbox.memory import MemoryWatch
 from transitpay.sandbox.night import run_night
@@ -38,7 +40,7 @@ _FREE_RIDERS = 200
 NIGHT_SPEED = round((_DAY_S + _NIGHT_S) / _LEAST_S)
 #: Seconds of the machine before the business day begins: settlement publishes rates some seconds
 #: ahead, so that a restart of its own leaves no gap, and the first ride needs one.
-_LEAD_S = 7.0
+_LEAD_S = 9.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +153,19 @@ async def _day_and_night(
 ) -> Outcome:
     await day.open_gates()
     reporting = asyncio.create_task(day.report())
+    opening = asyncio.create_task(open_gates(town, session))
+    declaring = asyncio.create_task(declare_exits(town, day.riders, session))
     try:
         diary = await day.run()
         watcher.event("the last rider is home")
         night = await run_night(town, DAY, watcher.event)
+        said = Said((await opening,), await declaring)
         left = await charges_settled(town)
-        found = await outcome(town, diary, DAY, session)
+        found = await outcome(town, diary, said, DAY, session)
     finally:
-        reporting.cancel()
-        await asyncio.gather(reporting, return_exceptions=True)
+        for task in (reporting, opening, declaring):
+            task.cancel()
+        await asyncio.gather(reporting, opening, declaring, return_exceptions=True)
         day.close_gates()
     if left:
         found.faults.append(f"{left} charges still wait for an answer of their wallet")

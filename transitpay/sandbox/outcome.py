@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -15,9 +15,10 @@ from typing import Any
 import aiohttp
 
 from transitpay.clock import day_start, wallet_day
-from transitpay.postgres import day_totals, gate_totals
+from transitpay.postgres import correction_totals, day_totals, gate_totals
 from transitpay.postgres.pool import connect
 from transitpay.sandbox.diary import Diary
+from transitpay.sandbox.expected import Ride, Said, Scan, expected_rides
 from transitpay.sandbox.registration import WALLET_KINDS
 from transitpay.sandbox.town import Town
 from transitpay.sandbox.waiting import wait_while_it_moves
@@ -31,6 +32,8 @@ _CANCELLABLE = timedelta(minutes=15)
 #: Nothing moves for longer than this only where a wallet or settlement is gone: a second attempt
 #: is due one minute after the first has failed, a third one two minutes later.
 _QUIET_S = 150.0
+#: So long nothing moves only where nothing more is corrected.
+_BOOKED_QUIET_S = 15.0
 
 
 @dataclass(slots=True)
@@ -61,12 +64,19 @@ async def charges_settled(town: Town) -> int:
         await conn.close()
 
 
-async def outcome(town: Town, diary: Diary, day: date, session: aiohttp.ClientSession) -> Outcome:
+async def outcome(
+    town: Town,
+    diary: Diary,
+    said: Said,
+    day: date,
+    session: aiohttp.ClientSession,
+) -> Outcome:
     """Read everything back and compare it with what the readers and wallets know."""
     conn = await connect(town.owner_dsn, application_name="transitpay-sandbox")
     try:
         found = Outcome(await _totals(conn, day))
-        await _check_taps(conn, diary, found)
+        accepted = await _check_taps(conn, diary, found)
+        await _check_rides(conn, town, diary, accepted, said, found)
         await _check_books(conn, found)
         await _check_wallets(conn, town, session, found)
         await _check_breaks(conn, town, day, found)
@@ -85,7 +95,7 @@ async def _totals(conn: Connection, day: date) -> dict[str, Any]:
     return {
         "taps": {"total": sum(by_decision.values()), **dict(sorted(by_decision.items()))},
         "refusals": dict(sorted(refusals.items())),
-        "journeys": await day_totals.journeys(conn),
+        "networks": [],
         "charges": await day_totals.charges(conn),
         "fx": await day_totals.fx(conn),
         "ledger": {},
@@ -94,13 +104,13 @@ async def _totals(conn: Connection, day: date) -> dict[str, Any]:
     }
 
 
-async def _check_taps(conn: Connection, diary: Diary, found: Outcome) -> None:
-    """Every acknowledged tap is in the log, and in one journey or set aside."""
+async def _check_taps(conn: Connection, diary: Diary, found: Outcome) -> set[Scan]:
+    """Every acknowledged tap is in the log, and in one journey or set aside; those accepted."""
     booked = await day_totals.bookings(conn)
     differences = await gate_totals.differences(conn)
-    told = {key for key, it in diary.answers.items() if it.decision == "accepted"}
+    accepted = {key for key, it in diary.answers.items() if it.decision == "accepted"}
     # Of two scans of one code the earlier has it, also when it comes later.
-    told -= {(it.reader, it.sequence) for it in differences}
+    told = accepted - {(it.reader, it.sequence) for it in differences}
     lost = told - booked.accepted
     if lost:
         found.faults.append(f"{len(lost)} acknowledged taps are not in the log: {sorted(lost)[:3]}")
@@ -122,6 +132,38 @@ async def _check_taps(conn: Connection, diary: Diary, found: Outcome) -> None:
             for difference, liable in sorted(kinds)
         ]
     }
+    return accepted & booked.accepted
+
+
+async def _check_rides(
+    conn: Connection,
+    town: Town,
+    diary: Diary,
+    accepted: Collection[Scan],
+    said: Said,
+    found: Outcome,
+) -> None:
+    """What stands, after all corrections, is what everything that was tapped makes."""
+    expected = expected_rides(diary.shown, accepted, town.book, said, town.clock.now())
+
+    async def differing() -> list[str]:
+        stands = await correction_totals.standing(conn)
+        booked = {row["key"]: Ride(*(row[name] for name in Ride.__slots__)) for row in stands}
+        keys = {*expected, *booked}
+        return sorted(key for key in keys if expected.get(key) != booked.get(key))
+
+    wrong = await wait_while_it_moves(differing, _BOOKED_QUIET_S, _POLL_S)
+    if wrong:
+        some = ", ".join(wrong[:3])
+        found.faults.append(f"{len(wrong)} rides are not as everything tapped makes them: {some}")
+    found.totals["networks"] = await correction_totals.networks(conn)
+    found.totals["corrections"] = await correction_totals.corrections(conn)
+    found.totals["refunds"] = await correction_totals.refunds(conn)
+    found.totals["said"] = {
+        "station_modes": len(said.modes),
+        "declared_exits": len(said.statements),
+    }
+    found.totals["expected_rides"] = {"rides": len(expected), "differing": len(wrong)}
 
 
 async def _check_books(conn: Connection, found: Outcome) -> None:

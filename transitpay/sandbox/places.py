@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from transitpay.destinations import DESTINATIONS
 from transitpay.fares.tariff import TariffBook
 from transitpay.money import CNY, Money
+from transitpay.sandbox.sections import section_end
 from transitpay.taps import Direction
 
 HONG_KONG, SHENZHEN, GUANGZHOU, ZHONGSHAN, FOSHAN = range(len(DESTINATIONS))
@@ -44,7 +45,7 @@ _ROUTES: Mapping[str, tuple[str, ...]] = {
 #: What the readers of these routes are set to, for no list names the fare.
 _STAGE_FARES = {("guangzhou-bus", "B25"): Money(300, CNY)}
 #: Where riders may scan again when they alight, and part of the fare is given back.
-_SCANNED_AGAIN = ("kmb", "citybus")
+SCANNED_AGAIN = {network: _ROUTES[network] for network in ("kmb", "citybus")}
 #: Seconds within which a second boarding of one rider is refused.
 _PASSBACK_S = {"kmb": 300}
 _BUS_PASSBACK_S = 5
@@ -132,7 +133,7 @@ def _stations(
 def _buses(book: TariffBook, network: str, destination: int) -> Iterator[Bus]:
     """A bus of each route; riders of Hong Kong board, those of others scan once and no more."""
     tariff = book.latest(network)
-    again = network in _SCANNED_AGAIN
+    again = network in SCANNED_AGAIN
     direction = Direction.BOARD if destination == HONG_KONG else Direction.SINGLE
     for number, route in enumerate(_ROUTES[network], start=1):
         stop = tariff.find_stop(route, field="route").id
@@ -141,5 +142,7 @@ def _buses(book: TariffBook, network: str, destination: int) -> Iterator[Bus]:
             _PASSBACK_S.get(network, _BUS_PASSBACK_S), online=False, route=stop,
             stage_fare=_STAGE_FARES.get((network, route)),
         )  # fmt: skip
-        alight = replace(board, reader=f"{board.reader}-off", direction=Direction.ALIGHT)
+        alight = replace(
+            board, reader=f"{board.reader}-off", direction=Direction.ALIGHT, stop=section_end(stop)
+        )
         yield Bus(board, alight if again else None)

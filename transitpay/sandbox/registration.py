@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from transitpay.fares.tariff import Tariff
 from transitpay.fx.agreement import builtin_agreements
 from transitpay.postgres import lists, reference
 from transitpay.postgres.reference import (
@@ -35,6 +36,7 @@ from transitpay.ride_code.keys import (
     public_pem,
 )
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus
+from transitpay.runtime.tariff_versions import import_tariffs
 from transitpay.sandbox.places import Place
 from transitpay.sandbox.wallet.config import WalletConfig, write_config, write_secrets
 
@@ -82,6 +84,7 @@ PEOPLE: Mapping[str, Role] = {
     "sandbox-finance": Role.FINANCE,
     "sandbox-auditor": Role.AUDITOR,
 }
+_ADMIN = Actor("sandbox-admin", "sandbox-admin", Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +113,21 @@ class Sandbox:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Bearer tokens, by reader and by person."""
+    """Bearer tokens, by reader, by person, and by operator."""
 
     readers: Mapping[str, str]
+    operators: Mapping[str, str]
     people: Mapping[str, str]
 
 
 async def register(
-    conn: Connection, sandbox: Sandbox, places: Iterable[Place], at: datetime
+    conn: Connection,
+    sandbox: Sandbox,
+    places: Iterable[Place],
+    tariffs: Iterable[Tariff],
+    at: datetime,
 ) -> Tokens:
-    """Put everybody in; run as the owner of the tables."""
+    """Put everybody in, and ``tariffs`` beside those of the package; run as the tables' owner."""
     async with conn.transaction():
         partner_pem = _partner_key(sandbox.home)
         for operator in OPERATORS:
@@ -132,7 +140,9 @@ async def register(
         for person, role in PEOPLE.items():
             await reference.put_actor(conn, Actor(person, person, role))
             people[person] = await _token(conn, person)
-    return Tokens(readers, people)
+        operators = {it.id: await _operator(conn, it) for it in OPERATORS}
+        await import_tariffs(conn, tariffs, _ADMIN, at)
+    return Tokens(readers, operators, people)
 
 
 async def _wallet(
@@ -173,6 +183,13 @@ async def _reader(conn: Connection, place: Place) -> str:
         ),
     )  # fmt: skip
     return await _token(conn, place.reader)
+
+
+async def _operator(conn: Connection, operator: Participant) -> str:
+    """The desk of an operator."""
+    desk = Actor(f"{operator.id}-desk", operator.name, Role.OPERATOR, operator.id)
+    await reference.put_actor(conn, desk)
+    return await _token(conn, desk.id)
 
 
 async def _token(conn: Connection, actor: str) -> str:

@@ -33,6 +33,7 @@ class Deed(StrEnum):
     POOR = "poor"
     ALIGHTS = "alights"  #: takes a bus and scans again on alighting
     CHANGES = "changes"  #: rides again within the time of a transfer
+    DECLARES = "declares"  #: forgets to tap out, and tells the wallet where that was
     COMPANION = "companion"  #: travels with somebody who has no code
     OPEN_GATES = "open_gates"  #: leaves where the gates stand open
     MESSENGER = "messenger"  #: boards a bus all day long, so that the month's tiers are reached
@@ -54,7 +55,10 @@ class PlannedScan:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRider:
-    """One rider's day, its scans in order of time."""
+    """One rider's day, its scans in order of time.
+
+    ``declares`` is the station where the rider left without a scan and says so in the evening.
+    """
 
     account: str
     wallet: str
@@ -62,6 +66,7 @@ class PlannedRider:
     opening_minor: int
     companions: int
     scans: tuple[PlannedScan, ...]
+    declares: str | None = None
 
 
 def all_scans(riders: Sequence[PlannedRider]) -> Iterator[PlannedScan]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from transitpay.clock import ScaledClock, SystemClock, day_start
 from transitpay.errors import Conflict
-from transitpay.fares.tariff import TariffBook
+from transitpay.fares.tariff import Tariff, TariffBook
 from transitpay.postgres import schema
 from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.postgres.pool import connect, database_errors
@@ -24,8 +24,9 @@ from transitpay.runtime.config import SANDBOX, Settings, child_environment
 from transitpay.runtime.key_files import ensure_sandbox_list_key, read_roots
 from transitpay.runtime.supervisor import ChildSpec, Supervisor, free_port, require_port
 from transitpay.runtime.tariff_folder import load_book
-from transitpay.sandbox.places import Place, Places, make_places
+from transitpay.sandbox.places import SCANNED_AGAIN, Place, Places, make_places
 from transitpay.sandbox.registration import WALLET_KINDS, Sandbox, Tokens, register
+from transitpay.sandbox.sections import section_tariffs, with_versions
 
 HOST = "127.0.0.1"
 #: Riders enrol at 22:00 on the evening before.
@@ -116,7 +117,9 @@ async def running_town(
     Raises: MalformedInput (a setting, a data folder), TemporarilyUnavailable (a port, the
     database, a process that does not start), Conflict (a database that is in use).
     """
-    book = load_book(plan.data)
+    published = load_book(plan.data)
+    sections = section_tariffs(published, SCANNED_AGAIN, plan.first_day)
+    book = with_versions(published, sections)
     places = make_places(book, plan.seed)
     settings, sandbox = _layout(plan)
     async with Supervisor(plan.folder, on_event) as supervisor:
@@ -124,8 +127,9 @@ async def running_town(
         if settings.database_url is None:
             await supervisor.start_database(EmbeddedPostgres(settings.home, pg_bin=settings.pg_bin))
         tokens = await _prepare_database(
-            settings, sandbox, readers or places.readers, day_start(plan.first_day)
-        )
+            settings, sandbox, readers or places.readers, sections,
+            day_start(plan.first_day),
+        )  # fmt: skip
         town = Town(
             plan, settings, sandbox, _evening_clock(plan), book, places, tokens, supervisor
         ).by_its_clock()
@@ -200,7 +204,11 @@ def _layout(plan: TownPlan) -> tuple[Settings, Sandbox]:
 
 
 async def _prepare_database(
-    settings: Settings, sandbox: Sandbox, readers: Sequence[Place], at: datetime
+    settings: Settings,
+    sandbox: Sandbox,
+    readers: Sequence[Place],
+    tariffs: Sequence[Tariff],
+    at: datetime,
 ) -> Tokens:
     ensure_sandbox_list_key(settings.home, at)
     made = await schema.init(settings.admin_dsn(), at=at, role_password=settings.role_password)
@@ -209,7 +217,7 @@ async def _prepare_database(
     conn = await connect(settings.dsn(schema.OWNER), application_name="transitpay-sandbox")
     try:
         with database_errors():
-            return await register(conn, sandbox, readers, at)
+            return await register(conn, sandbox, readers, tariffs, at)
     finally:
         await conn.close()
 

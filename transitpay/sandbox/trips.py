@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from transitpay.sandbox.places import HONG_KONG, SHENZHEN, Bus, Place, Places
+from transitpay.sandbox.places import BUSES, HONG_KONG, SHENZHEN, Bus, Place, Places
 from transitpay.sandbox.riders import Case, Deed, PlannedScan
 
 FIRST_RIDE_H, LAST_RIDE_H = 6.25, 20.75
@@ -17,7 +17,8 @@ _MISSING_EXIT_BEFORE_H = 13.0
 #: Between these hours the gates of ``open_station`` stand open.
 OPEN_FROM_H, OPEN_UNTIL_H = 18.0, 18.75
 _BEFORE_OPEN_H = (17.4, 17.8)
-_MESSENGER_RIDES, _MESSENGER_EACH_H = 48, 0.29
+_MESSENGER_FROM_H, _MESSENGER_RIDES, _MESSENGER_EACH_H = 7.0, 48, 0.28
+_FORGETS = {Deed.MISSING_EXIT, Deed.DECLARES}
 #: Of a hundred rides on buses where riders may scan again when they alight so many do.
 _ALIGHTS_PERCENT = 25
 
@@ -29,13 +30,17 @@ def open_station(places: Places) -> tuple[str, Place, Place]:
 
 @dataclass(slots=True)
 class Trips:
-    """One rider's day; ``deeds`` are done once, on the first ride that allows it."""
+    """One rider's day; ``deeds`` are done once, on the first ride that allows it.
+
+    ``declares``, once ``scans`` are made, is the station of an exit that was not scanned.
+    """
 
     rng: random.Random
     places: Places
     start: datetime
     destination: int
     deeds: frozenset[Deed]
+    declares: str | None = None
     _made: list[PlannedScan] = field(default_factory=list)
 
     def scans(self) -> tuple[PlannedScan, ...]:
@@ -60,7 +65,7 @@ class Trips:
     def _starts(self) -> list[float]:
         """The local hours at which journeys begin, 1.6 h apart; half of them at the peaks."""
         rng, starts = self.rng, list[float]()
-        forgets = Deed.MISSING_EXIT in self.deeds
+        forgets = bool(self.deeds & _FORGETS)
         wanted = rng.choice((1, 2, 2, 2, 3, 3))
         while len(starts) < wanted:
             if rng.random() < 0.5:
@@ -74,7 +79,7 @@ class Trips:
         return starts if forgets else sorted(starts)
 
     def _journey(self, at: datetime, deeds: frozenset[Deed]) -> None:
-        gated = {Deed.STALE, Deed.REPLAYED, Deed.MISSING_EXIT, Deed.COMPANION}
+        gated = {Deed.STALE, Deed.REPLAYED, Deed.COMPANION, *_FORGETS}
         if Deed.CHANGES in deeds:
             self._change(at)
         elif Deed.ALIGHTS in deeds:
@@ -82,7 +87,8 @@ class Trips:
         elif self.destination in self.places.metro and (deeds & gated or self.rng.random() < 0.72):
             self._passage(at, deeds)
         else:
-            bus = self.rng.choice(self._buses)
+            network = self.rng.choice(BUSES[self.destination])
+            bus = self.rng.choice([it for it in self._buses if it.board.network == network])
             self._bus(at, bus, alights=self.rng.randrange(100) < _ALIGHTS_PERCENT)
 
     @property
@@ -95,7 +101,7 @@ class Trips:
 
     def _passage(self, at: datetime, deeds: frozenset[Deed] = frozenset()) -> datetime:
         """Through the gates of two stations; returns when the rider left."""
-        (_, way_in, _), (_, _, out) = self.rng.sample(self._stations, 2)
+        (_, way_in, _), (stop, _, out) = self.rng.sample(self._stations, 2)
         ride_s = self.rng.randrange(8 * 60, 65 * 60)
         if Deed.STALE in deeds:
             self._scan(at - timedelta(seconds=15), way_in, Case.STALE)
@@ -104,7 +110,9 @@ class Trips:
             others = [it for _, it, _ in self._stations if it is not way_in]
             self._scan(at + timedelta(seconds=35), self.rng.choice(others), Case.REPLAYED)
         left_at = at + timedelta(seconds=ride_s)
-        if Deed.MISSING_EXIT not in deeds:
+        if Deed.DECLARES in deeds:
+            self.declares = stop
+        if not deeds & _FORGETS:
             self._made.append(PlannedScan(left_at, out, leaves=True))
         return left_at
 
@@ -126,7 +134,7 @@ class Trips:
 
     def _messenger(self) -> None:
         for number in range(_MESSENGER_RIDES):
-            hour = FIRST_RIDE_H + number * _MESSENGER_EACH_H
+            hour = _MESSENGER_FROM_H + number * _MESSENGER_EACH_H
             self._bus(self._at(hour), self.rng.choice(self._buses))
 
     def _through_open_gates(self) -> None:
