@@ -14,7 +14,7 @@ from transitpay.runtime.builtin import published_terms
 
 DAY = date(2026, 1, 1)
 _PUBLISHED = published_terms()
-_PLAIN = """network = "plain"
+PLAIN_TERMS = """network = "plain"
 currency = "CNY"
 [step]
 value = "0.10"
@@ -25,7 +25,7 @@ grade = "D"
 
 def plain_terms() -> TermsFile:
     """Terms of a network that has nothing but a step."""
-    read = read_terms_file(SourceFile("terms.toml", _PLAIN.encode()))
+    read = read_terms_file(SourceFile("terms.toml", PLAIN_TERMS.encode()))
     assert read.file is not None
     return read.file
 
