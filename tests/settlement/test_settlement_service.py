@@ -20,11 +20,15 @@ from settlement.app import notify_url
 from settlement.loops import Pace, run_worker
 from settlement.metrics import SettlementMetrics
 from settlement.partners import partner_key_file
-from transitpay.clock import ScaledClock, SystemClock
+from transitpay.clock import ScaledClock, SystemClock, service_day
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.fares.highest import highest_fares
+from transitpay.fares.tariff import MatrixFares
+from transitpay.postgres import reference
+from transitpay.postgres.reference import Actor, Role
 from transitpay.runtime.builtin import builtin_book
 from transitpay.runtime.config import Settings, child_environment
+from transitpay.runtime.tariff_versions import Recording, confirm_tariff, import_tariffs
 
 NAME = "shenzhen-tong"
 
@@ -127,6 +131,35 @@ async def test_it_tells_gateways_the_highest_fares_once(running: Running) -> Non
     await running.wait_for(CAPTURED, 1)
     assert await running.stop() == 0
     assert await running.world.one(version) == 2, "the same tariffs are no news"
+
+
+async def test_a_tariff_that_is_imported_while_it_runs_prices_the_next_ride(
+    running: Running,
+) -> None:
+    await running.start()
+    await ride(running, 1)
+    await running.wait_for(CAPTURED, 1)
+    old = builtin_book().latest("mtr")
+    assert isinstance(old.fares, MatrixFares)
+    rows = tuple(tuple(minor + 100 for minor in row) for row in old.fares.rows)
+    today = service_day(running.world.clock.at)
+    new = replace(old, version="dearer", valid_from=today, fares=MatrixFares(old.fares.ids, rows))
+    anna, otto = (Actor(name, name, Role.ADMIN) for name in ("anna", "otto"))
+    for actor in (anna, otto):
+        await reference.put_actor(running.world.owner, actor)
+    async with running.world.owner.transaction():
+        (waits,) = await import_tariffs(running.world.owner, [new], anna, running.world.clock.at)
+    assert waits.what is Recording.WAITS
+    await ride(running, 2)
+    await running.wait_for(CAPTURED, 2)
+    async with running.world.owner.transaction():
+        await confirm_tariff(running.world.owner, "mtr", "dearer", otto, running.world.clock.at)
+    await ride(running, 3)
+    highest = "select max(highest_minor) from stop_fare where network = 'mtr' and valid_from = "
+    await running.wait_for(f"{highest} '{today}'", 5320)
+    fares = "select max(fare_minor) from journey where tariff_version = 'dearer' and rider_id = "
+    await running.wait_for(f"{fares} '{3:016x}'", 5320)
+    assert await running.stop() == 0
 
 
 async def test_killed_in_the_middle_of_payments_every_ride_is_debited_once(

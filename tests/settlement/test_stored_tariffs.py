@@ -14,7 +14,7 @@ from day_seed import DAY, MINUTE, NOON, World, make_world
 
 from settlement.clear_taps import Clearer
 from settlement.tariffs import TariffDesk
-from transitpay.errors import Conflict, RuleViolation
+from transitpay.errors import Conflict, MalformedInput, RuleViolation
 from transitpay.fares.document import document_of
 from transitpay.fares.tariff import MatrixFares, Tariff
 from transitpay.postgres import lists, reference, tariff_versions
@@ -99,6 +99,13 @@ async def test_other_content_under_a_name_that_is_taken_is_refused_and_nothing_i
         await imported(world, dearer("new", TOMORROW), dearer(MTR.version, TOMORROW))
     assert refusal.value.code == "other_content"
     assert len(await tariff_versions.versions(world.owner)) == 1
+
+
+async def test_what_its_own_document_does_not_give_again_is_never_stored(world: World) -> None:
+    with pytest.raises(MalformedInput) as refusal:
+        await imported(world, dearer("below nothing", TOMORROW, -9000))
+    assert refusal.value.code == "bad_tariff_document"
+    assert await tariff_versions.versions(world.owner) == []
 
 
 async def test_only_an_admin_or_the_operator_records_its_tariff(world: World) -> None:

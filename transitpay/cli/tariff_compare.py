@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import click
 
-from transitpay.cli.database import in_transaction
 from transitpay.cli.tariff_reading import (
+    ANY_DAY,
     as_json_option,
-    day_of,
     reading_json,
     show_problems,
-    stored_tariff,
+    tariff_named,
     wish_options,
 )
-from transitpay.clock import service_day
-from transitpay.errors import MalformedInput
 from transitpay.fares.difference import Difference, FareMove, difference
 from transitpay.fares.plausibility import doubts
 from transitpay.fares.tariff import Tariff
-from transitpay.fares.tariff_files import Problem
-from transitpay.postgres.pool import Connection
 from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_files import Wish, read_tariffs
-
-#: The first day of files that are only compared.
-_ANY_DAY = date(2000, 1, 1)
 
 
 @click.command()
@@ -51,7 +42,7 @@ def diff(
     NETWORK/VERSION. Exit code 1: a file has problems.
     """
     settings = Settings.from_environment()
-    pair = [_tariff(settings, text, beside, wish) for text in (old, new)]
+    pair = [tariff_named(settings, text, beside, wish) for text in (old, new)]
     problems = [problem for one in pair if isinstance(one, tuple) for problem in one]
     if problems:
         show_problems("problem", problems, None)
@@ -80,7 +71,7 @@ def check(
 
     Stores nothing. Exit code 1: there are problems, and `import` would refuse the files.
     """
-    wish = wish if wish.valid_from else replace(wish, valid_from=_ANY_DAY)
+    wish = wish if wish.valid_from else replace(wish, valid_from=ANY_DAY)
     reading = read_tariffs(files, wish)
     problems = list(reading.problems)
     unlikely: list[str] = []
@@ -101,27 +92,6 @@ def check(
     if problems:
         click.echo(f"{len(problems):,} problems", err=True)
         context.exit(1)
-
-
-def _tariff(
-    settings: Settings, text: str, beside: tuple[Path, ...], wish: Wish
-) -> Tariff | tuple[Problem, ...]:
-    """A stored version, or that of a file; where the file has problems, those."""
-    path = Path(text)
-    if path.exists():
-        undated = wish if wish.valid_from else replace(wish, valid_from=_ANY_DAY)
-        reading = read_tariffs([path, *beside], undated)
-        if len(reading.tariffs) > 1:
-            raise MalformedInput("several_tariffs", "one tariff is compared with one", field=text)
-        return reading.tariffs[0] if reading.tariffs else reading.problems
-    network, slash, version = text.partition("/")
-    network, at, day = network.partition("@") if not slash else (network, "", "")
-
-    async def work(conn: Connection) -> Tariff:
-        on = day_of(day, text) if at else service_day(settings.clock().now())
-        return await stored_tariff(conn, network, version or None, on)
-
-    return in_transaction(settings, work)
 
 
 def _difference(old: Tariff, new: Tariff, found: Difference) -> dict[str, object]:

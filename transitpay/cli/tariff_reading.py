@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 
+from transitpay.cli.database import in_transaction
+from transitpay.clock import service_day
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.fares.document import tariff_of
 from transitpay.fares.tariff import Tariff
@@ -18,6 +20,7 @@ from transitpay.fares.tariff_files import Problem
 from transitpay.fares.tariff_files.gtfs import GtfsChoice
 from transitpay.postgres import tariff_versions
 from transitpay.postgres.pool import Connection
+from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_files import NAMES, Reading, Wish, read_tariffs
 
 _P = ParamSpec("_P")
@@ -27,6 +30,8 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one
 by_option = click.option(
     "--by", required=True, help="Who does it: an actor of the operator, or an admin."
 )
+#: The first day of files that are only looked at.
+ANY_DAY = date(2000, 1, 1)
 #: Names that --gtfs takes; the starred ones several times.
 _GTFS = ("agency", "media", "rider", "network*", "product*", "transfer-from*")
 
@@ -175,3 +180,27 @@ async def stored_tariff(conn: Connection, network: str, version: str | None, day
         raise RuleViolation("not_found", f"{network} has no {what}")
     key = (network, found[0].version)
     return tariff_of((await tariff_versions.documents(conn, [key]))[key], found[0].counts_at)
+
+
+def tariff_named(
+    settings: Settings, text: str, beside: Sequence[Path], wish: Wish
+) -> Tariff | tuple[Problem, ...]:
+    """The tariff of a file, or the stored NETWORK, NETWORK@DAY or NETWORK/VERSION.
+
+    Where the file has problems, those.
+    """
+    path = Path(text)
+    if path.exists():
+        undated = wish if wish.valid_from else replace(wish, valid_from=ANY_DAY)
+        reading = read_tariffs([path, *beside], undated)
+        if len(reading.tariffs) > 1:
+            raise MalformedInput("several_tariffs", "one tariff is compared with one", field=text)
+        return reading.tariffs[0] if reading.tariffs else reading.problems
+    network, slash, version = text.partition("/")
+    network, at, day = network.partition("@") if not slash else (network, "", "")
+
+    async def work(conn: Connection) -> Tariff:
+        on = day_of(day, text) if at else service_day(settings.clock().now())
+        return await stored_tariff(conn, network, version or None, on)
+
+    return in_transaction(settings, work)

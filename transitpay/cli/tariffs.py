@@ -13,6 +13,7 @@ from rich.table import Table
 from transitpay.cli.database import in_transaction
 from transitpay.cli.tables import new_table
 from transitpay.cli.tariff_compare import check, diff
+from transitpay.cli.tariff_dry_run import dry_run
 from transitpay.cli.tariff_reading import (
     Refused,
     as_json_option,
@@ -136,6 +137,7 @@ def show(network: str, version: str | None) -> None:
 
 tariffs.add_command(diff)
 tariffs.add_command(check)
+tariffs.add_command(dry_run)
 
 
 def states_of(known: list[StoredVersion], today: date) -> dict[tuple[str, str], str]:

@@ -108,7 +108,7 @@ def _booked(row: asyncpg.Record, key: TapKey) -> Booked:
     return Booked(
         row["id"],
         row["revision"],
-        _journey(row, key),
+        journey_of(row, key),
         frozenset(TapKey(*found) for found in keys),
         Fare(amount, lines, row["tariff_version"]),
         _quote(row, amount),
@@ -116,7 +116,8 @@ def _booked(row: asyncpg.Record, key: TapKey) -> Booked:
     )
 
 
-def _journey(row: asyncpg.Record, key: TapKey) -> Journey:
+def journey_of(row: asyncpg.Record, key: TapKey) -> Journey:
+    """The journey of a row; its taps have the place, time and route that the row tells."""
     kind = JourneyKind(row["kind"])
     gated = kind is JourneyKind.ENTRY_EXIT
     filled = None

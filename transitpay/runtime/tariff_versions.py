@@ -48,7 +48,8 @@ async def import_tariffs(
 ) -> list[Recorded]:
     """Record these versions in one transaction; the same again changes nothing.
 
-    Raises: RuleViolation (``forbidden``), Conflict (``other_content``).
+    Raises: RuleViolation (``forbidden``), Conflict (``other_content``), MalformedInput
+    (``bad_tariff_document``) for a tariff that its own document does not give again.
     """
     await tariff_versions.lock_for_recording(conn)
     done = [await _import(conn, tariff, by, at) for tariff in tariffs]
@@ -61,6 +62,7 @@ async def _import(conn: Connection, tariff: Tariff, by: Actor, at: datetime) -> 
     _refuse_stranger(by, tariff.operator)
     document = document_of(tariff)
     digest = sha256_of(document)
+    tariff_of(document)  # whatever is stored, settlement must be able to read
     network, version, day = tariff.network, tariff.version, tariff.valid_from
     known = await tariff_versions.versions(conn, network, version)
     if known:
@@ -117,7 +119,7 @@ async def register_tariffs(
     """(recorded, left out) of what comes with the package or the data folder.
 
     What is stored under its name stays as it is. What would change journeys that are booked, or
-    differs from what is stored, is left out: a person imports it.
+    differs from what is stored, is left out: a person imports it. Raises: as ``import_tariffs``.
     """
     await tariff_versions.lock_for_recording(conn)
     known = {(it.network, it.version): it.sha256 for it in await tariff_versions.versions(conn)}
@@ -133,6 +135,7 @@ async def register_tariffs(
         elif await tariff_versions.is_booked_since(conn, network, day):
             left_out.append(tariff)
         else:
+            tariff_of(document)
             it = StoredVersion(network, tariff.version, day, digest, None, at, None, None)
             await tariff_versions.insert_version(conn, it, document)
             await _again(conn, network, day, at)
