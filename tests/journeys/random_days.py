@@ -162,3 +162,11 @@ def _statement(pick: _Choices, number: int, taps: list[Tap]) -> Statement:
     if kind is StatementKind.GIVEN_BACK:
         return Statement(f"s{number}", tap.key, kind, None, START)
     return Statement(f"s{number}", tap.key, kind, stop, START + pick.below(3) * MINUTE)
+
+
+def batches(of: Days) -> list[list[Tap]]:
+    """The taps in some order, some of them twice, cut into batches."""
+    mixed = [*of.taps, *(tap for tap in of.taps if of.chance.random() < 0.3)]
+    of.chance.shuffle(mixed)
+    cuts = sorted(of.chance.randrange(len(mixed) + 1) for _ in range(of.chance.randrange(4)))
+    return [mixed[a:b] for a, b in zip([0, *cuts], [*cuts, len(mixed)], strict=True)]

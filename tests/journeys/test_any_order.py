@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import given, settings
-from random_days import BOOK, FAR, MINUTE, NETWORKS, RULES, START, Days, days
+from random_days import BOOK, FAR, MINUTE, NETWORKS, RULES, START, Days, batches, days
 
 from transitpay.fares.fare import Priced, Unpriced
 from transitpay.fares.rider_pricing import price_all
@@ -30,14 +30,6 @@ def assembled(
 ) -> Assembly:
     found = assemble(taps, RULES, known, at, modes=of.modes, statements=of.statements)
     return found
-
-
-def batches(of: Days) -> list[list[Tap]]:
-    """The taps in some order, some of them twice, cut into batches."""
-    mixed = [*of.taps, *(tap for tap in of.taps if of.chance.random() < 0.3)]
-    of.chance.shuffle(mixed)
-    cuts = sorted(of.chance.randrange(len(mixed) + 1) for _ in range(of.chance.randrange(4)))
-    return [mixed[a:b] for a, b in zip([0, *cuts], [*cuts, len(mixed)], strict=True)]
 
 
 def each_tap_once(result: Assembly, taps: Iterable[Tap]) -> None:
