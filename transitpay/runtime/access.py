@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from transitpay.charging.signature import load_private_key, load_public_key
 from transitpay.errors import Conflict, MalformedInput
+from transitpay.fares.tariff import EXCLUDED
 from transitpay.fx.agreement import builtin_agreements
 from transitpay.money import currency
 from transitpay.postgres import lists, reference
@@ -100,8 +101,12 @@ async def register_reader(
 ) -> Admission:
     """Register a reader with its actor of the same id.
 
+    One on a network that never takes codes (``EXCLUDED``) refuses them, whatever is asked for.
+
     Raises: Conflict (``actor_differs``).
     """
+    if reader.network in EXCLUDED:
+        reader = replace(reader, service_excluded=True)
     actor = Actor(reader.id, f"Reader {reader.id}", Role.READER, reader.operator)
     admission = await admit_actor(conn, actor, at, new_token=new_token, revoke=revoke)
     await reference.put_reader(conn, reader)
