@@ -123,6 +123,7 @@ def test_routes_of_new_world_first_bus_are_citybus_and_joint_ones_are_of_both() 
         ({"fares": ["6.2"]}, ".fares: 1 fares where 3 stops need 2"),
         ({"fares": ["6.2", "x"]}, ".fares[1]: 'x' is not an amount in HKD"),
         ({"fares": ["6.2", True]}, ".fares[1]: 'True' is not an amount in HKD"),
+        ({"fares": ["6.2", "9" * 5000]}, ".fares[1]: '9999999999'... is too long for a fare"),
         ({"fares": "6.2"}, ".fares: no list of fares"),
         ({"fares": ["6.25", "6.2"]}, ".fares[0]: not a multiple of 0.10"),
         ({"co": ["mtr"]}, ".co: ['mtr'] is not known"),

@@ -167,6 +167,9 @@ def test_a_weekday_file_of_an_operator_with_one_fare_for_all_days_is_refused() -
         ("<d><ROUTE>", "xml: no element found"),
         ("", "xml: no element found"),
         ("<d>\x00</d>", "xml: not well-formed"),
+        ("<d>" + route("1", "5" * 50, "7") + "</d>", "'5555555555'... is too long for a fare"),
+        ("<d>" + route("1\u202e", "5", "7") + "</d>", "ROUTE_NAMEE: holds control characters"),
+        ("<d>" + route("=1+1", "5", "7") + "</d>", "ROUTE_NAMEE: '=1+1' is a formula"),
         (
             "<d>" + route("1", "5", "7").replace("</ROUTE>", "<FULL_FARE>6</FULL_FARE></ROUTE>"),
             "line 3, FULL_FARE: a second time in its route",

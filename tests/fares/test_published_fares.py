@@ -36,10 +36,10 @@ def book(data: Path) -> TariffBook:
     return load_book(data)
 
 
-def test_all_networks_load_in_less_than_two_seconds(data: Path) -> None:
-    before = time.perf_counter()
+def test_both_matrices_load_in_less_than_two_seconds_of_a_processor(data: Path) -> None:
+    before = time.process_time()
     load_book(data, networks=["mtr", "shenzhen-metro"])
-    assert time.perf_counter() - before < 2
+    assert time.process_time() - before < 2
 
 
 def test_mtr_has_four_versions_and_each_day_its_own(book: TariffBook) -> None:

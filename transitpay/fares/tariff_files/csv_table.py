@@ -45,7 +45,7 @@ def table(
             problems.append(Problem(file.name, line, "row", reason))
             continue
         row = {name: cells[at].strip() if at is not None else "" for name, at in place.items()}
-        bad = [Problem(file.name, line, n, why) for n, cell in row.items() if (why := _bad(cell))]
+        bad = [Problem(file.name, line, n, why) for n, cell in row.items() if (why := unfit(cell))]
         problems += bad
         if not bad:
             yield line, row
@@ -86,7 +86,8 @@ def _places(
     return places if len(problems) == before else None
 
 
-def _bad(cell: str) -> str | None:
+def unfit(cell: str) -> str | None:
+    """Why nobody should print or keep a text of somebody else's file; None where it is fine."""
     if len(cell) > LONGEST_CELL:
         return f"{len(cell)} characters, more than {LONGEST_CELL}"
     if not readable(cell):

@@ -17,11 +17,12 @@ from xml.parsers import expat
 
 from transitpay.errors import MalformedInput
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
-from transitpay.fares.tariff_files.csv_table import table
+from transitpay.fares.tariff_files.amounts import read_amount
+from transitpay.fares.tariff_files.csv_table import table, unfit
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import TermsFile, facts_of
-from transitpay.money import HKD, Money, parse_major
+from transitpay.money import HKD, Money
 
 #: network -> the company codes that it stands for (LWB is Long Win, run by KMB).
 COMPANIES: Mapping[str, frozenset[str]] = {
@@ -187,9 +188,11 @@ def _stops(
 def _variant(
     file: str, line: int, row: Mapping[str, str], problems: list[Problem]
 ) -> Variant | None:
-    absent = [name for name in _NEEDED if not row.get(name)]
-    if absent:
-        problems += [Problem(file, line, name, "missing or empty") for name in absent]
+    bad = {name: "missing or empty" for name in _NEEDED if not row.get(name)}
+    used = (*_NEEDED, *(name for both in _NAMES for name in both))
+    bad |= {name: why for name in used if (why := unfit(row.get(name, "")))}
+    if bad:
+        problems += [Problem(file, line, name, why) for name, why in bad.items()]
         return None
     fare = _fare(file, line, "FULL_FARE", row["FULL_FARE"], problems)
     if fare is None:
@@ -210,10 +213,9 @@ def _variant(
 
 def _fare(file: str, line: int, field: str, text: str, problems: list[Problem]) -> int | None:
     """A bus fare in minor units; None adds a problem."""
-    try:
-        minor = parse_major(text, HKD).minor
-    except MalformedInput as error:
-        problems.append(Problem(file, line, field, error.message))
+    minor = read_amount(text, HKD)
+    if isinstance(minor, str):
+        problems.append(Problem(file, line, field, minor))
         return None
     if minor == 0 or minor % 10:
         reason = f"{text} is not a multiple of 0.10 above 0"

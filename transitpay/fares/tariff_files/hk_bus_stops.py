@@ -15,13 +15,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from transitpay.errors import MalformedInput
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
+from transitpay.fares.tariff_files.amounts import read_amount
 from transitpay.fares.tariff_files.json_value import items, member, read_json, text_of
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import TermsFile, facts_of
-from transitpay.money import HKD, Money, parse_major
+from transitpay.money import HKD, Money
 
 #: network -> the companies whose stops it uses, the first that a route has.
 COMPANIES: Mapping[str, tuple[str, ...]] = {"kmb": ("kmb",), "citybus": ("ctb", "nwfb")}
@@ -234,10 +234,9 @@ def _fares(file: str, place: str, value: object, problems: list[Problem]) -> tup
         problems.append(Problem(file, None, place, "no list of fares"))
     fares: list[int] = []
     for i, cell in enumerate(items(value)):
-        try:
-            minor = parse_major(str(cell), HKD).minor
-        except MalformedInput as error:
-            problems.append(Problem(file, None, f"{place}[{i}]", error.message))
+        minor = read_amount(str(cell), HKD)
+        if isinstance(minor, str):
+            problems.append(Problem(file, None, f"{place}[{i}]", minor))
             continue
         if minor % 10:
             problems.append(Problem(file, None, f"{place}[{i}]", "not a multiple of 0.10"))

@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from transitpay.errors import MalformedInput
 from transitpay.fares.names import fold, simplified
 from transitpay.fares.tariff import Stop, Tariff
+from transitpay.fares.tariff_files.amounts import read_amount
 from transitpay.fares.tariff_files.csv_table import table
 from transitpay.fares.tariff_files.pairs import PairFares
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import TermsFile, facts_of
-from transitpay.money import HKD, Money, parse_major
+from transitpay.money import HKD, Money
 
 _FROM, _FROM_NAME = "SRC_STATION_ID", "SRC_STATION_NAME"
 _TO, _TO_NAME = "DEST_STATION_ID", "DEST_STATION_NAME"
@@ -173,8 +173,8 @@ def _refuse_fare(start: str, end: str, minor: int, walks: frozenset[frozenset[st
 def _amount(
     file: str, line: int, column: str, row: Mapping[str, str], problems: list[Problem]
 ) -> int | None:
-    try:
-        return parse_major(row[column], HKD).minor
-    except MalformedInput as error:
-        problems.append(Problem(file, line, column, error.message))
+    minor = read_amount(row[column], HKD)
+    if isinstance(minor, str):
+        problems.append(Problem(file, line, column, minor))
         return None
+    return minor

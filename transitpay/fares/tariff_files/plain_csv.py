@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from transitpay.errors import MalformedInput
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
+from transitpay.fares.tariff_files.amounts import read_amount
 from transitpay.fares.tariff_files.csv_table import table
 from transitpay.fares.tariff_files.pairs import PairFares
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import TermsFile, facts_of
-from transitpay.money import Money, parse_major
+from transitpay.money import Money
 
 _STOP_COLUMNS = ("kind", "id", "en")
 _STOP_OPTIONAL = ("network", "zh_hant", "zh_hans", "other")
@@ -158,10 +158,9 @@ def _amount(
         reason = f"{row['currency']!r} where {terms.network} has {terms.currency}"
         problems.append(Problem(file, line, "currency", reason))
         return None
-    try:
-        minor = parse_major(row["amount"], terms.currency).minor
-    except MalformedInput as error:
-        problems.append(Problem(file, line, "amount", error.message))
+    minor = read_amount(row["amount"], terms.currency)
+    if isinstance(minor, str):
+        problems.append(Problem(file, line, "amount", minor))
         return None
     is_walk = row["kind"] == "matrix" and {row["from"], row["to"]} in terms.likely.walks
     if minor == 0 and not is_walk:

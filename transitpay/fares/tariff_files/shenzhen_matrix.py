@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from transitpay.fares.tariff_files.json_value import items, member, read_json, shown
 from transitpay.fares.tariff_files.problem import Problem, SourceFile
 
+#: No fare is dearer.
+_MOST_CNY = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Station:
@@ -37,8 +40,8 @@ def read_matrix(
             text = f"{len(fares)} fares in a row of {len(rows)}"
             problems.append(Problem(file.name, None, f"matrix[{i}]", text))
         for j, cell in enumerate(fares):
-            if type(cell) is not int or cell < 1:
-                text = f"{shown(cell)} is not a whole number of CNY above 0"
+            if type(cell) is not int or not 1 <= cell <= _MOST_CNY:
+                text = f"{shown(cell)} is not a whole number of CNY from 1 to {_MOST_CNY}"
                 problems.append(Problem(file.name, None, f"matrix[{i}][{j}]", text))
         matrix.append([cell for cell in fares if type(cell) is int])
     if stations and not rows:

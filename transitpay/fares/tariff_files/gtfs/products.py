@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from transitpay.errors import MalformedInput
+from transitpay.fares.tariff_files.amounts import read_amount
 from transitpay.fares.tariff_files.gtfs.choice import GtfsChoice
 from transitpay.fares.tariff_files.gtfs.feed import Feed, Row
 from transitpay.fares.tariff_files.problem import Problem
 from transitpay.fares.terms_file import TermsFile
-from transitpay.money import Money, parse_major
+from transitpay.money import Money
 
 
 class Products:
@@ -75,13 +75,12 @@ class Products:
             return None
         decimals = len(text.partition(".")[2])
         if decimals != self._unit.exponent:
-            reason = f"{text!r} has not the {self._unit.exponent} decimals of {self._unit}"
+            reason = f"{text[:20]!r} has not the {self._unit.exponent} decimals of {self._unit}"
             self._problems.append(row.problem("amount", reason))
             return None
-        try:
-            minor = parse_major(text.removeprefix("-"), self._unit).minor
-        except MalformedInput as error:
-            self._problems.append(row.problem("amount", error.message))
+        minor = read_amount(text.removeprefix("-"), self._unit)
+        if isinstance(minor, str):
+            self._problems.append(row.problem("amount", minor))
             return None
         if minor % self._step:
             reason = f"not a multiple of {Money(self._step, self._unit)}"
