@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from riding import DAY, RULES, SECOND, START, after, board, entry, exit_
+from riding import BY_NETWORK, DAY, RULES, SECOND, START, after, board, entry, exit_
 
 from transitpay.journeys.assembly import Assembly, assemble
+from transitpay.journeys.rules import RuleBook
 from transitpay.taps import Tap
 
 
@@ -65,3 +67,11 @@ def test_an_entry_that_waits_for_its_exit_holds_up_nothing() -> None:
 def test_other_networks_and_late_taps_wait_for_no_discount() -> None:
     assert len(told([board(0), *(entry(1), exit_(40))]).journeys) == 2
     assert len(told([bus(10, received=9 * DAY)]).journeys) == 1
+
+
+def test_a_companion_waits_only_where_companions_have_discounts() -> None:
+    companion = [bus(10, slot=1)]
+    assert len(told(companion).journeys) == 1
+    waiting = replace(BY_NETWORK["shenzhen-bus"], companions_wait=True)
+    rules = RuleBook.always({"shenzhen-bus": waiting})
+    assert assemble(companion, rules, {}, START).journeys == ()

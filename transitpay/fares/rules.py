@@ -23,6 +23,7 @@ def rules_of(tariff: Tariff) -> JourneyRules:
         waiting=_waiting(tariff),
         late_window=timedelta(days=terms.late_window_days),
         discount_wait=frozenset().union(*(it.after for it in terms.transfers if it.is_by_code)),
+        companions_wait=terms.companions_count,
         habit=None if habit is None else Habit(habit.times, habit.days, habit.a_month),
     )
 

@@ -216,6 +216,8 @@ def _discount_waits(journey: Journey, rules: RuleBook, held: Mapping[_Holder, Wa
     assert of_day is not None
     if not of_day.discount_wait or journey.late:
         return []
+    if journey.rider.slot != 0 and not of_day.companions_wait:
+        return []
     first = journey.first_tap
     holders = ((*journey.rider[:2], network) for network in of_day.discount_wait)
     waits = [held[holder] for holder in holders if holder in held]

@@ -38,7 +38,8 @@ class JourneyRules:
     scan can come, on networks that have one; on the routes ``waiting`` (ids; None: on all) the
     fare is not known before it. A tap that reached us more than ``late_window`` after it was made
     joins no other. ``discount_wait`` are the networks whose readers may hold the ride before, by
-    which this one would be cheaper. ``habit``: a missing exit is filled by where the rider left
+    which this one would be cheaper: of the holder's own rides, and of companions' too where
+    ``companions_wait``. ``habit``: a missing exit is filled by where the rider left
     most.
     """
 
@@ -51,6 +52,7 @@ class JourneyRules:
     waiting: frozenset[str] | None = frozenset()
     late_window: timedelta = timedelta(days=7)
     discount_wait: frozenset[str] = frozenset()
+    companions_wait: bool = False
     habit: Habit | None = None
 
     def __post_init__(self) -> None:
