@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,8 +13,17 @@ from transitpay.errors import MalformedInput
 from transitpay.fares.fare import Fare, FareLine
 from transitpay.fares.pricing import price
 from transitpay.fares.rules import rules_of
-from transitpay.fares.tariff import Tariff
-from transitpay.journeys.journey import Journey, boarding, passage, without_entry, without_exit
+from transitpay.fares.tariff import MatrixFares, Tariff
+from transitpay.journeys.journey import (
+    Filled,
+    FilledBy,
+    Journey,
+    boarding,
+    filled,
+    passage,
+    without_entry,
+    without_exit,
+)
 from transitpay.money import CNY, HKD, Money
 from transitpay.runtime.builtin import builtin_book
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
@@ -218,3 +228,32 @@ def test_tiers_never_raise_a_fare_and_keep_its_order(stage: int) -> None:
     lower = priced(bus("shenzhen-bus", "x", stage)).amount.minor
     assert lower <= stage
     assert lower <= priced(bus("shenzhen-bus", "x", stage + 1)).amount.minor
+
+
+def test_a_fare_that_is_the_highest_already_is_not_raised_and_has_no_line_of_it() -> None:
+    metro = BOOK.latest("shenzhen-metro")
+    assert metro.terms.overstay is not None
+    overstay = replace(metro.terms.overstay, amount=Money(500, CNY))
+    for amount, expected in ((500, ["fare"]), (501, ["fare", "overstay"])):
+        terms = replace(metro.terms, overstay=replace(overstay, amount=Money(amount, CNY)))
+        journey = ride("shenzhen-metro", "0101", "0410", minutes(211))
+        fare = priced(journey, tariff=replace(metro, terms=terms))
+        assert (codes(fare), fare.amount.minor) == (expected, amount)
+
+
+def test_a_filled_end_is_priced_in_its_direction_and_the_line_says_which_end_it_is() -> None:
+    mtr = BOOK.latest("mtr")
+    assert isinstance(mtr.fares, MatrixFares)
+    one_way = tuple(
+        tuple(minor + 10 * (i < j) for j, minor in enumerate(row))
+        for i, row in enumerate(mtr.fares.rows)
+    )
+    tariff = replace(mtr, fares=MatrixFares(mtr.fares.ids, one_way))
+    end = Filled(FilledBy.RIDER, ("78",), "s-1")
+    out = priced(
+        filled(without_exit(tap("mtr", "2", Direction.ENTRY), minutes(150)), end), tariff=tariff
+    )
+    back = priced(filled(without_entry(tap("mtr", "2", Direction.EXIT)), end), tariff=tariff)
+    assert (out.amount.minor, back.amount.minor) == (5230, 5220)
+    assert out.lines[0].text.startswith("Admiralty to") and "no exit" in out.lines[1].text
+    assert back.lines[0].text.startswith("Lok Ma Chau to") and "no entry" in back.lines[1].text
