@@ -14,6 +14,9 @@ from transitpay.fares.terms import (
     Claims,
     CodeDiscount,
     HabitTerms,
+    LengthFares,
+    LengthStep,
+    LongRoutes,
     MonthTier,
     MonthTiers,
     Overstay,
@@ -41,7 +44,13 @@ def several(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 
 
 _overstays = st.builds(Overstay, st.sampled_from(OverstayMode), amounts, texts)
-_transfers = st.builds(Transfer, networks, counts, amounts, texts)
+_transfers = st.builds(Transfer, networks, counts, amounts, texts, networks, st.none() | days)
+_lengths = st.builds(
+    LengthFares,
+    several(st.builds(LengthStep, st.none() | counts, amounts)),
+    st.none() | st.builds(LongRoutes, counts, amounts, counts, counts, amounts, amounts),
+    texts,
+)
 _month = st.builds(MonthTiers, several(st.builds(MonthTier, counts, counts, st.booleans())), texts)
 _plain = {
     "step_minor": st.sampled_from([1, 10, 100]),
@@ -51,6 +60,9 @@ _plain = {
     "walks": st.frozensets(st.frozensets(ids, min_size=2, max_size=2), max_size=2),
     "code_discounts": several(st.builds(CodeDiscount, texts, counts, days, days, texts)),
     "transfers": several(_transfers),
+    "default_fare": st.none() | amounts,
+    "by_length": st.none() | _lengths,
+    "wallets": networks,
     "month_tiers": st.none() | _month,
     "caps": several(st.builds(Cap, st.sampled_from(CapPeriod), amounts, networks, texts)),
     "ride_limit_minutes": st.none() | counts,

@@ -11,11 +11,9 @@ from dataclasses import replace
 
 from transitpay.fares.names import simplified
 from transitpay.fares.published import (
-    GUANGDONG_BUS_DEFAULT,
     GUANGDONG_BUS_SINCE,
     HK_BUS_SINCE,
     MTR_ADULT_FARES_SINCE,
-    SHENZHEN_BUS_DEFAULT,
     SHENZHEN_SINCE,
 )
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
@@ -228,7 +226,7 @@ def _hk_bus(network: str, routes: Mapping[str, tuple[str, str]], terms: TermsFil
 
 def _shenzhen_bus(terms: TermsFile) -> Tariff:
     routes = _SHENZHEN_BUS_ROUTES
-    fares = _flat(routes, CNY, default=SHENZHEN_BUS_DEFAULT)
+    fares = _flat(routes, CNY, default=terms.likely.default_fare)
     return Tariff(
         network="shenzhen-bus",
         operator="shenzhen-bus",
@@ -243,10 +241,9 @@ def _shenzhen_bus(terms: TermsFile) -> Tariff:
 
 
 def _guangdong_bus(network: str, terms: TermsFile) -> Tariff:
-    fares = FlatFares(
-        dict.fromkeys(_GUANGDONG_ROUTES[network], GUANGDONG_BUS_DEFAULT.minor),
-        GUANGDONG_BUS_DEFAULT.minor,
-    )
+    usual = terms.likely.default_fare
+    assert usual is not None, f"{network} has a fare for every route"
+    fares = FlatFares(dict.fromkeys(_GUANGDONG_ROUTES[network], usual.minor), usual.minor)
     return Tariff(
         network=network,
         operator=network,

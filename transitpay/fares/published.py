@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from datetime import date
 
-from transitpay.money import CNY, Money
-
 #: The first service day on which recorded taps confirm the fares of Shenzhen (grade D).
 SHENZHEN_SINCE = date(2018, 8, 31)
 
@@ -20,9 +18,3 @@ HK_BUS_SINCE = date(2026, 3, 31)
 
 #: What is told of the buses of Guangzhou, Foshan and Zhongshan is not claimed for days before.
 GUANGDONG_BUS_SINCE = date(2026, 1, 1)
-
-#: What a bus route of Guangzhou, Foshan and Zhongshan costs that no list names (grades B, B, C).
-GUANGDONG_BUS_DEFAULT = Money(200, CNY)
-
-#: What a Shenzhen bus route costs that no list names (grade C: 1-3 CNY, mostly 2).
-SHENZHEN_BUS_DEFAULT = Money(200, CNY)

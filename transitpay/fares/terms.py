@@ -230,8 +230,9 @@ class Terms:
     set where riders scan again when they alight. ``calendar`` names the days on which holiday
     fares hold. Discounts by history are for the holder's own rides (slot 0), and for those of each
     companion's slot by itself where ``companions_count``. ``wallets`` are those whose codes are
-    accepted, empty: all. ``by_length`` gives the fare of a route that no list names. ``unknown``
-    says in words which rules were looked for and not found; ``sources`` whence the others are.
+    accepted, empty: all. ``default_fare`` is that of a route that no list names, where no file of
+    fares says another; ``by_length`` goes by what is told of such a route. ``unknown`` says in
+    words which rules were looked for and not found; ``sources`` whence the others are.
     """
 
     step_minor: int
@@ -247,6 +248,7 @@ class Terms:
     code_discounts: tuple[CodeDiscount, ...] = ()
     tiers: tuple[Tier, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    default_fare: Money | None = None
     by_length: LengthFares | None = None
     month_tiers: MonthTiers | None = None
     caps: tuple[Cap, ...] = ()
