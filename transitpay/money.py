@@ -83,15 +83,19 @@ class Money:
         return f"{self.currency.code} {self.major():,f}"
 
 
+#: The most digits before the point: ten million millions are nobody's money, and fit the database.
+_MOST_DIGITS = 13
+
+
 def parse_major(text: str, unit: Currency) -> Money:
     """Read "52.20" or "52.2" as exact money of ``unit``; no sign, exponent, blank or comma.
 
-    Raises: MalformedInput (``bad_amount``) for anything else, or too many decimals.
+    Raises: MalformedInput (``bad_amount``) for anything else, too many decimals or digits.
     """
     whole, dot, part = text.partition(".")
     digits = (whole + part).isascii() and whole.isdigit() and (part.isdigit() or not dot)
-    if not digits or len(part) > unit.exponent:
-        raise MalformedInput("bad_amount", f"{text!r} is not an amount in {unit.code}")
+    if not digits or len(part) > unit.exponent or len(whole) > _MOST_DIGITS:
+        raise MalformedInput("bad_amount", f"{text[:40]!r} is not an amount in {unit.code}")
     return Money(int(whole + part.ljust(unit.exponent, "0")), unit)
 
 
