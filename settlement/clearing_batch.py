@@ -32,8 +32,9 @@ Wanted = tuple[Currency, Currency, datetime]
 ClearedJourney = tuple[Journey, Cleared]
 
 NO_AGREEMENT = "no_agreement"
-#: A change at an instant changes no journey that began longer than this before it.
-REACH = timedelta(days=1)
+#: A change at an instant changes no journey that began longer than this before it: an exit after a
+#: delay that the operator caused is joined to an entry up to a day before.
+REACH = timedelta(hours=26)
 #: A week that began in the month before counts with its first days.
 _WEEK = timedelta(days=7)
 _LONGEST_RECHECK = timedelta(hours=1)

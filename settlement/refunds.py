@@ -61,7 +61,11 @@ async def take_request(conn: Connection, request: RefundRequest, at: datetime) -
     found = await refunds.fare_of(conn, request.journey_id)
     if found is None:
         return "unknown_journey"
-    if found.given_back or not found.standing_minor:
+    if found.asked_before:
+        return "nothing_left"
+    if found.is_given_back:
+        return "given_back"  # the clearing has read the request already
+    if not found.standing_minor:
         return "nothing_left"
     await note_riders(conn, [found.rider], at, found.first_at)
     return "given_back"

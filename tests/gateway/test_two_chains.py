@@ -173,6 +173,8 @@ async def test_a_record_that_was_never_here_is_new_whoever_sent_its_position_bef
     first = await clone.upload(client, body)
     again = await clone.upload(client, body)
     assert (first["stored"], again["stored"]) == ("new", "known")
-    assert first["apart"] == again["apart"] == [
-        {"sequence": reader.sequence, "reason": "sequence_conflict"}
-    ]
+    assert (
+        first["apart"]
+        == again["apart"]
+        == [{"sequence": reader.sequence, "reason": "sequence_conflict"}]
+    )

@@ -70,20 +70,22 @@ class World:
         network: str = "mtr",
         route: str | None = None,
         reader: str | None = None,
+        stage: int | None = None,
+        received_at: datetime | None = None,
         inbox: bool = True,
     ) -> TapKey:
-        """One accepted tap, as the gateway stores it."""
+        """One accepted tap, as the gateway stores it; ``stage`` is the fare that its reader set."""
         self.sequence += 1
         key = TapKey(
             at.astimezone(LOCAL_ZONE).date(), reader or f"{network}-{direction}", self.sequence
         )
         await taps.ensure_partitions(self.owner, key.day, key.day)
         row = taps.TapRow(
-            key, at, at, 0, network, network, stop, Direction(direction), route, None, None,
+            key, at, at, 0, network, network, stop, Direction(direction), route, None, stage,
             "online", None, hashlib.sha256(str(self.sequence).encode()).digest(), b"",
             RiderRef(wallet, rider), "accepted", None, (),
         )  # fmt: skip
-        await tap_groups.write_group(self.owner, [tap_groups.NewTap(row)], at)
+        await tap_groups.write_group(self.owner, [tap_groups.NewTap(row)], received_at or at)
         if inbox:
             await taps.note_riders(self.owner, [(wallet, rider)], at)
         return key

@@ -20,6 +20,7 @@ from transitpay.charging.charge import ChargePolicy, charge_id
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
 from transitpay.postgres import reference
 from transitpay.postgres.inboxes import RefundRequest, insert_refund_request
+from transitpay.postgres.taps import note_riders
 from transitpay.runtime.builtin import builtin_book
 
 NAME = "shenzhen-tong"
@@ -35,6 +36,7 @@ class Office:
     charging: ChargeWorker
     refunding: RefundWorker
     desk: RefundDesk
+    client: WalletClient
 
     async def ride(self, at: Any = NOON) -> None:
         await self.world.ride(at, wallet=NAME)
@@ -75,6 +77,7 @@ async def office(db: Any) -> AsyncIterator[Office]:
             ChargeWorker(NAME, client, world.pool, world.clock, TERMS),
             RefundWorker(NAME, client, world.pool, world.clock, TERMS),
             RefundDesk(world.pool, world.clock),
+            client,
         )
     await wallet.stop()
     await world.check_books()
@@ -152,6 +155,20 @@ async def test_a_refund_waits_while_an_attempt_may_hold_money(office: Office) ->
     await office.read()
     assert await office.world.one("select amount_minor from refund") == 4791
     assert await office.world.one("select ended_why from journey order by revision") == "given_back"
+
+
+async def test_a_request_that_the_clearing_has_read_before_the_desk_is_granted_all_the_same(
+    office: Office,
+) -> None:
+    await office.ride()
+    await office.ask("one")
+    await note_riders(office.world.owner, [(NAME, "00000000000000aa")], NOON, NOON)
+    await Clearer(office.world.pool, builtin_book(), office.world.clock).once()
+    assert await office.world.one("select state from charge") == "WITHDRAWN"
+    await office.ask("two", f"{JOURNEY}~2")
+    await office.read()
+    assert await office.effect("one") == "given_back"
+    assert await office.effect("two") == "nothing_left"
 
 
 async def test_a_held_fare_is_given_back_without_a_rate(office: Office) -> None:

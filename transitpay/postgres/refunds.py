@@ -44,25 +44,29 @@ async def request_done(
 class FareOf:
     """What stands of a journey: its rider, where it begins, and its fare; 0 if nothing stands.
 
-    ``given_back``: an earlier request was, and the clearing has seen it or is about to.
+    ``is_given_back``: it stands as one that the operator has given back. ``asked_before``: an
+    earlier request of this journey was granted.
     """
 
     rider: tuple[str, str]
     first_at: datetime
     standing_minor: int
-    given_back: bool
+    is_given_back: bool
+    asked_before: bool
 
 
 _FARE_OF = """
 select j.issuer, j.rider_id, coalesce(j.entry_at, j.exit_at) as first_at,
-       coalesce((select s.fare_minor from journey s
-                 where s.issuer = j.issuer and s.rider_id = j.rider_id and s.key = j.key
-                   and s.priced_at >= coalesce(j.entry_at, j.exit_at) and s.ended_at is null),
-                0) as standing_minor,
-       exists (select from refund_request r
+       coalesce(s.fare_minor, 0) as standing_minor,
+       coalesce(s.excuse = 'given_back', false) as is_given_back,
+       exists (select from journey k
+               join refund_request r on r.journey_id = k.id
                join refund_request_done d on d.request = r.id and d.effect = 'given_back'
-               where r.journey_id = $1) as given_back
+               where k.key = j.key and k.issuer = j.issuer and k.rider_id = j.rider_id
+                 and k.priced_at >= coalesce(j.entry_at, j.exit_at)) as asked_before
 from journey j
+left join journey s on s.key = j.key and s.issuer = j.issuer and s.rider_id = j.rider_id
+    and s.priced_at >= coalesce(j.entry_at, j.exit_at) and s.ended_at is null
 where j.id = $1
 """
 
@@ -72,8 +76,8 @@ async def fare_of(conn: asyncpg.Connection, journey_id: str) -> FareOf | None:
     row = await conn.fetchrow(_FARE_OF, journey_id)
     if row is None:
         return None
-    rider = (row["issuer"], row["rider_id"])
-    return FareOf(rider, row["first_at"], row["standing_minor"], row["given_back"])
+    issuer, rider_id, *rest = row.values()
+    return FareOf((issuer, rider_id), *rest)
 
 
 _ADD = """
