@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
+from transitpay.fares.route_length import fare_by_length
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
 from transitpay.fares.terms import Cap, CapPeriod, CodeDiscount, MonthTiers, Terms
 from transitpay.money import HKD, Money
@@ -25,6 +26,7 @@ def scenario_books() -> Mapping[str, TariffBook]:
         "sections": _with(_kmb_sections(), _shenzhen_sections()),
         "boarding-stops": _with(_kmb_by_boarding()),
         "weekdays": _with(_nlb_weekdays()),
+        "lengths": _with(_foshan_by_length()),
         "mainland-days": _with(_mainland_days()),
         "edges-below": _with(_edges_below("guangzhou-bus"), _edges_below("foshan-bus")),
         "changes": _with(*_fares_change("mtr"), *_fares_change("kmb")),
@@ -82,6 +84,15 @@ def _kmb_by_boarding() -> Tariff:
 def _nlb_weekdays() -> Tariff:
     fares = FlatFares({"1": 1260, "B2": 1580}, holiday_by_route={"1": 2140, "B2": 1580})
     return _flat("nlb", fares)
+
+
+def _foshan_by_length() -> Tariff:
+    """Routes of Foshan that are named by their length in metres."""
+    by_length = _published("foshan-bus").terms.by_length
+    assert by_length is not None
+    lengths = (17_000, 17_001, 30_000, 30_001, 44_999, 45_000)
+    fares = {f"{metres} m": fare_by_length(by_length, metres).minor for metres in lengths}
+    return _flat("foshan-bus", FlatFares(fares))
 
 
 def _mainland_days() -> Tariff:

@@ -80,5 +80,6 @@ RULES: Mapping[str, frozenset[str]] = {
         "shenzhen-business-car": "car tram",
         "shenzhen-metro-suspension": "three four in-time too-old declared",
         "shenzhen-metro-evasion": "ten eleven",
+        "foshan-length": "17-km above 30-km long below 45-km",
     }.items()
 }
