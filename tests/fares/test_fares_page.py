@@ -9,6 +9,9 @@ from pathlib import Path
 from transitpay.cli.fare import NETWORKS
 from transitpay.fares import pricing
 from transitpay.fares.tariff import EXCLUDED
+from transitpay.fares.tariff_files import SourceFile
+from transitpay.fares.terms_file import read_terms_file
+from transitpay.money import HKD, Money
 from transitpay.runtime.builtin import builtin_book
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +41,17 @@ def test_all_nine_networks_are_in_the_page_and_in_the_book() -> None:
     assert set(re.findall(r"^\| `([a-z-]+)`", table, re.MULTILINE)) == set(NETWORKS)
     assert set(builtin_book().networks) == set(NETWORKS)
     assert all(f"`{name}`" in PAGE for name in EXCLUDED)
+
+
+def test_the_terms_that_the_page_shows_are_read_as_they_stand() -> None:
+    first, second = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    head = first.split("[overstay]")[0]
+    read = read_terms_file(SourceFile("page.toml", f"{head}\n{second}".encode()))
+    assert read.file is not None, [str(problem) for problem in read.problems]
+    terms = read.file.likely
+    assert [(cap.period, cap.amount) for cap in terms.caps] == [("day", Money(4000, HKD))]
+    assert terms.month_tiers is not None and not terms.month_tiers.tiers[0].including
+    assert terms.companions_count
 
 
 def test_every_published_term_has_its_source_and_its_grade() -> None:

@@ -13,7 +13,7 @@ from transitpay.errors import MalformedInput
 from transitpay.fares.fare import Fare, FareLine
 from transitpay.fares.pricing import price
 from transitpay.fares.rules import rules_of
-from transitpay.fares.tariff import MatrixFares, Tariff
+from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff
 from transitpay.journeys.journey import (
     Filled,
     FilledBy,
@@ -257,3 +257,13 @@ def test_a_filled_end_is_priced_in_its_direction_and_the_line_says_which_end_it_
     assert (out.amount.minor, back.amount.minor) == (5230, 5220)
     assert out.lines[0].text.startswith("Admiralty to") and "no exit" in out.lines[1].text
     assert back.lines[0].text.startswith("Lok Ma Chau to") and "no entry" in back.lines[1].text
+
+
+def test_a_route_of_which_one_fare_is_known_for_all_days_says_so_on_weekdays() -> None:
+    nlb = BOOK.latest("nlb")
+    assert isinstance(nlb.fares, FlatFares)
+    told = priced(bus("nlb", "B2"), tariff=nlb).lines[0].text
+    assert told.endswith("no lower fare of weekdays is known")
+    lower = replace(nlb.fares, by_route={**nlb.fares.by_route, "B2": 1200})
+    told = priced(bus("nlb", "B2"), tariff=replace(nlb, fares=lower)).lines[0].text
+    assert told == "route B2, adult full fare"

@@ -82,7 +82,7 @@ def _kmb_by_boarding() -> Tariff:
 
 
 def _nlb_weekdays() -> Tariff:
-    fares = FlatFares({"1": 1260, "B2": 1580}, holiday_by_route={"1": 2140, "B2": 1580})
+    fares = FlatFares({"1": 1260, "38": 380}, holiday_by_route={"1": 2140})
     return _flat("nlb", fares)
 
 

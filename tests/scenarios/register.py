@@ -46,7 +46,7 @@ RULES: Mapping[str, frozenset[str]] = {
         "hk-bus-ride-limit": "within beyond",
         "hk-bus-passback": "within beyond slots",
         "hk-step": "up half down",
-        "nlb-holiday-fares": "saturday sunday holiday before after",
+        "nlb-holiday-fares": "saturday sunday holiday one-fare before after",
         "nlb-good-friday": "eve friday monday",
         "nlb-weekday-unknown": "weekday sunday",
         "nlb-unknown-year": "known unknown",
