@@ -258,8 +258,7 @@ def test_fares_of_sundays_become_holiday_fares_of_the_terms_calendar() -> None:
     assert fares.by_route == {"r1": 200, "r2": 200, "x1": 1200}
     assert fares.holiday_by_route == {"r1": 1200, "r2": 1200}
     assert problems(read(BUSES, **frames)) == [
-        "fare_leg_rules.txt, from_timeframe_group_id: fares of Sundays and holidays, and the terms "
-        "name no calendar"
+        "terms.toml, calendar: the fares have holiday fares, and the terms name no calendar"
     ]
 
 

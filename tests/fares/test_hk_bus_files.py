@@ -11,7 +11,7 @@ import pytest
 from transitpay.fares.names import Language
 from transitpay.fares.tariff import FlatFares
 from transitpay.fares.tariff_files import Parsed, SourceFile
-from transitpay.fares.tariff_files.hk_bus import HOLIDAYS, read_route_bus
+from transitpay.fares.tariff_files.hk_bus import read_route_bus
 from transitpay.runtime.builtin import published_terms
 
 DAY = date(2026, 1, 1)
@@ -100,7 +100,7 @@ def test_the_full_fare_of_new_lantao_bus_is_that_of_holidays_and_the_tariff_says
     tariff = buses(route("1", "21.4", "1723", "NLB"), network="nlb").tariff
     assert tariff is not None and isinstance(tariff.fares, FlatFares)
     assert tariff.fares.holiday_by_route == tariff.fares.by_route == {"1": 2140, "1723": 2140}
-    assert tariff.terms.calendar == HOLIDAYS
+    assert tariff.terms.calendar == "hong-kong"
     assert "fare of Sundays and holidays" in tariff.terms.unknown[-1]
 
 

@@ -136,6 +136,13 @@ def test_each_problem_of_routes_is_refused(fares: str, expected: str) -> None:
     assert any(expected in problem for problem in problems(bus(fares)))
 
 
+def test_holiday_fares_without_a_calendar_are_refused_and_not_forgotten() -> None:
+    fares = SourceFile("f.csv", b"kind,route,amount\nflat,1,3\nholiday,1,4\n")
+    assert problems(read_plain_csv([], [fares], DAY, terms("tram"))) == [
+        "tram.toml, calendar: the fares have holiday fares, and the terms name no calendar"
+    ]
+
+
 def test_every_problem_of_a_file_of_stops_is_named_with_its_line() -> None:
     stops = "kind,id,en\nstation,t1,One\nstation,t1,Two\npier,t2,Two\nstation,,\n"
     assert problems(tram("kind,from,to,amount\nmatrix,t1,t2,3\n", stops)) == [

@@ -18,10 +18,11 @@ from xml.parsers import expat
 from transitpay.errors import MalformedInput
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
 from transitpay.fares.tariff_files.amounts import read_amount
+from transitpay.fares.tariff_files.beside import terms_beside
 from transitpay.fares.tariff_files.csv_table import table, unfit
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
-from transitpay.fares.terms_file import TermsFile, facts_of
+from transitpay.fares.terms_file import TermsFile
 from transitpay.money import HKD, Money
 
 #: network -> the company codes that it stands for (LWB is Long Win, run by KMB).
@@ -30,8 +31,6 @@ COMPANIES: Mapping[str, frozenset[str]] = {
     "citybus": frozenset({"CTB"}),
     "nlb": frozenset({"NLB"}),
 }
-#: The calendar of Sundays and general holidays of Hong Kong.
-HOLIDAYS = "hong-kong"
 #: The networks whose FULL_FARE is that of Sundays and general holidays.
 _HOLIDAY_FARES = frozenset({"nlb"})
 _WEEKDAY_COLUMNS = ("route", "amount")
@@ -96,14 +95,14 @@ def read_route_bus(
         return Parsed(None, tuple(problems))
     stops, full, plain = _stops(own, lower)
     fares = FlatFares(plain, holiday_by_route=full if with_holidays else {})
-    made = terms.terms(facts_of(fares, HKD))
+    made = terms_beside(fares, terms)
     if not isinstance(made, Terms):
         return Parsed(None, made)
     if with_holidays:
         known = lower.keys() >= {variant.id for variant in own}
         said = _SOME_WEEKDAYS_UNKNOWN if lower else WEEKDAY_UNKNOWN
         unknown = made.unknown if known else (*made.unknown, said)
-        made = replace(made, calendar=HOLIDAYS, unknown=unknown)
+        made = replace(made, unknown=unknown)
     tariff = Tariff(
         network=network,
         operator=network,

@@ -17,10 +17,11 @@ from datetime import date
 
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
 from transitpay.fares.tariff_files.amounts import read_amount
+from transitpay.fares.tariff_files.beside import terms_beside
 from transitpay.fares.tariff_files.json_value import items, member, read_json, text_of
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
-from transitpay.fares.terms_file import TermsFile, facts_of
+from transitpay.fares.terms_file import TermsFile
 from transitpay.money import HKD, Money
 
 #: network -> the companies whose stops it uses, the first that a route has.
@@ -91,7 +92,7 @@ def read_boarding_fares(
     stops, full = _stops(loaded)
     used = sorted({stop for _, stop in loaded.boardings})
     fares = FlatFares(full, by_boarding=loaded.boardings)
-    made = terms.terms(facts_of(fares, HKD))
+    made = terms_beside(fares, terms)
     if not isinstance(made, Terms):
         return Parsed(None, made)
     old = _OLD_PRICES.format(day=valid_from)

@@ -14,11 +14,12 @@ from datetime import date
 
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
 from transitpay.fares.tariff_files.amounts import read_amount
+from transitpay.fares.tariff_files.beside import terms_beside
 from transitpay.fares.tariff_files.csv_table import table
 from transitpay.fares.tariff_files.pairs import PairFares
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
-from transitpay.fares.terms_file import TermsFile, facts_of
+from transitpay.fares.terms_file import TermsFile
 from transitpay.money import Money
 
 _STOP_COLUMNS = ("kind", "id", "en")
@@ -84,7 +85,7 @@ def read_plain_csv(
     made = _matrix(found, terms, warnings) if is_matrix else _flat(found)
     if problems:
         return Parsed(None, tuple(problems))
-    with_facts = terms.terms(facts_of(made, terms.currency))
+    with_facts = terms_beside(made, terms)
     if not isinstance(with_facts, Terms):
         return Parsed(None, with_facts)
     tariff = Tariff(

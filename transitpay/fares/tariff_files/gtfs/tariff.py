@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import date
 
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
+from transitpay.fares.tariff_files.beside import terms_beside
 from transitpay.fares.tariff_files.gtfs.archive import unpack
 from transitpay.fares.tariff_files.gtfs.choice import GtfsChoice, check_choice, chosen_routes
 from transitpay.fares.tariff_files.gtfs.days import Days, days_of
@@ -23,7 +24,7 @@ from transitpay.fares.tariff_files.gtfs.stations import Station, Translations, s
 from transitpay.fares.tariff_files.gtfs.transfers import Transfers
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms, Transfer
-from transitpay.fares.terms_file import TermsFile, facts_of
+from transitpay.fares.terms_file import TermsFile
 
 _RULES = "fare_leg_rules.txt"
 _FRAMES = ("from_timeframe_group_id", "to_timeframe_group_id")
@@ -79,12 +80,9 @@ def _terms(
     left_out: Sequence[Problem],
 ) -> Terms | tuple[Problem, ...]:
     """The operator's terms with the transfers of the feed; those left out are not known."""
-    made = terms.terms(facts_of(fares, terms.currency))
+    made = terms_beside(fares, terms)
     if not isinstance(made, Terms):
         return made
-    if isinstance(fares, FlatFares) and fares.holiday_by_route and made.calendar is None:
-        reason = "fares of Sundays and holidays, and the terms name no calendar"
-        return (Problem(_RULES, None, _FRAMES[0], reason),)
     unknown = tuple(f"a transfer that this tariff cannot say: {p.reason}" for p in left_out)
     return replace(made, transfers=(*made.transfers, *offers), unknown=(*made.unknown, *unknown))
 
