@@ -1296,7 +1296,7 @@ grant select on
     participant, wallet_agreement, rate, quote, journey, charge, charge_part, charge_attempt, refund, account,
     entry, posting, open_item, closed_window, window_item, closing, closed_entry, closing_balance,
     net_position, statement_file, wallet_file, recon_run, recon_break, night_step, approval,
-    account_balance to transitpay_finance_read, transitpay_auditor;
+    account_balance, tariff_version to transitpay_finance_read, transitpay_auditor;
 grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence, journey_tap
     to transitpay_auditor;
 

@@ -48,5 +48,8 @@ def test_the_wheel_makes_a_database_far_from_the_checkout(tmp_path: Path) -> Non
     assert Path(where.strip()).is_relative_to(elsewhere)
     said = run(elsewhere / "bin" / "transitpay", "db", "init", "--json", cwd=tmp_path, **needs)
     assert json.loads(said.splitlines()[-1])["made"] is True
+    words = ("fare", "--network", "mtr", "--from", "Central", "--to", "Admiralty", "--json")
+    said = run(elsewhere / "bin" / "transitpay", *words, cwd=tmp_path, **needs)
+    assert json.loads(said)["amount"] == "4.90", "its published terms came with it"
     for service in ("gateway", "settlement"):
         run(python, "-c", f"import {service}", cwd=tmp_path, **needs)

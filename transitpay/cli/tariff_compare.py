@@ -11,6 +11,7 @@ import click
 from transitpay.cli.tariff_reading import (
     ANY_DAY,
     as_json_option,
+    problem_count,
     reading_json,
     show_problems,
     tariff_named,
@@ -90,7 +91,7 @@ def check(
             what = f"{tariff.network} {tariff.version}, {len(tariff.stops):,} stops"
             click.echo(f"{what}: can be imported")
     if problems:
-        click.echo(f"{len(problems):,} problems", err=True)
+        click.echo(problem_count(problems), err=True)
         context.exit(1)
 
 

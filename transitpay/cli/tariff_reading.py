@@ -145,6 +145,11 @@ def show_problems(kind: str, problems: Sequence[Problem], most: int | None = 20)
         click.echo(f"{kind}: and {len(problems) - len(shown):,} more", err=True)
 
 
+def problem_count(problems: Sequence[Problem]) -> str:
+    """How many there are, in words."""
+    return "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+
+
 def problem_json(problem: Problem) -> Mapping[str, object]:
     """A problem as an object."""
     return {

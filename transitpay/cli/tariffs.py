@@ -18,6 +18,7 @@ from transitpay.cli.tariff_reading import (
     Refused,
     as_json_option,
     by_option,
+    problem_count,
     problem_json,
     readable,
     show_problems,
@@ -189,7 +190,7 @@ def _refuse(context: click.Context, read: Refused, as_json: bool) -> None:
         problems = [problem_json(it) for it in read.problems]
         click.echo(json.dumps({"stored": [], "problems": problems}, ensure_ascii=False))
     show_problems("problem", read.problems, None)
-    click.echo(f"{len(read.problems):,} problems; nothing is stored", err=True)
+    click.echo(f"{problem_count(read.problems)}; nothing is stored", err=True)
     context.exit(1)
 
 
