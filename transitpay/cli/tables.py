@@ -13,6 +13,8 @@ from rich.table import Table
 #: The JSON object that a command ends with. Any: it is what was read from the database.
 Totals = Mapping[str, Any]
 
+#: Columns that a table with names of versions or journeys needs.
+_WIDE = 140
 _RATE_SHOWN = Decimal("0.000001")
 
 
@@ -22,6 +24,13 @@ def new_table(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column.rstrip(":"), justify="right" if column.endswith(":") else "left")
     return table
+
+
+def wide_console() -> Console:
+    """A console on which names and ids of a table are not cut, also where output is piped."""
+    console = Console()
+    console.width = max(console.width, _WIDE)
+    return console
 
 
 def amount_text(minor: int, currency: str) -> str:

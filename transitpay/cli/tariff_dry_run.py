@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from transitpay.cli.database import with_connection
-from transitpay.cli.tables import amount_text, new_progress, new_table
+from transitpay.cli.tables import amount_text, new_progress, new_table, wide_console
 from transitpay.cli.tariff_reading import (
     as_json_option,
     day_of,
@@ -77,7 +77,7 @@ def dry_run(
 
 
 def _show(version: str, trial: Trial) -> None:
-    console = Console()
+    console = wide_console()
     table = new_table(
         f"By {version}", "network", "wallet", "journeys:", "changed:", "before:", "after:",
         "difference:",

@@ -7,11 +7,9 @@ from datetime import date
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from transitpay.cli.database import in_transaction
-from transitpay.cli.tables import new_table
+from transitpay.cli.tables import new_table, wide_console
 from transitpay.cli.tariff_compare import check, diff
 from transitpay.cli.tariff_dry_run import dry_run
 from transitpay.cli.tariff_reading import (
@@ -117,7 +115,7 @@ def list_(network: str | None, as_json: bool) -> None:
             it.network, str(it.valid_from), str(row["state"]), it.version,
             it.recorded_by or "with the package or data", it.sha256.hex()[:12],
         )  # fmt: skip
-    click.echo(_rendered(table), nl=False)
+    wide_console().print(table)
     if not known:
         click.echo("no tariff is stored; settlement stores its own at its first start")
 
@@ -169,13 +167,6 @@ def states_of(known: list[StoredVersion], today: date) -> dict[tuple[str, str], 
             state = "in force" if in_force[it.network] == it.valid_from else "past"
         states[it.network, it.version] = state
     return states
-
-
-def _rendered(table: Table) -> str:
-    console = Console(width=140)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()
 
 
 async def _actor(conn: Connection, by: str) -> Actor:
