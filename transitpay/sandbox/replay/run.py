@@ -37,7 +37,7 @@ NEAR = date(2026, 11, 1)
 _SEED = 1
 #: Seconds of the machine before the clock shows the hour of the first tap: processes start, and
 #: rates are published five seconds of the machine ahead.
-_LEAD_S = 12.0
+_LEAD_S = 15.0
 #: Seconds of the machine for the whole business span, and more for each scan.
 _LEAST_S, _A_SCAN_S = 13.0, 0.0025
 _AFTER_LIMIT = timedelta(minutes=2)
