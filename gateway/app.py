@@ -27,7 +27,9 @@ from gateway.lists.serving import ListServer
 from gateway.operators import (
     console,
     correction_api,
+    missing_ends_page,
     operator_api,
+    rider_page,
     station_mode_api,
     suspension_api,
 )
@@ -80,6 +82,8 @@ ROUTES: tuple[Route, ...] = (
     *suspension_api.ROUTES,
     *notifications.ROUTES,
     *console.ROUTES,
+    *rider_page.ROUTES,
+    *missing_ends_page.ROUTES,
     *health.ROUTES,
 )
 SERVICES = web.AppKey("services", Services)

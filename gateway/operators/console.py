@@ -81,7 +81,8 @@ def _environment() -> Environment:
 _PAGES = _environment()
 
 
-def _page(name: str, status: int = 200, **values: object) -> web.Response:
+def render_page(name: str, status: int = 200, **values: object) -> web.Response:
+    """A page for people, by the name of its template."""
     text = _PAGES.get_template(name).render(**values)
     return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
 
@@ -101,7 +102,9 @@ async def show_day(call: Call) -> web.Response:
     whole = actor.role is not Role.OPERATOR
     if not whole:
         report = only_of(report, call.participant)
-    return _page("day.html", report=report, actor=actor, whole=whole, taps=bar(_sums(report.taps)))
+    return render_page(
+        "day.html", report=report, actor=actor, whole=whole, taps=bar(_sums(report.taps))
+    )
 
 
 def only_of(report: DayReport, operator: str) -> DayReport:
@@ -129,7 +132,7 @@ def _sums(taps: Iterable[TapCount]) -> list[tuple[str, int]]:
 
 async def show_login(call: Call) -> web.Response:
     """The login form."""
-    return _page("login.html", failed=False)
+    return render_page("login.html", failed=False)
 
 
 async def log_in(call: Call) -> web.Response:
@@ -138,7 +141,7 @@ async def log_in(call: Call) -> web.Response:
     token = fields.get("token", "").strip()
     holder = await call.services.authenticator.holder_of(token) if token else None
     if holder is None or holder.actor.role not in PEOPLE:
-        return _page("login.html", status=401, failed=True)
+        return render_page("login.html", status=401, failed=True)
     answer = web.Response(status=303, headers={"Location": "/console", **_HEADERS})
     answer.set_cookie(
         SESSION_COOKIE, token, max_age=_SESSION_S, path="/console", httponly=True,

@@ -13,6 +13,7 @@ from transitpay.journeys.journey import Excuse, FilledBy
 from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.journeys.statements import StatementKind
 from transitpay.money import Money, currency
+from transitpay.postgres.records import Row
 from transitpay.postgres.statements import JourneyStatement, Rider, tap_of_journey
 from transitpay.taps import TapKey
 
@@ -188,3 +189,23 @@ limit 1
 
 async def _is_gated(conn: asyncpg.Connection, network: str, day: date) -> bool:
     return bool(await conn.fetchval(_GATED, network, day))
+
+
+_MISSING_ON = """
+select j.id, j.network, j.reason, coalesce(j.entry_stop, j.exit_stop) as stop,
+       coalesce(j.entry_at, j.exit_at) as at, j.filled_by, j.filled_stops, j.excuse, j.fare_minor,
+       j.fare_currency,
+       exists (select from crossed_accounts x where x.journey_id = j.id) as crossed
+from journey j
+where j.service_day = $2 and ($1::text is null or j.operator = $1) and j.ended_at is null
+  and j.reason in ('missing_exit', 'missing_entry')
+order by at, j.id
+limit $3
+"""
+
+
+async def missing_on(
+    conn: asyncpg.Connection, operator: str | None, day: date, limit: int
+) -> list[Row]:
+    """Journeys of a service day with a missing end, of one operator or all; no rider."""
+    return [dict(row) for row in await conn.fetch(_MISSING_ON, operator, day, limit)]

@@ -1,0 +1,98 @@
+"""Journeys with a missing end on one page: what is missing, corrections that wait for approval.
+
+An operator's people propose and approve here as by the API; the house's people only read.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from urllib.parse import parse_qsl
+
+import asyncpg
+from aiohttp import web
+from pydantic import ValidationError
+
+from gateway.http.web import Call, Route
+from gateway.operators.console import PEOPLE, render_page
+from gateway.operators.correction_api import ApprovalWish, JourneyCorrectionWish, shown
+from gateway.operators.operator_api import read_day
+from transitpay.clock import service_day
+from transitpay.errors import Conflict, RuleViolation
+from transitpay.postgres import corrections, missing_ends
+from transitpay.postgres.corrections import Correction
+from transitpay.postgres.reference import Role
+from transitpay.runtime.corrections import (
+    CorrectionWish,
+    approve_correction,
+    propose_correction,
+)
+
+_PATH = "/console/missing-ends"
+_MOST = 200
+
+
+async def show_missing_ends(call: Call) -> web.Response:
+    """The service day of ``?day=``, today without it. Raises: RuleViolation (``not_found``)."""
+    text = call.request.query.get("day", "")
+    day = read_day(text) if text else service_day(call.services.clock.now())
+    return await _page(call, day)
+
+
+async def take_correction(call: Call) -> web.Response:
+    """A form of the page: a proposal, or with ``approve`` the id of one that is approved."""
+    fields = dict(parse_qsl(call.raw.decode("utf-8", "replace"), max_num_fields=8))
+    now = call.services.clock.now()
+    day_text = fields.pop("day", "")
+    day = read_day(day_text) if day_text else service_day(now)
+    operator, by = call.participant, call.caller.actor.id
+
+    async def work(conn: asyncpg.Connection) -> Correction:
+        if "approve" in fields:
+            asked = ApprovalWish.model_validate({"request_id": fields["approve"]})
+            return await approve_correction(conn, operator, asked.request_id, by, now)
+        wish = JourneyCorrectionWish.model_validate(fields)
+        proposal = CorrectionWish(
+            operator, wish.request_id, wish.journey_id, wish.stop, wish.reason, by
+        )
+        return await propose_correction(conn, proposal, now)
+
+    try:
+        await call.services.database.run(work)
+    except ValidationError:
+        return await _page(call, day, "Fill in every field of the form.", 400)
+    except (RuleViolation, Conflict) as refusal:
+        return await _page(call, day, refusal.message, 422)
+    return web.Response(status=303, headers={"Location": f"{_PATH}?day={day}"})
+
+
+async def _page(
+    call: Call, day: date, problem: str | None = None, status: int = 200
+) -> web.Response:
+    actor = call.caller.actor
+    operator = call.participant if actor.role is Role.OPERATOR else None
+    async with call.services.database.transaction() as conn:
+        missing = await missing_ends.missing_on(conn, operator, day, _MOST)
+        waiting = await corrections.corrections(conn, operator, waiting=True, limit=_MOST)
+    return render_page(
+        "missing_ends.html",
+        status=status,
+        day=day,
+        actor=actor,
+        writes=operator is not None,
+        missing=missing,
+        waiting=[shown(it) for it in waiting],
+        problem=problem,
+    )
+
+
+ROUTES = (
+    Route(
+        "GET", _PATH, show_missing_ends, "Journeys with a missing end", PEOPLE, page=True,
+        media="text/html", also=(303,), errors=("not_found",),
+    ),
+    Route(
+        "POST", _PATH, take_correction, "Propose or approve a correction",
+        frozenset({Role.OPERATOR}), page=True, raw_body=True, status=303,
+        errors=("not_found", "not_incomplete"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,120 @@
+"""Pages for people: a rider as support sees one, and journeys with a missing end."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from gateway_world import AT, WALLET, World
+from issuer_world import refresh
+from ride_rows import ride, tell_tariffs
+from test_console_pages import log_in
+from test_missing_stations import rider_of
+from test_support import suspended
+from test_wallet_calls import call
+
+from transitpay.postgres.reference import Actor, Role
+from transitpay.runtime import access
+
+MINUTE = timedelta(minutes=1)
+ENDS = "/console/missing-ends"
+
+
+@pytest.fixture
+async def client(world: World) -> Any:
+    await tell_tariffs(world)
+    conn = await world.db.connect("transitpay_gateway")
+    made = await access.admit_actor(conn, Actor("second", "second", Role.OPERATOR, "mtr"), AT)
+    assert made.token is not None
+    world.tokens["second"] = made.token
+    return await world.start()
+
+
+async def page(client: Any, path: str, status: int = 200) -> str:
+    async with client.get(path, allow_redirects=False) as answer:
+        assert answer.status == status
+        text = str(await answer.text())
+        assert not re.search(r"<script|style=|https?://", text)
+        return text
+
+
+async def post(client: Any, status: int, **fields: str) -> str:
+    async with client.post(ENDS, data=fields, allow_redirects=False) as answer:
+        assert answer.status == status, await answer.text()
+        return str(await answer.text())
+
+
+@pytest.mark.parametrize("actor", ["finance", "auditor", "admin"])
+async def test_support_of_the_house_reads_the_words_that_the_rider_reads(
+    world: World, client: Any, actor: str
+) -> None:
+    rider = await rider_of(world, client)
+    await ride(world, rider, 1, entry_at=AT, exit_at=AT + 40 * MINUTE)
+    await suspended(world, rider)
+    await refresh(client)
+    said = await call(world, client, "GET", f"/v1/riders/{rider}/refusals")
+    [reason] = said["denial"]["reasons"]
+    assert await log_in(client, world, actor) == 303
+    shown = await page(client, f"/console/rider?wallet={WALLET}&rider={rider}")
+    assert all(text in shown for text in reason["text"].values())
+    assert "金鐘" in shown and "Lok Ma Chau" in shown and "52.20" in shown
+    assert "acct-1" not in shown and "at-1" not in shown, "no account, no token"
+
+
+async def test_a_rider_that_is_none_is_told_and_the_form_stands_alone(
+    world: World, client: Any
+) -> None:
+    assert await log_in(client, world, "admin") == 303
+    assert "no such rider" not in await page(client, "/console/rider")
+    for rider in ("00" * 8, "%3Cscript%3E"):
+        shown = await page(client, f"/console/rider?wallet={WALLET}&rider={rider}", 404)
+        assert "no such rider" in shown
+
+
+async def test_an_operator_sees_no_rider(world: World, client: Any) -> None:
+    assert await log_in(client, world, "operator:mtr") == 303
+    await page(client, "/console/rider", 403)
+
+
+async def test_two_people_correct_a_journey_on_the_page(world: World, client: Any) -> None:
+    journey = await ride(world, "00" * 8, 1, entry_at=AT)
+    await ride(world, "11" * 8, 2, exit_at=AT + 40 * MINUTE)
+    assert await log_in(client, world, "operator:mtr") == 303
+    shown = await page(client, f"{ENDS}?day=2026-10-30")
+    assert journey in shown and shown.count("crossed_accounts") == 2
+    assert "00" * 8 not in shown, "no rider"
+    wish = {"request_id": "c1", "journey_id": journey, "stop": "落馬洲", "reason": "CCTV"}
+    await post(client, 303, **wish)
+    await post(client, 303, **wish)
+    assert 'value="c1">Approve' not in await page(client, ENDS)
+    assert "of their own" in await post(client, 422, approve="c1")
+    assert await log_in(client, world, "second") == 303
+    assert 'value="c1">Approve' in await page(client, ENDS)
+    await post(client, 303, approve="c1")
+    assert "No correction waits" in await page(client, ENDS)
+    assert await world.value("select approved_by from approval") == "second"
+
+
+async def test_a_form_that_cannot_be_taken_says_why(world: World, client: Any) -> None:
+    journey = await ride(world, "00" * 8, 1, entry_at=AT, exit_at=AT + MINUTE)
+    assert await log_in(client, world, "operator:mtr") == 303
+    assert "Fill in every field" in await post(client, 400, request_id="c1")
+    wish = {"request_id": "c1", "journey_id": journey, "stop": "78", "reason": "CCTV"}
+    assert "no end of it is missing" in await post(client, 422, **wish)
+    assert "no such correction" in await post(client, 422, approve="none")
+
+
+async def test_the_house_reads_missing_ends_and_corrects_none(world: World, client: Any) -> None:
+    await ride(world, "00" * 8, 1, entry_at=AT)
+    assert await log_in(client, world, "auditor") == 303
+    shown = await page(client, ENDS)
+    assert "missing_exit" in shown and "Propose" not in shown
+    await post(client, 403, approve="c1")
+
+
+async def test_an_operator_sees_missing_ends_of_its_own_journeys(world: World, client: Any) -> None:
+    await ride(world, "00" * 8, 1, entry_at=AT)
+    assert await log_in(client, world, "operator:kmb") == 303
+    assert "No journey of this service day" in await page(client, ENDS)
