@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 import aiohttp
 
 from transitpay.clock import day_start
+from transitpay.errors import TemporarilyUnavailable
 from transitpay.journeys.statements import Statement, StatementKind
 from transitpay.journeys.station_modes import Mode, StationMode
 from transitpay.sandbox.night import sleep_until
@@ -21,12 +22,17 @@ from transitpay.taps import TapKey
 #: How long after the gates were opened the desk has written it down.
 _DECLARED_AFTER = timedelta(minutes=5)
 #: Every reader has a network by then; the night closes the day at 00:30.
-_DECLARES_FROM, _DECLARES_UNTIL = timedelta(hours=21, minutes=45), timedelta(hours=30)
+_DECLARES_FROM = timedelta(hours=21, minutes=45)
+#: When nobody asks any more.
+_UNTIL = timedelta(hours=30)
 _RETRY_S = 0.3
 
 
 async def open_gates(town: Town, session: aiohttp.ClientSession) -> StationMode:
-    """Declare that the gates of a station stand open for a while; asked until it is taken."""
+    """Declare that the gates of a station stand open for a while; asked until it is taken.
+
+    Raises: TemporarilyUnavailable (``mode_not_taken``).
+    """
     stop, way_in, _ = open_station(town.places)
     start = day_start(town.plan.first_day)
     mode = StationMode(
@@ -46,12 +52,13 @@ async def open_gates(town: Town, session: aiohttp.ClientSession) -> StationMode:
     }
     wire = HttpWire(session, town.gateway_url)
     token = town.tokens.operators[mode.operator]
-    while True:
+    status = 0
+    while town.clock.now() < start + _UNTIL and (status == 0 or status >= 500):
         status, _ = await wire.post("/v1/operator/station-modes", token, wish)
         if status == 200:
             return mode
-        assert status == 0 or status >= 500, f"a station mode was answered {status}"
         await asyncio.sleep(_RETRY_S)
+    raise TemporarilyUnavailable("mode_not_taken", f"a station mode was answered {status}")
 
 
 async def declare_exits(
@@ -68,7 +75,7 @@ async def _declare(
 ) -> Statement | None:
     """The statement; None where the rider did not ride, so that no exit is missing."""
     url = f"{town.sandbox.wallet_url(rider.wallet)}/app/missing-station"
-    until = day_start(town.plan.first_day) + _DECLARES_UNTIL
+    until = day_start(town.plan.first_day) + _UNTIL
     while town.clock.now() < until:
         try:
             async with session.post(url, json={"account": rider.account, "stop": stop}) as answer:

@@ -22,7 +22,7 @@ class Case(StrEnum):
 
 
 class Deed(StrEnum):
-    """What a rider does beside plain riding; the first six as the case of the same name."""
+    """What a rider does beside plain riding; the first five as the case of the same name."""
 
     STALE = "stale"
     REPLAYED = "replayed"
