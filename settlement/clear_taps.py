@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -41,6 +41,7 @@ from transitpay.fares.rules import rule_book
 from transitpay.fares.tariff import TariffBook
 from transitpay.fx.agreement import Agreement
 from transitpay.journeys.rules import RuleBook
+from transitpay.journeys.station_modes import Mode
 from transitpay.postgres import clearing_reads, clearing_rows, rates
 from transitpay.postgres.booked_journeys import BookedJourneys, Wanted, booked_journeys
 from transitpay.postgres.clearing_reads import InboxRow, ReadTaps
@@ -188,27 +189,30 @@ class Clearer:
             of_rider.setdefault(row.rider, []).append(row)
         # After the rows are read: whoever is read again because of a tariff is priced by it.
         tariffs = await self._current(conn)
-        horizons = {
-            rider: tariffs.settings.horizon(_since(of) or at - LOOK_BACK)
-            for rider, of in sorted(of_rider.items())
-        }
-        taps, booked, facts = await _read(conn, horizons, tariffs.settings)
-        first = min(it.taps_from for it in horizons.values())
+        settings = tariffs.settings
+        concerned = {r: _since(of) or at - LOOK_BACK for r, of in sorted(of_rider.items())}
+        earliest_at = min(concerned.values()) - 2 * settings.delayed
+        modes = tuple(await modes_since(conn, earliest_at))
+        delays = any(it.mode is Mode.DATE_WAIVER for it in modes)
+        horizons = {r: settings.horizon(since, delays=delays) for r, since in concerned.items()}
+        taps, booked, facts = await _read(conn, horizons, settings)
         known = Known(
             tariffs.book,
             tariffs.rules,
             terms.agreements,
             _complete_through(terms, tariffs.rules, at),
-            tuple(await modes_since(conn, first)),
+            modes,
             at,
             self._retry,
         )
         readings = [read_rider(it, known) for it in facts]
+        if settings.habit is not None and any(it.lacks_exit for it in readings):
+            readings = await _with_habits(conn, facts, readings, known, settings)
         found = await rates.rates_at(conn, wanted_rates(readings, known))
         decided = [book_reading(it, found, booked.revisions, known) for it in readings]
         saved = await corrections.save(conn, decided, at, self._retry)
         aside = await _set_aside(conn, readings, taps, horizons, at)
-        await suspend(conn, tariffs.book, list(horizons), at)
+        await suspend(conn, tariffs.book, list(horizons), at, saved.riders_with_missing_exits)
         await _ask_again(conn, rows, readings, saved.bookings)
         count = sum(it.at >= horizons[r].since for r, of in taps.of.items() for it in of)
         return ShardDone(len(rows), count, saved, aside, min(row.due_at for row in rows))
@@ -245,24 +249,52 @@ async def _read(
     conn: Connection, horizons: Mapping[Rider, Horizon], settings: Settings
 ) -> tuple[ReadTaps, BookedJourneys, list[Facts]]:
     """All that is known of the riders: taps, what is booked, what people said."""
-    first = min(it.taps_from for it in horizons.values())
-    taps = await clearing_reads.taps_since(
-        conn,
-        [(rider, it.taps_from) for rider, it in horizons.items()],
-        first.astimezone(LOCAL_ZONE).date(),
-    )
+    taps = await _taps(conn, horizons)
     history = bool(settings.networks)
     wanted = [
         Wanted(rider, it.taps_from, it.history_from if history else it.taps_from)
         for rider, it in horizons.items()
     ]
     booked = await booked_journeys(conn, wanted, settings.networks)
+    first = min(it.taps_from for it in horizons.values())
     said = await statements_of(conn, list(horizons), first)
     facts = [
         Facts(r, it, taps.of.get(r, ()), booked.standing.get(r, ()), said.get(r, ()))
         for r, it in horizons.items()
     ]
     return taps, booked, facts
+
+
+async def _with_habits(
+    conn: Connection,
+    facts: Sequence[Facts],
+    readings: Sequence[Reading],
+    known: Known,
+    settings: Settings,
+) -> list[Reading]:
+    """The readings again of riders of whom an exit is missing, with all that makes habits."""
+    lacking = {it.rider for it in readings if it.lacks_exit}
+    wide = {it.rider: settings.for_habits(it.horizon) for it in facts if it.rider in lacking}
+    first = min(it.taps_from for it in wide.values())
+    taps = await _taps(conn, wide)
+    said = await statements_of(conn, list(wide), first)
+    knowing = replace(known, modes=tuple(await modes_since(conn, first)))
+    again: dict[Rider, Reading] = {}
+    for it in facts:
+        if it.rider in wide:
+            more = taps.of.get(it.rider, ()), said.get(it.rider, ())
+            full = replace(it, horizon=wide[it.rider], taps=more[0], statements=more[1])
+            again[it.rider] = read_rider(full, knowing)
+    return [again.get(it.rider, it) for it in readings]
+
+
+async def _taps(conn: Connection, horizons: Mapping[Rider, Horizon]) -> ReadTaps:
+    first = min(it.taps_from for it in horizons.values())
+    return await clearing_reads.taps_since(
+        conn,
+        [(rider, it.taps_from) for rider, it in horizons.items()],
+        first.astimezone(LOCAL_ZONE).date(),
+    )
 
 
 async def _set_aside(

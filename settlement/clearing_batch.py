@@ -15,11 +15,12 @@ from transitpay.clock import day_start, service_day
 from transitpay.comparison import Booked, Changes, compare
 from transitpay.fares.fare import Priced, Unpriced
 from transitpay.fares.rider_pricing import price_all
+from transitpay.fares.rules import rules_of
 from transitpay.fares.tariff import TariffBook
 from transitpay.fx.agreement import Agreement, agreement_on
 from transitpay.fx.rate import NotYet, PublishedRate
 from transitpay.journeys.assembly import Assembly, Pending, assemble
-from transitpay.journeys.journey import Journey
+from transitpay.journeys.journey import Journey, JourneyKind
 from transitpay.journeys.rules import RuleBook
 from transitpay.journeys.statements import Statement
 from transitpay.journeys.station_modes import StationMode
@@ -32,9 +33,8 @@ Wanted = tuple[Currency, Currency, datetime]
 ClearedJourney = tuple[Journey, Cleared]
 
 NO_AGREEMENT = "no_agreement"
-#: A change at an instant changes no journey that began longer than this before it: an exit after a
-#: delay that the operator caused is joined to an entry up to a day before.
-REACH = timedelta(hours=26)
+#: Beyond the longest stay: repeated taps, and clocks of readers that differ.
+_MARGIN = timedelta(hours=1)
 #: A week that began in the month before counts with its first days.
 _WEEK = timedelta(days=7)
 _LONGEST_RECHECK = timedelta(hours=1)
@@ -75,28 +75,54 @@ class Horizon:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What tariffs say of how far back is read: the longest habit, and networks with history."""
+    """What tariffs say of how far back is read.
 
+    A change at an instant changes no journey that began longer than ``reach`` before it, or
+    ``delayed`` where an operator caused a delay. ``habit`` is the longest period of any habit;
+    ``networks`` are those where earlier rides of a month or a week change a fare.
+    """
+
+    reach: timedelta
+    delayed: timedelta
     habit: timedelta | None
     networks: frozenset[str]
 
-    def horizon(self, concerned: datetime) -> Horizon:
+    def horizon(self, concerned: datetime, *, delays: bool) -> Horizon:
         """The horizon of a rider of whom nothing before ``concerned`` is concerned."""
-        since = concerned - REACH
-        month = day_start(service_day(since).replace(day=1))
-        taps_from = since - REACH
-        if self.habit is not None:
-            taps_from = min(taps_from, month - self.habit - REACH)
-        return Horizon(since, taps_from, min(month - _WEEK, since - REACH))
+        reach = self.delayed if delays else self.reach
+        since = concerned - reach
+        return Horizon(since, since - reach, min(_month(since) - _WEEK, since - reach))
+
+    def for_habits(self, horizon: Horizon) -> Horizon:
+        """The same for a rider of whom an exit is missing, which a habit may fill.
+
+        How often habits have filled one in the month counts, and rides before it make a habit.
+        """
+        habit = self.habit or timedelta(0)
+        taps_from = _month(horizon.since) - habit - self.delayed
+        return replace(horizon, taps_from=min(taps_from, horizon.taps_from))
+
+
+def _month(at: datetime) -> datetime:
+    return day_start(service_day(at).replace(day=1))
 
 
 def settings_of(book: TariffBook) -> Settings:
     """What all versions of the book together need."""
-    terms = [(t.network, t.terms) for n in book.networks for t in book.versions(n)]
-    days = [it.habit.days for _, it in terms if it.habit is not None]
-    counting = {network for network, it in terms if it.month_tiers is not None}
-    counting |= {of for _, it in terms for cap in it.caps for of in cap.networks}
-    return Settings(timedelta(days=max(days)) if days else None, frozenset(counting))
+    tariffs = [tariff for network in book.networks for tariff in book.versions(network)]
+    rules = [rules_of(tariff) for tariff in tariffs]
+    none = timedelta(0)
+    plain = [(it.longest_stay or it.ride_limit or none) + it.passback for it in rules]
+    delayed = [it.longest_delayed + it.passback for it in rules if it.gated]
+    days = [it.habit.days for it in rules if it.habit is not None]
+    counting = {it.network for it in tariffs if it.terms.month_tiers is not None}
+    counting |= {of for it in tariffs for cap in it.terms.caps for of in cap.networks}
+    return Settings(
+        max(plain, default=none) + _MARGIN,
+        max([*plain, *delayed], default=none) + _MARGIN,
+        timedelta(days=max(days)) if days else None,
+        frozenset(counting),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +152,16 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one rider's facts come to. ``aside`` are all taps that make no journey now."""
+    """What one rider's facts come to. ``aside`` are all taps that make no journey now.
+
+    ``lacks_exit``: a journey has no tap for its end, so habits matter.
+    """
 
     rider: Rider
     changes: Changes
     aside: tuple[Aside, ...]
     rechecks: tuple[Recheck, ...]
+    lacks_exit: bool
 
 
 def read_rider(facts: Facts, known: Known) -> Reading:
@@ -164,7 +194,13 @@ def read_rider(facts: Facts, known: Known) -> Reading:
         [it.journey for it in refused],
     )
     waits = [_recheck_pending(facts.rider, it, known) for it in found.pending]
-    return Reading(facts.rider, changes, _aside(found, refused, changes, since), tuple(waits))
+    aside = _aside(found, refused, changes, since)
+    lacks = any(it.entry is not None and it.exit is None and _is_gated(it) for it in journeys)
+    return Reading(facts.rider, changes, aside, tuple(waits), lacks)
+
+
+def _is_gated(journey: Journey) -> bool:
+    return journey.kind is JourneyKind.ENTRY_EXIT
 
 
 def _aside(

@@ -17,6 +17,7 @@ from settlement.wallet_money import RiderMoney
 from transitpay.charging.allotment import Due
 from transitpay.charging.correcting import Corrected, InFlight, Tied, correct
 from transitpay.comparison import Ended, EndedWhy
+from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.ledger.bookings import FareSubject, taken_back
 from transitpay.ledger.journal import Entry
 from transitpay.ledger.open_items import fare_item, fare_reversal_item
@@ -44,6 +45,16 @@ class Saved:
     def ended(self) -> tuple[Ended, ...]:
         return tuple(e for it in self.bookings if it.corrects for e in it.reading.changes.ended)
 
+    @property
+    def riders_with_missing_exits(self) -> frozenset[Rider]:
+        """Of whom such a journey was cleared or has ended."""
+        journeys = [*(j for j, _ in self.cleared), *(e.booked.journey for e in self.ended)]
+        return frozenset(
+            (it.rider.issuer, it.rider.rider_id)
+            for it in journeys
+            if it.reason is JourneyReason.MISSING_EXIT
+        )
+
 
 async def save(
     conn: Connection, decided: Sequence[Booking], at: datetime, retry: timedelta
@@ -52,7 +63,8 @@ async def save(
     ending = [e.booked.id for it in decided if it.corrects for e in it.reading.changes.ended]
     tied = await charge_parts.lock_of_journeys(conn, ending) if ending else {}
     saved = _decide(decided, tied, at, retry)
-    await clearing_rows.free_taps(conn, [it.booked.id for it in saved.ended])
+    if saved.ended:
+        await clearing_rows.free_taps(conn, [it.booked.id for it in saved.ended])
     await clearing_rows.add_journeys(conn, saved.cleared, at)
     await _end(conn, saved, at)
     await wallet_money.save(conn, saved.money, tied, at)

@@ -7,7 +7,7 @@ row is left. So there is no second road, and a denial for a debt is settled by t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,15 +30,26 @@ class Changes:
     ended: tuple[tuple[Standing, datetime], ...]
 
 
-async def suspend(conn: Connection, book: TariffBook, riders: Sequence[Rider], at: datetime) -> int:
+async def suspend(
+    conn: Connection,
+    book: TariffBook,
+    riders: Sequence[Rider],
+    at: datetime,
+    touched: Collection[Rider] | None = None,
+) -> int:
     """Bring the suspensions of riders, whose journeys were just saved, up to date; how many moved.
 
-    In the transaction that saved the journeys.
+    In the transaction that saved the journeys. ``touched`` are those of whom a missing exit was
+    booked or has ended (None: all); of the others only a suspension that stands is looked at.
     """
+    standing = await suspensions.standing(conn, riders)
+    who = sorted({*(riders if touched is None else touched), *(it.rider for it in standing)})
+    if not who:
+        return 0
     found = decide_suspensions(
-        await suspensions.missing_exits(conn, riders, at - LONGEST),
-        await suspensions.standing(conn, riders),
-        await suspensions.forgiven(conn, riders),
+        await suspensions.missing_exits(conn, who, at - LONGEST),
+        standing,
+        await suspensions.forgiven(conn, who),
         _rules(book, at),
         at,
     )

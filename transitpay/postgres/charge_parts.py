@@ -40,7 +40,9 @@ async def replace(
     conn: asyncpg.Connection, charge_ids: Iterable[str], parts: Sequence[Part]
 ) -> None:
     """These charges pay for nothing but ``parts`` from now on; they are locked by the caller."""
-    await conn.execute(_REMOVE, sorted(charge_ids))
+    gone = sorted(charge_ids)
+    if gone:
+        await conn.execute(_REMOVE, gone)
     await add(conn, parts)
 
 
