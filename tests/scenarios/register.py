@@ -33,7 +33,7 @@ RULES: Mapping[str, frozenset[str]] = {
         "whole-at-once": "silent entered",
         "guangdong-flat": "guangzhou reader zhongshan foshan",
         "guangdong-wallets": "alipayhk others",
-        "guangzhou-month-80": "below at at-below above",
+        "guangzhou-month-80": "below at at-below above free",
         "guangzhou-month-200": "below at at-below above",
         "guangzhou-calendar-month": "same next",
         "foshan-month-60": "below at at-below",
