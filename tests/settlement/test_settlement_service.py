@@ -133,7 +133,7 @@ async def test_it_tells_gateways_the_highest_fares_once(running: Running) -> Non
     assert await running.world.one(version) == 2, "the same tariffs are no news"
 
 
-async def test_a_tariff_that_is_imported_while_it_runs_prices_the_next_ride(
+async def test_a_tariff_that_is_imported_while_it_runs_prices_the_rides_before_and_after(
     running: Running,
 ) -> None:
     await running.start()
@@ -159,6 +159,10 @@ async def test_a_tariff_that_is_imported_while_it_runs_prices_the_next_ride(
     await running.wait_for(f"{highest} '{today}'", 5320)
     fares = "select max(fare_minor) from journey where tariff_version = 'dearer' and rider_id = "
     await running.wait_for(f"{fares} '{3:016x}'", 5320)
+    # Whoever rode before pays what the third rider pays, in one further charge each.
+    captured = "select sum(amount_minor)::bigint from charge where state = 'CAPTURED'"
+    await running.wait_for(captured, 3 * 4882)
+    assert await running.world.one(CAPTURED) == 5
     assert await running.stop() == 0
 
 

@@ -172,7 +172,7 @@ def reading_json(reading: Reading) -> dict[str, object]:
 async def stored_tariff(conn: Connection, network: str, version: str | None, day: date) -> Tariff:
     """A stored version by its name, or the one in force on a day.
 
-    Raises: RuleViolation (``not_found``, ``ambiguous``).
+    Raises: RuleViolation (``not_found``).
     """
     known = await tariff_versions.versions(conn, network)
     if version is None:

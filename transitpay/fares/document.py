@@ -56,11 +56,6 @@ def sha256_of(document: bytes) -> bytes:
     return hashlib.sha256(document).digest()
 
 
-def same_tariff(one: Tariff, other: Tariff) -> bool:
-    """Whether two say the same, name of the version, source and first day included."""
-    return document_of(one) == document_of(other)
-
-
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
     """The tariff of a document, or every problem for which there is none: (field, reason)."""

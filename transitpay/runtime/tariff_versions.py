@@ -171,7 +171,7 @@ class StoredTariffs:
         await tariff_versions.lock_for_pricing(conn)
         version = await tariff_versions.list_version(conn)
         async with self._turn:
-            if self._book is None or self._book[0] < version:
+            if self._book is None or self._book[0] != version:
                 self._book = (version, await self._make(conn))
             return self._book[1]
 
