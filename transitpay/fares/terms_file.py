@@ -111,6 +111,8 @@ def read_terms_file(file: SourceFile) -> ReadTerms:
         said, _, where = str(error).partition(" (at line ")
         line = int(where.split(",")[0]) if where else text.count("\n") + 1
         return ReadTerms(None, (Problem(file.name, line, "toml", said),))
+    except RecursionError:
+        return ReadTerms(None, (Problem(file.name, None, "toml", "nested too deep"),))
     lines = lines_of(text)
     reader = _TermsReader(*_standing_in(tables))
     network = reader.text(tables.pop("network", None), ("network",))
