@@ -13,6 +13,7 @@ from transitpay.runtime.tariff_folder import load_book
 from transitpay.sandbox.demand import plan_day
 from transitpay.sandbox.diary import Shown
 from transitpay.sandbox.expected import Ride, Said, Scan, expected_rides
+from transitpay.sandbox.outcome import paid_at_wallet
 from transitpay.sandbox.places import (
     FOSHAN,
     HONG_KONG,
@@ -100,3 +101,23 @@ def test_a_change_is_made_within_the_hour(places: Places) -> None:
     first, second, *_ = trips.scans()
     assert second.at - first.at <= timedelta(minutes=60)
     assert (first.case, first.place.network) == (Case.FRESH, "foshan-bus")
+
+
+def test_what_a_rider_paid_is_less_what_came_back_or_is_on_its_way_once() -> None:
+    book = {
+        "payments": [
+            {"rider_id": "a", "state": "SUCCESS", "amount_minor": 1530},
+            {"rider_id": "a", "state": "FAILED", "amount_minor": 900},
+            {"rider_id": "b", "state": "SUCCESS", "amount_minor": 500},
+        ],
+        "refunds": [{"rider_id": "a", "request_id": "r1", "amount_minor": 390}],
+    }
+    on_the_way = [
+        {"issuer": "alipay", "rider_id": "a", "request_id": "r1", "amount_minor": 390},
+        {"issuer": "alipay", "rider_id": "b", "request_id": "r2", "amount_minor": 100},
+        {"issuer": "other", "rider_id": "b", "request_id": "r3", "amount_minor": 100},
+    ]
+    assert paid_at_wallet("alipay", book, on_the_way) == {
+        ("alipay", "a"): 1140,
+        ("alipay", "b"): 400,
+    }

@@ -83,8 +83,9 @@ def demo(
 ) -> None:  # fmt: skip
     """Run one day of cross-border riding, end to end.
 
-    Exit code 0: the books balance, every acknowledged tap is booked or explained, each wallet
-    debit is one captured charge, and reconciliation found exactly what was planted. 1: not so.
+    Exit code 0: the books balance, every acknowledged tap is booked or explained, the rides that
+    stand are those that everything tapped makes, each wallet debit is one captured charge, each
+    rider paid what the rides cost, and reconciliation found exactly what was planted. 1: not so.
     """
     if data is not None and not data.is_dir():
         raise MalformedInput("no_data_folder", f"there is no folder {data}", field="--data")

@@ -51,6 +51,43 @@ async def refunds(conn: Connection) -> list[Mapping[str, Any]]:
     return [dict(row) for row in await conn.fetch(_REFUNDS)]
 
 
+_OWED = """
+with standing as (
+    select issuer, rider_id, sum(charge_minor)::bigint as minor
+    from journey where ended_at is null and charge_minor is not null group by 1, 2
+), unpaid as (
+    select c.issuer, c.rider_id, sum(p.amount_minor)::bigint as minor
+    from charge c join charge_part p on p.charge_id = c.id
+    where c.state in ('DUE', 'IN_FLIGHT', 'ARREARS') group by 1, 2
+), surplus as (
+    select distinct c.issuer, c.rider_id
+    from charge_attempt a join charge c on c.id = a.charge_id where a.state = 'SURPLUS'
+)
+select s.issuer, s.rider_id, s.minor - coalesce(u.minor, 0) as minor
+from standing s
+left join unpaid u using (issuer, rider_id)
+where not exists (select from surplus x where x.issuer = s.issuer and x.rider_id = s.rider_id)
+"""
+_ON_THE_WAY = """
+select r.request_id, c.issuer, c.rider_id, r.amount_minor
+from refund r join charge c on c.id = r.charge_id
+where r.state in ('PREPARED', 'UNKNOWN')
+"""
+
+
+async def paid_by_rider(conn: Connection) -> dict[tuple[str, str], int]:
+    """What the standing rides of each (wallet, rider) cost, less what is not paid yet.
+
+    Riders of whom money was taken twice are left out: that is a matter of its own.
+    """
+    return {(row["issuer"], row["rider_id"]): row["minor"] for row in await conn.fetch(_OWED)}
+
+
+async def refunds_on_the_way(conn: Connection) -> list[Mapping[str, Any]]:
+    """Refunds of which the wallet's word is not known yet."""
+    return [dict(row) for row in await conn.fetch(_ON_THE_WAY)]
+
+
 _STANDING = """
 select key, network, state, reason, filled_by, fare_minor
 from journey where ended_at is null

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -187,8 +187,11 @@ async def _check_books(conn: Connection, found: Outcome) -> None:
 async def _check_wallets(
     conn: Connection, town: Town, session: aiohttp.ClientSession, found: Outcome
 ) -> None:
-    """Each debit in a wallet's own book is one captured charge of ours, and the other way round."""
+    """Each debit in a wallet's own book is one captured charge of ours, and the other way round;
+    after all corrections each rider paid there what the rides that stand cost."""
     ours = await day_totals.captured_attempts(conn)
+    nets = await correction_totals.paid_by_rider(conn)
+    on_the_way = await correction_totals.refunds_on_the_way(conn)
     debits = {}
     for kind in WALLET_KINDS:
         async with session.get(f"{town.sandbox.wallet_url(kind.wallet)}/sandbox/book") as answer:
@@ -201,7 +204,31 @@ async def _check_wallets(
                 f"{kind.wallet}: {len(theirs - mine)} debits without a captured charge, "
                 f"{len(mine - theirs)} captured charges without a debit"
             )
+        paid = paid_at_wallet(kind.wallet, book, on_the_way)
+        wrong = [it for it, minor in nets.items() if it[0] == kind.wallet and paid[it] != minor]
+        if wrong:
+            found.faults.append(
+                f"{kind.wallet}: {len(wrong)} riders paid another net than their rides cost, "
+                f"the first {wrong[0][1]}: {paid[wrong[0]]} for {nets[wrong[0]]}"
+            )
     found.totals["wallet_debits"] = debits
+
+
+def paid_at_wallet(
+    wallet: str, book: Mapping[str, Any], on_the_way: Iterable[Mapping[str, Any]]
+) -> Counter[tuple[str, str]]:
+    """What each rider paid by the wallet's own book, less refunds there and on the way."""
+    paid = Counter[tuple[str, str]]()
+    for it in book["payments"]:
+        if it["state"] == "SUCCESS":
+            paid[wallet, it["rider_id"]] += it["amount_minor"]
+    for it in book["refunds"]:
+        paid[wallet, it["rider_id"]] -= it["amount_minor"]
+    there = {it["request_id"] for it in book["refunds"]}
+    for it in on_the_way:
+        if it["issuer"] == wallet and it["request_id"] not in there:
+            paid[wallet, it["rider_id"]] -= it["amount_minor"]
+    return paid
 
 
 async def _check_breaks(conn: Connection, town: Town, day: date, found: Outcome) -> None:

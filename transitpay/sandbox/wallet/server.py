@@ -187,15 +187,18 @@ async def _health(request: web.Request) -> web.Response:
 
 async def _book(request: web.Request) -> web.Response:
     book = request.app[WALLET].book
+    riders = {it.account: it.rider_id for it in book.accounts.values()}
     payments = [
         {"request_id": p.request_id, "state": p.state, "amount_minor": p.amount_minor,
-         "currency": p.currency, "debit_minor": p.debit_minor, "had_succeeded": p.had_succeeded}
+         "currency": p.currency, "debit_minor": p.debit_minor, "had_succeeded": p.had_succeeded,
+         "rider_id": riders.get(p.account)}
         for p in book.payments.values()
     ]  # fmt: skip
     refunds = [
-        {"request_id": r.request_id, "amount_minor": r.amount_minor, "currency": r.currency}
+        {"request_id": r.request_id, "amount_minor": r.amount_minor, "currency": r.currency,
+         "rider_id": riders.get(book.payments[r.payment_request_id].account)}
         for r in book.refunds.values()
-    ]
+    ]  # fmt: skip
     return web.json_response({"payments": payments, "refunds": refunds})
 
 
