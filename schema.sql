@@ -409,13 +409,15 @@ create table stop_name (
     primary key (network, stop)
 );
 
--- What each tariff version says of journeys with a missing end; written by settlement with stop_fare.
+-- What each tariff version says of wallets and of journeys with a missing end; written by settlement
+-- with stop_fare.
 create table journey_terms (
     network text not null,
     valid_from date not null,
     longest_stay interval,               -- that an exit closes; null = no gates
     claims_a_month int,                  -- null = riders name no missing stations
     claims_within_days int,
+    wallets text[] not null default '{}',  -- whose codes are taken; none = those of all
     primary key (network, valid_from),
     constraint journey_terms_claims check ((claims_a_month is null) = (claims_within_days is null))
 );

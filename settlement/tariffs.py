@@ -55,7 +55,7 @@ class TariffDesk:
             fares = highest_fares(book)
             changed = await stop_fares.put_stop_fares(conn, fares, self._clock.now())
             names, terms = stop_names(book), journey_terms(book)
-            changed |= await shown_tariffs.put_shown(conn, names, terms)
+            changed |= await shown_tariffs.put_shown(conn, names, terms, self._clock.now())
         self._told = version
         _log.info("tariffs_told", version=version, stops=len(fares), changed=changed)
         return int(changed)

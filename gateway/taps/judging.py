@@ -62,9 +62,14 @@ class Judging:
         scan = scan_of(asked, reader)
         doubt = timedelta(seconds=min(scan.uncertainty_s, UNCERTAINTY_CAP_S))
         verdict = self._judge(scan, reader, trust, deny)
+        rider, rules = _rider(verdict, trust), self._rules(scan, reader)
+        if isinstance(verdict, Accepted) and not self._places.current.takes_codes(
+            scan.network, verdict.issuer, scan.at
+        ):
+            verdict = _although_good(verdict, Reason.SERVICE_EXCLUDED, rules)
         if abs(scan.at - now) > self._tolerance + doubt:
-            verdict = _with_clock_fault(verdict, self._rules(scan, reader))
-        return self._judged(scan, reader, verdict, trust, now, asked)
+            verdict = _although_good(verdict, Reason.CLOCK_FAULT, rules)
+        return self._judged(scan, reader, verdict, rider, now, asked)
 
     def again(self, scan: Scan, reader: ReaderRegistration, lists: TodaysLists) -> Judged:
         """The scan of a reader that decided by itself, at its own time."""
@@ -111,12 +116,11 @@ class Judging:
         scan: Scan,
         reader: ReaderRegistration,
         verdict: Accepted | Rejected,
-        trust: TrustList,
+        rider: RiderRef | None,
         now: datetime,
         asked: TapFields,
     ) -> JudgedScan:
         key = TapKey(local_day(scan.at), scan.reader, scan.sequence)
-        rider = _rider(verdict, trust)
         mode = self.open_gates(scan)
 
         def request() -> Mapping[str, object]:
@@ -134,14 +138,16 @@ def scan_of(asked: TapFields, reader: ReaderRegistration) -> Scan:
     )  # fmt: skip
 
 
-def _with_clock_fault(verdict: Accepted | Rejected, rules: ReaderRules) -> Accepted | Rejected:
-    """An entry is refused for the reader's clock, an exit opens and says so."""
+def _although_good(
+    verdict: Accepted | Rejected, why: Reason, rules: ReaderRules
+) -> Accepted | Rejected:
+    """A code that is good is refused at an entry for ``why``; an exit opens and says so."""
     if isinstance(verdict, Rejected):
         return verdict
     if not rules.is_exit:
-        return Rejected(Reason.CLOCK_FAULT, verdict.code)
-    flags = tuple(flag for flag in verdict.flags if flag is not Reason.CLOCK_FAULT)
-    return verdict._replace(flags=(*flags, Reason.CLOCK_FAULT))
+        return Rejected(why, verdict.code)
+    flags = {*verdict.flags, why}
+    return verdict._replace(flags=tuple(reason for reason in Reason if reason in flags))
 
 
 def _rider(verdict: Accepted | Rejected, trust: TrustList) -> RiderRef | None:

@@ -1,4 +1,4 @@
-"""What holds at a stop and an instant: open gates, the highest fare from it, the ways to others.
+"""What holds at a stop and an instant: open gates, the highest fare, whose codes, ways to others.
 
 Kept in memory and polled by version each second, like the lists.
 """
@@ -16,10 +16,11 @@ import asyncpg
 from gateway.database import Database
 from transitpay.clock import Clock, day_start, service_day, wallet_day
 from transitpay.fares.highest import StopFares
+from transitpay.fares.shown import JourneyTerms, limited_networks, takes_codes
 from transitpay.fx.ceiling import CEILING_CURRENCIES, fare_at_most
 from transitpay.journeys.station_modes import Mode, StationMode, open_gates
 from transitpay.money import Currency, Money
-from transitpay.postgres import lists, rates, station_modes, stop_fares, travel
+from transitpay.postgres import lists, rates, shown_tariffs, station_modes, stop_fares, travel
 from transitpay.taps import EXITS, Direction
 from transitpay.travel import TravelMinimums
 
@@ -38,6 +39,8 @@ class Places:
     modes: Sequence[StationMode] = ()
     rates: DayRates = field(default_factory=dict)
     travel: TravelMinimums = field(default_factory=TravelMinimums)
+    #: Of networks that do not take the codes of every wallet.
+    limited: Mapping[str, Sequence[JourneyTerms]] = field(default_factory=dict)
 
     def open_gates(self, network: str, stop: str, at: datetime) -> Mode | None:
         """The mode by which the gates of the stop stand open at ``at``."""
@@ -75,6 +78,11 @@ class Places:
                 told.append(fare_at_most(fare, other, rate, day))
         return tuple(told)
 
+    def takes_codes(self, network: str, wallet: str, at: datetime) -> bool:
+        """Whether the network takes codes of this wallet at ``at``, by its tariff."""
+        terms = self.limited.get(network)
+        return terms is None or takes_codes(terms, wallet, service_day(at))
+
     def _stop_id(self, network: str, stop: str, at: datetime) -> str:
         return self.fares.stop_id(network, stop, service_day(at))
 
@@ -105,23 +113,25 @@ class PlaceCache:
         async with self._database.transaction() as conn:
             versions = await lists.versions(conn)
             fares, records, day_rates = was.fares, self._records, was.rates
+            limited = was.limited
             if versions["fares"] != self._versions.get("fares"):
                 fares = StopFares(tuple(await stop_fares.stop_fares(conn)))
+                limited = limited_networks(await shown_tariffs.all_terms(conn))
             if versions["modes"] != self._versions.get("modes"):
                 found = await station_modes.modes_since(conn, now - timedelta(days=_BACK_DAYS))
                 records = tuple(found)
             if today != self._rates_of:
                 day_rates = await _day_rates(conn, today)
             minimums = await travel.travel_minimums(conn)
-        state = (fares, records, day_rates, minimums)
-        if state != (was.fares, self._records, was.rates, was.travel):
+        state = (fares, records, day_rates, minimums, limited)
+        if state != (was.fares, self._records, was.rates, was.travel, was.limited):
             day = service_day(now)
             # Readers and operators may spell a stop in different ways.
             modes = [
                 it if it.stop is None else replace(it, stop=fares.stop_id(it.network, it.stop, day))
                 for it in records
             ]
-            self.current = Places(fares, modes, day_rates, minimums)
+            self.current = Places(fares, modes, day_rates, minimums, limited)
         self._versions, self._records = versions, records
         # Until the log has begun it is asked each time.
         self._rates_of = today if day_rates else None

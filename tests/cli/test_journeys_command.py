@@ -40,7 +40,7 @@ async def home(db: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     fare = HighestFare("mtr", "78", BEGINS, ("lokmachau",), Money(5220, HKD))
     await stop_fares.put_stop_fares(settlement, [fare], AT)
     stay = AT - AT.replace(hour=0)
-    await shown_tariffs.put_shown(settlement, [], [JourneyTerms("mtr", BEGINS, stay, 3, 14)])
+    await shown_tariffs.put_shown(settlement, [], [JourneyTerms("mtr", BEGINS, stay, 3, 14)], AT)
     await settlement.execute(
         "insert into journey (id, key, issuer, rider_id, slot, network, operator, kind, state,"
         " reason, entry_stop, entry_at, priced_at, service_day, cleared_at, fare_minor,"

@@ -40,7 +40,7 @@ async def tell_tariffs(world: World, *, a_month: int | None = 3, within_days: in
     ]
     conn = await world.db.connect("transitpay_settlement")
     await stop_fares.put_stop_fares(conn, fares, AT)
-    await shown_tariffs.put_shown(conn, NAMES, terms)
+    await shown_tariffs.put_shown(conn, NAMES, terms, AT)
 
 
 async def ride(

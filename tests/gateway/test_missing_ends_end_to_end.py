@@ -79,7 +79,7 @@ async def town(world: World) -> Town:
     await reference.put_agreements(conn, agreed, AT)
     settlement = await world.db.connect("transitpay_settlement")
     await stop_fares.put_stop_fares(settlement, highest_fares(book), AT)
-    await shown_tariffs.put_shown(settlement, stop_names(book), journey_terms(book))
+    await shown_tariffs.put_shown(settlement, stop_names(book), journey_terms(book), AT)
     log = [
         PublishedRate(HKD, CNY, AT + n * MINUTE, Decimal("0.9150"), "test", AT + n * MINUTE)
         for n in range(120)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -14,6 +14,7 @@ from transitpay.fares.terms import Claims, Terms
 from transitpay.money import CNY, HKD, Money
 from transitpay.postgres.shown_tariffs import names_of, put_shown, terms_on
 
+AT = datetime(2026, 10, 30, 1, 0, tzinfo=UTC)
 FIRST, SECOND = date(2026, 1, 1), date(2026, 7, 1)
 
 
@@ -54,8 +55,8 @@ def test_stops_and_routes_have_the_names_of_the_newest_version() -> None:
 async def test_terms_are_dated_and_replaced_as_a_whole(db: Any) -> None:
     settlement = await db.connect("transitpay_settlement")
     told = (stop_names(BOOK), journey_terms(BOOK))
-    assert await put_shown(settlement, *told)
-    assert not await put_shown(settlement, *told), "twice is once"
+    assert await put_shown(settlement, *told, AT)
+    assert not await put_shown(settlement, *told, AT), "twice is once"
     gateway = await db.connect("transitpay_gateway")
     old = await terms_on(gateway, "shenzhen-metro", SECOND - timedelta(days=1))
     assert old == JourneyTerms("shenzhen-metro", FIRST, timedelta(hours=20), None, None)
@@ -65,7 +66,7 @@ async def test_terms_are_dated_and_replaced_as_a_whole(db: Any) -> None:
     assert await terms_on(gateway, "kmb", FIRST - timedelta(days=1)) is None
     known = await names_of(gateway, {("kmb", "B1"), ("kmb", "none")})
     assert [it.en for it in known.values()] == ["Long Ping"]
-    assert await put_shown(settlement, [], journey_terms(BOOK))
+    assert await put_shown(settlement, [], journey_terms(BOOK), AT)
     assert await names_of(gateway, {("kmb", "B1")}) == {}
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await gateway.execute("delete from journey_terms")

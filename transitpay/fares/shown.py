@@ -1,4 +1,4 @@
-"""What gateways are told of tariffs beside the highest fares: names of stops, terms of claims.
+"""What gateways are told of tariffs beside highest fares: names of stops, wallets, claims.
 
 Made from the tariff book when it is loaded, so that nobody who answers a rider needs the tariffs.
 """
@@ -26,10 +26,11 @@ class StopName:
 
 @dataclass(frozen=True, slots=True)
 class JourneyTerms:
-    """What one version of a tariff says of journeys with a missing end.
+    """What one version of a tariff says of wallets and of journeys with a missing end.
 
     ``longest_stay`` is the longest stay that an exit closes, None on networks without gates.
     ``a_month`` and ``within_days`` are the quota of declarations, None where riders make none.
+    ``wallets`` are those whose codes the network takes, empty where it takes those of all.
     """
 
     network: str
@@ -37,6 +38,7 @@ class JourneyTerms:
     longest_stay: timedelta | None
     a_month: int | None
     within_days: int | None
+    wallets: frozenset[str] = frozenset()
 
 
 def stop_names(book: TariffBook) -> list[StopName]:
@@ -60,6 +62,7 @@ def journey_terms(book: TariffBook) -> list[JourneyTerms]:
             else timedelta(minutes=tariff.terms.longest_stay_minutes),
             None if tariff.terms.claims is None else tariff.terms.claims.a_month,
             None if tariff.terms.claims is None else tariff.terms.claims.within_days,
+            tariff.terms.wallets,
         )
         for network in book.networks
         for tariff in book.versions(network)
@@ -74,3 +77,20 @@ def _named(network: str, stop: Stop) -> StopName:
         stop.name(Language.ZH_HANS),
         stop.name(Language.EN),
     )
+
+
+def limited_networks(terms: Iterable[JourneyTerms]) -> dict[str, tuple[JourneyTerms, ...]]:
+    """The terms of networks that do not take the codes of every wallet, in the order given."""
+    of: dict[str, list[JourneyTerms]] = {}
+    for it in terms:
+        of.setdefault(it.network, []).append(it)
+    return {name: tuple(all_) for name, all_ in of.items() if any(it.wallets for it in all_)}
+
+
+def takes_codes(terms: Iterable[JourneyTerms], wallet: str, day: date) -> bool:
+    """Whether a network takes codes of ``wallet`` on a service day, as far as anybody said.
+
+    ``terms`` are the network's, in the order of their days.
+    """
+    in_force = [it for it in terms if it.valid_from <= day]
+    return not in_force or not in_force[-1].wallets or wallet in in_force[-1].wallets

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, datetime
 
 import asyncpg
 
 from transitpay.fares.shown import JourneyTerms, StopName
+from transitpay.postgres import lists
 
 _LOCK = """
 select pg_advisory_xact_lock(7364003)
@@ -25,25 +26,30 @@ from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
     as n (network, stop, zh_hant, zh_hans, en)
 """
 _TERMS = """
-select network, valid_from, longest_stay, claims_a_month, claims_within_days from journey_terms
+select network, valid_from, longest_stay, claims_a_month, claims_within_days, wallets
+from journey_terms
 """
 _DELETE_TERMS = """
 delete from journey_terms
 """
 _INSERT_TERMS = """
-insert into journey_terms (network, valid_from, longest_stay, claims_a_month, claims_within_days)
-values ($1, $2, $3, $4, $5)
+insert into journey_terms (network, valid_from, longest_stay, claims_a_month, claims_within_days,
+    wallets)
+values ($1, $2, $3, $4, $5, $6)
 """
 
 
 async def put_shown(
-    conn: asyncpg.Connection, names: Sequence[StopName], terms: Sequence[JourneyTerms]
+    conn: asyncpg.Connection,
+    names: Sequence[StopName],
+    terms: Sequence[JourneyTerms],
+    at: datetime,
 ) -> bool:
     """Replace what is there; False = it stood there already, nothing is done."""
     async with conn.transaction():
         await conn.execute(_LOCK)
         known_names = {StopName(*row) for row in await conn.fetch(_NAMES)}
-        known_terms = {JourneyTerms(*row) for row in await conn.fetch(_TERMS)}
+        known_terms = {_terms(row) for row in await conn.fetch(_TERMS)}
         if known_names == set(names) and known_terms == set(terms):
             return False
         await conn.execute(_DELETE_NAMES)
@@ -59,10 +65,14 @@ async def put_shown(
         await conn.executemany(
             _INSERT_TERMS,
             [
-                (it.network, it.valid_from, it.longest_stay, it.a_month, it.within_days)
+                (
+                    it.network, it.valid_from, it.longest_stay, it.a_month, it.within_days,
+                    sorted(it.wallets),
+                )
                 for it in terms
             ],
-        )
+        )  # fmt: skip
+        await lists.raise_version(conn, "fares", at)
         return True
 
 
@@ -76,7 +86,24 @@ limit 1
 async def terms_on(conn: asyncpg.Connection, network: str, day: date) -> JourneyTerms | None:
     """The terms in force on a service day; None = no tariff of the network has begun."""
     row = await conn.fetchrow(_TERMS_ON, network, day)
-    return None if row is None else JourneyTerms(*row)
+    return None if row is None else _terms(row)
+
+
+_ALL_TERMS = f"""{_TERMS}
+order by network, valid_from
+"""
+
+
+async def all_terms(conn: asyncpg.Connection) -> list[JourneyTerms]:
+    """Of every network and version, in the order of their days."""
+    return [_terms(row) for row in await conn.fetch(_ALL_TERMS)]
+
+
+def _terms(row: asyncpg.Record) -> JourneyTerms:
+    return JourneyTerms(
+        row["network"], row["valid_from"], row["longest_stay"], row["claims_a_month"],
+        row["claims_within_days"], frozenset(row["wallets"]),
+    )  # fmt: skip
 
 
 _NAMES_OF = """
