@@ -18,9 +18,13 @@ from settlement.charge_wallets import ChargeWorker
 from settlement.clear_taps import Clearer
 from settlement.refunds import RefundWorker
 from transitpay.cli.ledger import check_books
+from transitpay.fares.highest import highest_fares
+from transitpay.journeys.station_modes import Mode, StationMode
 from transitpay.postgres.reference import Participant, put_participant
+from transitpay.postgres.stop_fares import put_stop_fares
 from transitpay.postgres.taps import note_riders
 from transitpay.runtime.builtin import builtin_book
+from transitpay.runtime.station_modes import record_mode
 
 __all__ = ["office"]  # the fixture
 
@@ -436,3 +440,81 @@ async def test_an_end_of_a_ride_comes_and_goes_as_often_as_facts_do(desk: Desk) 
     rows = await desk.world.owner.fetch("select ended_why from journey order by revision")
     assert [row["ended_why"] for row in rows] == ["other_taps", "timed_out", "other_taps", None]
     assert await desk.moved() == (1, 0)
+
+
+async def declare(desk: Desk, mode: str, *, stop: str | None, at: datetime, **more: Any) -> None:
+    wish = StationMode(
+        0, "mtr", more.pop("request", "m1"), "mtr", stop, Mode(mode), at,
+        more.pop("until", at + 3 * HOUR), "test", more.pop("replaces", None), "mtr-entry",
+        desk.world.clock.at,
+    )  # fmt: skip
+    async with desk.world.owner.transaction():
+        await put_stop_fares(desk.world.owner, highest_fares(builtin_book()), NOON)
+        await record_mode(desk.world.owner, wish)
+
+
+async def test_a_mode_that_is_declared_after_the_charge_corrects_it_and_its_end_does_too(
+    desk: Desk,
+) -> None:
+    """Gates of Lok Ma Chau stood open: the ride ended there. Then it is told that they did not."""
+    await entered(desk)
+    await desk.collect()
+    await declare(desk, "gates_open", stop="78", at=NOON)
+    await desk.clear()
+    assert await desk.standing() == [(2, "2", None, "missing_exit", 5220)]
+    row = await desk.world.owner.fetchrow(
+        "select filled_by, filled_stops from journey where ended_at is null"
+    )
+    assert tuple(row) == ("open_gates", ["78"])
+    await declare(desk, "gates_open", stop="78", at=NOON, until=NOON, replaces="m1", request="m2")
+    await desk.clear()
+    assert await desk.standing() == [(3, "2", None, "missing_exit", 6080)]
+    await desk.collect()
+
+
+async def test_a_mode_that_has_not_begun_makes_nobody_be_read(desk: Desk) -> None:
+    await entered(desk)
+    await declare(desk, "gates_open", stop="78", at=desk.world.clock.at + HOUR)
+    assert await desk.world.one("select count(*) from tap_inbox") == 0
+
+
+async def test_case_52_a_delay_that_is_declared_after_the_charge_takes_the_surcharge_back(
+    desk: Desk,
+) -> None:
+    await desk.tap("entry", "2", NOON - 200 * MINUTE)
+    await desk.tap("exit", "78", NOON)
+    await desk.clear()
+    await desk.collect()
+    assert await desk.standing() == [(1, "2", "78", "overstay", 11820)]
+    await declare(desk, "date_waiver", stop=None, at=NOON - 3 * HOUR)
+    await desk.clear()
+    await desk.collect()
+    assert await desk.standing() == [(2, "2", "78", "overstay", 5220)]
+    assert await desk.paid() == 4791 and await desk.moved() == (1, 1)
+
+
+async def test_a_missing_exit_is_where_the_rider_always_leaves_and_a_late_ride_makes_the_habit(
+    desk: Desk,
+) -> None:
+    """Five rides from Admiralty to Lok Ma Chau within 28 days; the fifth of them is told late."""
+    await desk.world.publish(NOON - 11 * 24 * HOUR, 11 * 24 * 60 - 120, LATER, step=60)
+    for day in (10, 8, 6, 4):
+        await desk.tap("entry", "2", NOON - day * 24 * HOUR)
+        await desk.tap("exit", "78", NOON - day * 24 * HOUR + 40 * MINUTE)
+    await entered_after(desk, 4)
+    await desk.collect()
+    await desk.tap("entry", "2", NOON - 2 * 24 * HOUR)
+    await desk.tap("exit", "78", NOON - 2 * 24 * HOUR + 40 * MINUTE)
+    await desk.clear()
+    await desk.collect()
+    assert (await desk.standing())[-1] == (2, "2", None, "missing_exit", 5220)
+    why = await desk.world.one("select ended_why from journey where ended_at is not null")
+    assert why == "other_end"
+
+
+async def entered_after(desk: Desk, rides: int) -> None:
+    await desk.tap("entry", "2", NOON)
+    await desk.silence()
+    standing = await desk.standing()
+    assert len(standing) == rides + 1
+    assert standing[-1] == (1, "2", None, "missing_exit", 6080)

@@ -18,7 +18,8 @@ COMMANDS = {
     "access": ("transitpay.cli.access:access", "Enrol readers, actors, wallets and their tokens."),
     "modes": ("transitpay.cli.modes:modes", "Station modes: open gates, waivers, emergencies."),
     "journeys": (
-        "transitpay.cli.journeys:journeys", "Journeys with a missing end: correct and approve."
+        "transitpay.cli.journeys:journeys",
+        "Journeys with a missing end: correct and approve.",
     ),
     "readers": ("transitpay.cli.readers:readers", "Readers: their state and their alarms."),
     "keys": ("transitpay.cli.keys:keys", "Make issuer, device, partner, root and list keys."),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import asyncpg
 
+from transitpay.clock import service_day
 from transitpay.fares.names import fold
 from transitpay.journeys.station_modes import Mode, StationMode
 from transitpay.postgres import lists
@@ -93,6 +94,25 @@ async def insert_mode(conn: asyncpg.Connection, it: StationMode) -> StationMode:
     )  # fmt: skip
     await lists.raise_version(conn, "modes", it.recorded_at)
     return replace(it, id=made)
+
+
+_RIDERS_THERE = """
+select distinct issuer, rider_id
+from journey
+where network = $1 and service_day between $2 and $3 and ended_at is null
+  and priced_at >= $4 and ($5::timestamptz is null or coalesce(entry_at, exit_at) <= $5)
+order by issuer, rider_id
+"""
+
+
+async def riders_there(
+    conn: asyncpg.Connection, network: str, first_at: datetime, last_at: datetime | None
+) -> list[tuple[str, str]]:
+    """Who has a standing journey of the network that began or ended between the two instants."""
+    first_day = service_day(first_at) - timedelta(days=1)
+    last_day = date.max if last_at is None else service_day(last_at)
+    rows = await conn.fetch(_RIDERS_THERE, network, first_day, last_day, first_at, last_at)
+    return [(row["issuer"], row["rider_id"]) for row in rows]
 
 
 _SINCE = f"""{_COLUMNS} m

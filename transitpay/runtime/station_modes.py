@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from transitpay.errors import Conflict, MalformedInput, RuleViolation
 from transitpay.journeys.station_modes import StationMode
 from transitpay.postgres import station_modes
 from transitpay.postgres.pool import Connection
+from transitpay.postgres.taps import note_riders
+
+#: A ride of which one end lies in a mode's time has the other at most so far from it.
+_AROUND = timedelta(days=1)
 
 
 async def record_mode(conn: Connection, wish: StationMode) -> StationMode:
@@ -35,6 +41,7 @@ async def record_mode(conn: Connection, wish: StationMode) -> StationMode:
                 "request_repeated", "this request id was used for another mode", field="request_id"
             )
         return known
+    earlier = None
     if wish.replaces is not None:
         earlier = await station_modes.mode_of_request(conn, wish.operator, wish.replaces)
         if earlier is None:
@@ -43,4 +50,22 @@ async def record_mode(conn: Connection, wish: StationMode) -> StationMode:
             raise Conflict(
                 "already_replaced", "another record has taken its place", field="replaces"
             )
-    return await station_modes.insert_mode(conn, wish)
+    made = await station_modes.insert_mode(conn, wish)
+    await _read_again(conn, [made] if earlier is None else [made, earlier])
+    return made
+
+
+async def _read_again(conn: Connection, told: Sequence[StationMode]) -> None:
+    """Whoever rode while one of these held is read again: journeys may end elsewhere or cost less.
+
+    A mode that has not begun finds riders by their taps.
+    """
+    at, first_at = told[0].recorded_at, min(it.valid_from for it in told)
+    if first_at > at:
+        return
+    ends = [it.valid_until for it in told if it.valid_until is not None]
+    last_at = max(ends) + _AROUND if len(ends) == len(told) else None
+    network = told[0].network
+    riders = await station_modes.riders_there(conn, network, first_at - _AROUND, last_at)
+    if riders:
+        await note_riders(conn, riders, at, first_at)
