@@ -14,7 +14,7 @@ RULES: Mapping[str, frozenset[str]] = {
         "service-day-exit": "before after",
         "late-window": "within beyond apart",
         "companions-no-history": "holder companion counted",
-        "day-cap": "below over next",
+        "day-cap": "below exact above over next",
         "week-cap": "over next",
         "month-cap": "over next",
         "cap-penalties": "missing overstay",
