@@ -132,6 +132,17 @@ def test_a_cap_of_several_networks_counts_them_together() -> None:
     assert amounts(book_of(caps=(cap,)), metro(0), bus(40), bus(41)) == [500, 100, 0]
 
 
+def test_of_two_caps_each_takes_off_what_the_other_leaves_too_much() -> None:
+    bus_alone = frozenset({"shenzhen-bus"})
+    day = Cap(CapPeriod.DAY, Money(500, CNY), bus_alone, "a rule")
+    week = Cap(CapPeriod.WEEK, Money(450, CNY), bus_alone, "a rule")
+    for caps in ((day, week), (week, day)):
+        assert amounts(book_of(caps=caps), bus(0), bus(1), bus(2), bus(3)) == [200, 200, 50, 0]
+    third = price_all([bus(0), bus(1), bus(2)], book_of(caps=(day, week)))[2]
+    assert isinstance(third, Priced)
+    assert [line.amount.minor for line in third.fare.lines] == [200, -100, -50]
+
+
 def test_discounts_come_in_the_order_month_transfer_cap_and_lines_sum_up() -> None:
     book = book_of(
         transfers=(_TRANSFER,),

@@ -65,7 +65,7 @@ RULES: Mapping[str, frozenset[str]] = {
         "shenzhen-bus-forgotten": "forgotten in-time too-late flat",
         "shenzhen-transfer-window": "within beyond",
         "shenzhen-transfer-from-metro": "within beyond",
-        "shenzhen-transfer-once": "chain nobody",
+        "shenzhen-transfer-once": "chain free nobody",
         "shenzhen-transfer-on-top": "discounted smallest",
         "shenzhen-transfer-days": "before after card",
         "shenzhen-metro-matrix": "there back",

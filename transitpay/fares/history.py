@@ -148,24 +148,23 @@ class History:
     def _spent_in(
         self, period: CapPeriod, journey: Journey, networks: Collection[str], unit: Currency
     ) -> Money:
-        first_day, last_day = _bounds(period, journey.service_day)
+        first_day = _first_day(period, journey.service_day)
         spent = 0
         for network in networks:
             days = self._paid.get((journey.rider.slot, network, unit.code), {})
-            spent += sum(paid for day, paid in days.items() if first_day <= day <= last_day)
+            spent += sum(paid for day, paid in days.items() if day >= first_day)
         return Money(spent, unit)
 
 
-def _bounds(period: CapPeriod, day: date) -> tuple[date, date]:
+def _first_day(period: CapPeriod, day: date) -> date:
+    """Since when a period adds up; no ride so far is of a later day than ``day``."""
     match period:
         case CapPeriod.DAY:
-            return day, day
+            return day
         case CapPeriod.WEEK:
-            monday = day - timedelta(days=day.weekday())
-            return monday, monday + timedelta(days=6)
+            return day - timedelta(days=day.weekday())
         case CapPeriod.MONTH:
-            next_month = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
-            return day.replace(day=1), next_month - timedelta(days=1)
+            return day.replace(day=1)
         case _:
             assert_never(period)
 
