@@ -13,7 +13,7 @@ from transitpay.errors import MalformedInput
 from transitpay.fares.fare import Fare, FareLine
 from transitpay.fares.pricing import price
 from transitpay.fares.rules import rules_of
-from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff
+from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
 from transitpay.journeys.journey import (
     Filled,
     FilledBy,
@@ -257,6 +257,22 @@ def test_a_filled_end_is_priced_in_its_direction_and_the_line_says_which_end_it_
     assert (out.amount.minor, back.amount.minor) == (5230, 5220)
     assert out.lines[0].text.startswith("Admiralty to") and "no exit" in out.lines[1].text
     assert back.lines[0].text.startswith("Lok Ma Chau to") and "no entry" in back.lines[1].text
+
+
+def test_a_route_that_has_fares_from_some_stops_alone_is_refused_from_any_other() -> None:
+    kmb = replace(
+        BOOK.latest("kmb"),
+        fares=FlatFares({}, by_boarding={("268C", "a"): 1840}),
+        stops=(Stop("268C", ("268C",)),),
+    )
+    for stop, code in (("a", None), ("b", "not_priceable")):
+        board = replace(tap("kmb", stop, Direction.BOARD), route="268C")
+        if code is None:
+            assert priced(boarding(board), tariff=kmb).amount.minor == 1840
+            continue
+        with pytest.raises(MalformedInput) as refusal:
+            priced(boarding(board), tariff=kmb)
+        assert refusal.value.code == code
 
 
 def test_a_route_of_which_one_fare_is_known_for_all_days_says_so_on_weekdays() -> None:

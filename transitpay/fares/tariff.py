@@ -182,14 +182,17 @@ class Tariff:
     def plain_fare(self, from_stop: Stop, to_stop: Stop | None = None) -> Money:
         """The published fare before any rule: of a pair of stops, or of a route.
 
-        Raises: MalformedInput (``missing_stop``) for a matrix without ``to_stop``.
+        Raises: MalformedInput (``missing_stop``) for a matrix without ``to_stop``;
+        (``not_priceable``) for a route that has fares from some stops alone.
         """
         if isinstance(self.fares, MatrixFares):
             if to_stop is None:
                 raise MalformedInput("missing_stop", f"{self.network} needs both stations")
             return Money(self.fares.minor(from_stop.id, to_stop.id), self.currency)
         minor = self.fares.by_route.get(from_stop.id, self.fares.default_minor)
-        assert minor is not None, "find_stop knows every route that has a fare"
+        if minor is None:
+            reason = f"route {from_stop.label} of {self.network} has no fare of its own"
+            raise MalformedInput("not_priceable", reason, field="route")
         return Money(minor, self.currency)
 
     def boarding_stop(self, stop_id: str) -> Stop | None:
