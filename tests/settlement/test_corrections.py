@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import pytest
-from day_seed import MINUTE, NOON, World
+from day_seed import DAY, MINUTE, NOON, World
 from night_seed import fingerprint
 from test_refunds import TERMS, Office, office
 
 from settlement.charge_wallets import ChargeWorker
 from settlement.clear_taps import Clearer
+from settlement.close_day import close_day
 from settlement.refunds import RefundWorker
 from transitpay.cli.ledger import check_books
+from transitpay.clock import day_start
 from transitpay.fares.highest import highest_fares
 from transitpay.journeys.station_modes import Mode, StationMode
 from transitpay.postgres.reference import Participant, put_participant
@@ -440,6 +442,54 @@ async def test_an_end_of_a_ride_comes_and_goes_as_often_as_facts_do(desk: Desk) 
     rows = await desk.world.owner.fetch("select ended_why from journey order by revision")
     assert [row["ended_why"] for row in rows] == ["other_taps", "timed_out", "other_taps", None]
     assert await desk.moved() == (1, 0)
+
+
+async def close(desk: Desk, day: date) -> dict[tuple[str, str], int]:
+    """Close a day; the net positions by participant and currency, without those of zero."""
+    conn = await desk.world.pool.acquire()
+    try:
+        await close_day(conn, day, day_start(day + timedelta(days=1), 0, 30))
+    finally:
+        await desk.world.pool.release(conn)
+    rows = await desk.world.owner.fetch(
+        "select participant, currency, amount_minor from net_position"
+        " where day = $1 and amount_minor <> 0",
+        day,
+    )
+    await desk.check()
+    return {(r["participant"], r["currency"]): r["amount_minor"] for r in rows}
+
+
+async def test_a_correction_after_the_day_is_closed_falls_into_the_next_window(
+    desk: Desk,
+) -> None:
+    """MTR was told of HKD 60.80 and is told of 8.60 less; the closed day stays as it is."""
+    await entered(desk)
+    await desk.collect()
+    before = await close(desk, DAY)
+    assert before["mtr", "HKD"] == 6080
+    assert await told(desk, DAY) == [6080]
+    await desk.tap("exit", "78", NOON + HOUR)
+    await desk.clear()
+    await desk.collect()
+    after = await close(desk, DAY + timedelta(days=1))
+    assert after["mtr", "HKD"] == 5220 - 6080
+    assert await told(desk, DAY) == [6080]
+    assert await told(desk, DAY + timedelta(days=1)) == [-6080, 5220]
+    both = await desk.world.owner.fetch(
+        "select currency, sum(amount_minor) as off from net_position group by currency"
+    )
+    assert all(row["off"] == 0 for row in both)
+
+
+async def told(desk: Desk, day: date) -> list[int]:
+    """What MTR was told in the window of a day, in minor units."""
+    rows = await desk.world.owner.fetch(
+        "select i.amount_minor from window_item i join closed_window w on w.id = i.window_id"
+        " where w.day = $1 and w.participant = 'mtr' order by 1",
+        day,
+    )
+    return [row["amount_minor"] for row in rows]
 
 
 async def declare(desk: Desk, mode: str, *, stop: str | None, at: datetime, **more: Any) -> None:

@@ -124,7 +124,7 @@ async def latest_journey_day(conn: asyncpg.Connection, until: date) -> date | No
 _JOURNEY_SUMS = """
 select operator, state, fare_currency, count(*) as journeys, sum(fare_minor)::bigint as fare_minor
 from journey
-where service_day = $1
+where service_day = $1 and ended_at is null
 group by operator, state, fare_currency
 order by operator, state, fare_currency
 """
