@@ -1145,7 +1145,7 @@ select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.opera
            when 'given_back' then p.ended_why
            else case when p.ended_why is not null then 'refused_tap' end end as corrected_why,
        case when j.ended_at is not null then j.ended_why
-            when j.excuse = 'given_back' or g.id like 'no ride %' then g.reason end as given_back
+            when j.excuse = 'given_back' then g.reason end as given_back
 from journey j
 left join quote q on q.id = j.quote_id
 left join lateral (
@@ -1181,7 +1181,7 @@ left join lateral (
     limit 1
 ) p on true
 left join lateral (
-    select x.id, x.reason from refund_request x
+    select x.reason from refund_request x
     join journey k on k.id = x.journey_id
     where k.key = j.key
     order by x.requested_at, x.id

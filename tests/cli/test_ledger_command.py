@@ -89,6 +89,26 @@ async def test_empty_books_are_whole(db: Any) -> None:
             "beside another revision of its key",
         ),
         (
+            "update charge_part set amount_minor = 4790",
+            "a charge whose parts are not what it holds or asks for",
+        ),
+        (
+            "update charge_part set journey_id = 'j-a' where journey_id = 'j-c'",
+            "a journey that is not paid for by the parts of charges",
+        ),
+        (
+            "update journey set charge_minor = charge_minor + 1 where id = 'j-c'",
+            "a rider whose money is not what the standing journeys cost",
+        ),
+        (
+            "update journey set fare_minor = fare_minor + 1 where id = 'j-c'",
+            "a journey whose bookings are not its fare",
+        ),
+        (
+            "update journey set ended_at = null, ended_why = null where id = 'j-a'",
+            "is not taken back once, or one that stands and is",
+        ),
+        (
             "update entry set key = 'captured:x', kind = 'x' where key = 'captured:c-1'",
             "a captured attempt that is not booked",
         ),

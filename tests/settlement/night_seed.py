@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from transitpay.charging.allotment import Part
 from transitpay.clock import day_start, service_day
 from transitpay.fx.agreement import FxMode, agreement_on, builtin_agreements
 from transitpay.fx.quote import Quote, lock_quote
@@ -18,6 +19,7 @@ from transitpay.fx.rate import PublishedRate
 from transitpay.ledger import bookings, open_items
 from transitpay.ledger.bookings import FareSubject
 from transitpay.money import CNY, HKD, Money
+from transitpay.postgres import charge_parts
 from transitpay.postgres.clearing_rows import add_quotes
 from transitpay.postgres.journal import add_entries, add_open_items
 
@@ -162,6 +164,7 @@ async def _clear(conn: Any, it: Ride, state: str) -> None:
         it.at,
         state,
     )
+    await charge_parts.add(conn, [Part(it.id, journey, it.charge.minor)])
     await add_entries(conn, [entry])
     await add_open_items(conn, [open_items.fare_item(journey, it.operator, day, it.money)])
 
@@ -217,6 +220,7 @@ async def refund(conn: Any, it: Ride, at: datetime) -> None:
         back = bookings.refunded(it.wallet, it.charge, at, refund_id, it.id)
         await add_entries(conn, [undone, back])
         await conn.execute("delete from journey_tap where journey_id = $1", it.subject.journey_key)
+        await charge_parts.replace(conn, [it.id], [])
         await conn.execute(
             "update journey set ended_at = $2, ended_why = 'given_back' where id = $1",
             it.subject.journey_key,

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import asyncpg
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """``text`` gives one text column, a row for each thing that is wrong; ``says`` names it."""
-
-    says: str
-    text: str
-
+from transitpay.postgres.money_books import MONEY_QUESTIONS, Question
 
 QUESTIONS = (
+    *MONEY_QUESTIONS,
     Question(
         "an entry without postings",
         """

@@ -190,20 +190,31 @@ with posted as (
     from account_balance group by 1, 2
 ), fares as (
     select 'fares of ' || j.operator as what, j.fare_currency as currency,
-           sum(j.fare_minor) as facts_minor,
+           coalesce(sum(j.fare_minor) filter (where j.ended_at is null), 0) as facts_minor,
            (select coalesce(sum(case when p.credit = 'operator_payable:' || j.operator
                                      then p.amount_minor else -p.amount_minor end), 0)
             from posting p join entry e on e.id = p.entry_id
             where e.journey_id is not null and p.currency = j.fare_currency
               and 'operator_payable:' || j.operator in (p.debit, p.credit)) as books_minor
-    from journey j where j.ended_at is null group by j.operator, j.fare_currency
+    from journey j group by j.operator, j.fare_currency
 ), owed as (
     select 'owed by riders of ' || c.wallet, c.currency,
            coalesce(sum(c.amount_minor)
-                    filter (where c.state in ('DUE', 'IN_FLIGHT', 'ARREARS')), 0),
+                    filter (where c.state in ('DUE', 'IN_FLIGHT', 'ARREARS')), 0)
+           + coalesce(sum(paid.parts_minor - c.amount_minor) filter (where c.state = 'CAPTURED'), 0)
+           - coalesce(sum(paid.surplus * c.amount_minor - paid.back_minor), 0),
            coalesce((select p.minor from posted p
                      where p.account = 'rider_due:' || c.wallet and p.currency = c.currency), 0)
-    from charge c group by c.wallet, c.currency
+    from charge c
+    cross join lateral (
+        select (select coalesce(sum(p.amount_minor), 0) from charge_part p
+                where p.charge_id = c.id) as parts_minor,
+               (select count(*) from charge_attempt a
+                where a.charge_id = c.id and a.state = 'SURPLUS') as surplus,
+               (select coalesce(sum(r.amount_minor), 0) from refund r
+                where r.charge_id = c.id and r.state = 'REFUNDED') as back_minor
+    ) paid
+    group by c.wallet, c.currency
 ), zero as (
     select 'sum of all accounts', currency, 0::numeric, sum(minor) from posted group by currency
 )
@@ -230,7 +241,10 @@ class Comparison:
 
 
 async def comparisons(conn: Connection) -> list[Comparison]:
-    """Facts against books: fares, what riders owe, and that all accounts sum to zero."""
+    """Facts against books: fares, what riders owe, and that all accounts sum to zero.
+
+    What riders owe is what is due, less what is about to go back to them or was refused to.
+    """
     return [
         Comparison(row["what"], row["currency"], int(row["facts_minor"]), int(row["books_minor"]))
         for row in await conn.fetch(_DIFFERENCES)
