@@ -90,6 +90,7 @@ def test_every_row_is_counted_and_every_tap_ends_in_one_journey(tmp_path: Path) 
     assert sum(totals["wallet_debits"].values()) == 40
     assert totals["ledger"]["balanced"] is True
     assert totals["fx"]["rates"][0]["gaps"] == 0
+    assert totals["expected_rides"] == {"rides": 40, "differing": 0}
     assert totals["faults"] == []
 
 

@@ -78,7 +78,8 @@ def replay(
 
     Card numbers are hashed with a key that is forgotten. Days are shifted by whole weeks into
     the sandbox's time. Exit code 0: every acknowledged tap is in one journey or set aside with
-    its reason, each wallet debit is one captured charge, and the books balance. 1: not so.
+    its reason, the rides that stand are those that everything sent makes, each wallet debit is one
+    captured charge, and the books balance. 1: not so.
     """
     data = data_folder(szt, data)
     with sandbox_folder(home) as folder, _Terminal(Console(stderr=True)) as terminal:

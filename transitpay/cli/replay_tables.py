@@ -75,6 +75,9 @@ def _fares(totals: Totals) -> Table:
         fare, row = (amount_text(it[name], "CNY") for name in ("fare_minor", "row_minor"))
         table.add_row(f"  {it['from']} to {it['to']}: {fare}, row {row}", "")
     table.add_row("metro pairs over the time limit", str(pairs["overstays"]))
+    expected = totals["expected_rides"]
+    table.add_row("rides as everything sent makes them", str(expected["rides"]))
+    table.add_row("rides that are not", str(expected["differing"]))
     return table
 
 

@@ -39,10 +39,7 @@ async def set_aside(conn: Connection) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class LastTap:
-    """The tap that ended a complete journey, and the journey's fare.
-
-    ``reason`` says why it is not a plain one; a bus has no stops here but its route.
-    """
+    """The tap that ended a passage through gates, and its fare; ``reason``: not a plain one."""
 
     reader: str
     sequence: int
@@ -57,14 +54,13 @@ select t.reader, t.sequence, j.reason, j.entry_stop, j.exit_stop, j.fare_minor
 from journey j
 join journey_tap jt on jt.journey_id = j.id
 join tap t on t.tapped_day = jt.tapped_day and t.reader = jt.reader and t.sequence = jt.sequence
-where j.network = $1 and j.ended_at is null and j.state = 'complete'
-  and t.direction in ('exit', 'single', 'board')
+where j.network = $1 and j.ended_at is null and j.state = 'complete' and t.direction = 'exit'
 order by t.reader, t.sequence
 """
 
 
-async def whole_journeys(conn: Connection, network: str) -> list[LastTap]:
-    """The complete journeys of a network by the tap that ended each."""
+async def whole_passages(conn: Connection, network: str) -> list[LastTap]:
+    """The complete journeys of a network with gates, by the tap that ended each."""
     return [LastTap(*row.values()) for row in await conn.fetch(_WHOLE, network)]
 
 

@@ -18,8 +18,9 @@ from transitpay.clock import day_start, wallet_day
 from transitpay.postgres import correction_totals, day_totals, gate_totals
 from transitpay.postgres.pool import connect
 from transitpay.sandbox.diary import Diary
-from transitpay.sandbox.expected import Ride, Said, Scan, expected_rides
+from transitpay.sandbox.expected import Said, Scan, expected_rides
 from transitpay.sandbox.registration import WALLET_KINDS
+from transitpay.sandbox.standing import rides_differing, told_differing
 from transitpay.sandbox.town import Town
 from transitpay.sandbox.waiting import wait_while_it_moves
 
@@ -32,8 +33,6 @@ _CANCELLABLE = timedelta(minutes=15)
 #: Nothing moves for longer than this only where a wallet or settlement is gone: a second attempt
 #: is due one minute after the first has failed, a third one two minutes later.
 _QUIET_S = 150.0
-#: So long nothing moves only where nothing more is corrected.
-_BOOKED_QUIET_S = 15.0
 
 
 @dataclass(slots=True)
@@ -145,17 +144,9 @@ async def _check_rides(
 ) -> None:
     """What stands, after all corrections, is what everything that was tapped makes."""
     expected = expected_rides(diary.shown, accepted, town.book, said, town.clock.now())
-
-    async def differing() -> list[str]:
-        stands = await correction_totals.standing(conn)
-        booked = {row["key"]: Ride(*(row[name] for name in Ride.__slots__)) for row in stands}
-        keys = {*expected, *booked}
-        return sorted(key for key in keys if expected.get(key) != booked.get(key))
-
-    wrong = await wait_while_it_moves(differing, _BOOKED_QUIET_S, _POLL_S)
+    wrong = await rides_differing(conn, expected)
     if wrong:
-        some = ", ".join(wrong[:3])
-        found.faults.append(f"{len(wrong)} rides are not as everything tapped makes them: {some}")
+        found.faults.append(told_differing(wrong))
     found.totals["networks"] = await correction_totals.networks(conn)
     found.totals["corrections"] = await correction_totals.corrections(conn)
     found.totals["refunds"] = await correction_totals.refunds(conn)

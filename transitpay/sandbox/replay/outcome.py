@@ -7,14 +7,18 @@ tariff is of another year. What cards paid is compared by ``transitpay fare-proo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 
+from transitpay.money import CNY, Money
 from transitpay.postgres import day_totals, replay_totals
 from transitpay.postgres.pool import connect
 from transitpay.postgres.replay_totals import LastTap, Waiting
+from transitpay.sandbox.diary import Shown
+from transitpay.sandbox.expected import Said, expected_rides
+from transitpay.sandbox.places import Place
 from transitpay.sandbox.replay.plan import (
     METRO_NETWORK,
     WALLETS,
@@ -22,7 +26,8 @@ from transitpay.sandbox.replay.plan import (
     ReplayPlan,
 )
 from transitpay.sandbox.replay.road import Sent
-from transitpay.sandbox.szt_taps import TapRows
+from transitpay.sandbox.standing import rides_differing, told_differing
+from transitpay.sandbox.szt_taps import TapKind, TapRows
 from transitpay.sandbox.town import Town
 
 Connection = Any  # asyncpg has no type information
@@ -73,7 +78,8 @@ async def outcome(
         await _check_books(conn, found)
         await _check_wallets(conn, town, session, found)
         scans = {(scan.reader, scan.sequence): scan for scan in plan.scans}
-        pairs = await replay_totals.whole_journeys(conn, METRO_NETWORK)
+        pairs = await replay_totals.whole_passages(conn, METRO_NETWORK)
+        await _check_rides(conn, town, plan, sent, found)
         found.totals |= {
             "journeys": await replay_totals.journeys(conn),
             "set_aside": await replay_totals.set_aside(conn),
@@ -143,6 +149,31 @@ async def _check_taps(
         found.faults.append(f"{left.riders} riders and {left.charges} charges still wait")
     elif places.get(0):
         found.faults.append(f"{places[0]} accepted taps wait and nobody will read them")
+
+
+async def _check_rides(
+    conn: Connection, town: Town, plan: ReplayPlan, sent: Sent, found: Replayed
+) -> None:
+    """The rides that stand are those that everything that was sent makes."""
+    places = {place.reader: place for place in plan.readers}
+    shown = {
+        (scan.reader, scan.sequence): Shown(
+            scan.wallet, sent.riders[scan.raw.card], 0, _place(places[scan.reader], scan), scan.at
+        )
+        for scan in plan.scans
+    }
+    expected = expected_rides(shown, sent.accepted, town.book, Said(), town.clock.now())
+    wrong = await rides_differing(conn, expected)
+    if wrong:
+        found.faults.append(told_differing(wrong))
+    found.totals["expected_rides"] = {"rides": len(expected), "differing": len(wrong)}
+
+
+def _place(place: Place, scan: PlannedScan) -> Place:
+    """Where a scan was made: a bus says its fare with it."""
+    if scan.raw.kind is not TapKind.BUS:
+        return place
+    return replace(place, stage_fare=Money(scan.raw.full_fare_minor, CNY))
 
 
 async def _check_books(conn: Connection, found: Replayed) -> None:

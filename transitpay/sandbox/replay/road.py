@@ -43,13 +43,14 @@ _CALL_LIMIT_S = 60.0
 
 @dataclass(slots=True)
 class Sent:
-    """How far the road is, and what the gateway said of each scan."""
+    """How far the road is, what the gateway said of each scan, and the rider of each card."""
 
     enrolled: int = 0
     sent: int = 0
     decisions: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     accepted: set[tuple[str, int]] = field(default_factory=set)
+    riders: dict[str, str] = field(default_factory=dict)
 
 
 class Road:
@@ -70,7 +71,6 @@ class Road:
         self._session = session
         self._wire = HttpWire(session, town.gateway_url)
         self._told = told
-        self._riders: dict[str, str] = {}
         self._next = 0
         self._uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
         self._last = Counter({place.reader: 0 for place in plan.readers})
@@ -125,7 +125,7 @@ class Road:
             url = f"{self._town.sandbox.wallet_url(scan.wallet)}/app/enrol"
             body = {"account": scan.raw.card, "destination": DESTINATIONS[SHENZHEN]}
             answer = await _until_answered("not_enrolled", partial(_post, self._session, url, body))
-            self._riders[scan.raw.card] = answer["rider_id"]
+            self.sent.riders[scan.raw.card] = answer["rider_id"]
             self.sent.enrolled += 1
             self._told(self.sent)
 
@@ -149,7 +149,7 @@ class Road:
         while (
             end < min(len(scans), self._next + _PASS)
             and scans[end].at < now
-            and scans[end].raw.card in self._riders
+            and scans[end].raw.card in self.sent.riders
         ):
             end += 1
         return scans[self._next : end]
@@ -175,7 +175,7 @@ class Road:
         record: dict[str, Any] = {
             "sequence": scan.sequence,
             "at": scan.at.isoformat(),
-            "code": self._phones.draw(scan, self._riders[scan.raw.card]),
+            "code": self._phones.draw(scan, self.sent.riders[scan.raw.card]),
             "opened": True,
         }
         if scan.raw.kind is TapKind.BUS:
