@@ -124,13 +124,14 @@ async def test_it_tells_gateways_the_highest_fares_once(running: Running) -> Non
     stored = "select count(*) from stop_fare"
     await running.wait_for(stored, len(highest_fares(builtin_book())))
     version = "select version from list_version where list = 'fares'"
-    assert await running.world.one(version) == 2
     assert await running.stop() == 0
+    told = await running.world.one(version)
+    assert told > 1
     await running.start()
     await ride(running, 1)
     await running.wait_for(CAPTURED, 1)
     assert await running.stop() == 0
-    assert await running.world.one(version) == 2, "the same tariffs are no news"
+    assert await running.world.one(version) == told, "the same tariffs are no news"
 
 
 async def test_a_tariff_that_is_imported_while_it_runs_prices_the_rides_before_and_after(

@@ -232,7 +232,7 @@ async def test_gateways_are_told_again_when_a_version_begins_to_count(world: Wor
     await imported(world, dearer("tomorrow", TOMORROW))
     assert await desk.once() == 1
     assert await world.one(highest) == 5320
-    assert (await lists.versions(world.owner))["fares"] == fares + 1
+    assert (await lists.versions(world.owner))["fares"] > fares
 
 
 async def test_two_versions_of_one_instant_still_have_an_order(world: World) -> None:
