@@ -103,6 +103,17 @@ def terms(draw: st.DrawFn) -> Terms:
 
 
 @st.composite
+def area_matrices(draw: st.DrawFn, known: tuple[str, ...]) -> MatrixFares:
+    """Fares of areas: none, free, or any; each of these stops is in one of the areas."""
+    drawn = draw(st.lists(st.integers(0, 2), min_size=len(known), max_size=len(known)))
+    place: dict[int, int] = {}
+    area_of = tuple(place.setdefault(area, len(place)) for area in drawn)
+    row = st.lists(st.none() | minors, min_size=len(place), max_size=len(place)).map(tuple)
+    rows = draw(st.lists(row, min_size=len(place), max_size=len(place)))
+    return MatrixFares(known, tuple(rows), area_of)
+
+
+@st.composite
 def tariffs(draw: st.DrawFn) -> Tariff:
     """Any tariff."""
     known = draw(st.lists(ids, min_size=1, max_size=5, unique=True))
@@ -110,7 +121,10 @@ def tariffs(draw: st.DrawFn) -> Tariff:
     name = st.just("") | texts
     places = st.lists(ids, max_size=2, unique=True)
     fares: MatrixFares | FlatFares
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(["stops", "areas", "flat"]))
+    if kind == "areas":
+        fares = draw(area_matrices(tuple(draw(st.permutations(known)))))
+    elif kind == "stops":
         row = st.lists(minors, min_size=len(known), max_size=len(known)).map(tuple)
         rows = draw(st.lists(row, min_size=len(known), max_size=len(known)))
         if draw(st.booleans()):

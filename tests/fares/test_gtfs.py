@@ -11,7 +11,7 @@ from datetime import date
 import pytest
 
 from transitpay.fares.names import Language
-from transitpay.fares.tariff import FlatFares, Tariff
+from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff
 from transitpay.fares.tariff_files import Parsed, SourceFile
 from transitpay.fares.tariff_files.formats import FORMATS, Job
 from transitpay.fares.tariff_files.gtfs import GtfsChoice, archive, read_gtfs
@@ -160,8 +160,8 @@ def test_riders_and_media_may_be_chosen_and_must_be_where_prices_differ() -> Non
 def test_products_must_be_chosen_where_a_leg_may_be_paid_by_several() -> None:
     rules = METRO["fare_leg_rules.txt"] + "g,metro,inner,inner,pass\n"
     assert problems(read(METRO, CODE, fare_leg_rules=rules)) == [
-        "fare_leg_rules.txt, fare_product_id: several fares, one (CNY 2.00), pass (CNY 15.00): "
-        "name the products that ride codes pay: s1 to s2, s2 to s1"
+        "fare_leg_rules.txt line 6, fare_product_id: several fares, one (CNY 2.00), "
+        "pass (CNY 15.00): name the products that ride codes pay: area inner to area inner"
     ]
     chosen = replace(CODE, products=frozenset({"one", "two"}))
     assert loaded(read(METRO, chosen, fare_leg_rules=rules)).plain_fare is not None
@@ -208,6 +208,70 @@ def test_with_rule_priority_an_empty_field_matches_all_and_the_highest_rule_coun
     assert "several fares" in problems(read(BUSES, fare_leg_rules=same))[0]
     bad = "network_id,fare_product_id,rule_priority\n,city,-1\n"
     assert "'-1' is no whole number from 0 on" in problems(read(BUSES, fare_leg_rules=bad))[0]
+
+
+def test_a_product_of_0_makes_rides_free_within_zones_and_is_a_warning_of_its_rules() -> None:
+    products = METRO["fare_products.txt"].replace("adult,,2.00", "adult,,0.00")
+    parsed = read(METRO, CODE, fare_products=products)
+    tariff = loaded(parsed)
+    s1, s2, s3 = tariff.stops
+    assert [tariff.plain_fare(s1, it).minor for it in (s2, s3)] == [0, 350]
+    assert [str(problem) for problem in parsed.warnings] == [
+        "fare_leg_rules.txt line 2, fare_product_id: rides for one (CNY 0.00): free",
+        "fare_leg_rules.txt line 3, fare_product_id: rides for one (CNY 0.00): free",
+    ]
+
+
+def test_a_pair_of_areas_without_a_rule_has_no_fare_and_is_left_out_by_name() -> None:
+    rules = "from_area_id,to_area_id,fare_product_id\ninner,inner,one\ninner,outer,two\n"
+    parsed = read(METRO, CODE, fare_leg_rules=rules)
+    tariff = loaded(parsed)
+    s1, s2, s3 = tariff.stops
+    assert [tariff.has_fare(*pair) for pair in ((s1, s2), (s2, s3), (s3, s2))] == [
+        True,
+        True,
+        False,
+    ]
+    assert [str(problem) for problem in parsed.left_out] == [
+        "fare_leg_rules.txt, to_area_id: no rule with a fare for our riders, so no fare, "
+        "from area outer to area inner"
+    ]
+
+
+def test_stations_that_no_rule_prices_are_left_out_by_name() -> None:
+    rules = "from_area_id,to_area_id,fare_product_id\ninner,inner,one\nouter,outer,one\n"
+    parsed = read(METRO, CODE, fare_leg_rules=rules)
+    assert [stop.id for stop in loaded(parsed).stops] == ["s1", "s2"]
+    assert [str(problem) for problem in parsed.left_out] == [
+        "stops.txt, stop_id: no rule with a fare for our riders: s3"
+    ]
+
+
+def test_thousands_of_stops_are_a_matrix_of_their_areas() -> None:
+    stops, areas = METRO["stops.txt"], METRO["stop_areas.txt"]
+    for n in range(5_000):
+        stops += f"n{n},Stop {n},,,\n"
+        areas += f"{'inner' if n % 2 else 'outer'},n{n}\n"
+    tariff = loaded(read(METRO, CODE, stops=stops, stop_areas=areas))
+    assert isinstance(tariff.fares, MatrixFares)
+    assert (len(tariff.stops), tariff.fares.rows) == (5_003, ((200, 350), (350, 200)))
+    assert tariff.plain_fare(tariff.find_stop("n1"), tariff.find_stop("Stop 2")).minor == 350
+
+
+def test_a_route_that_costs_0_is_free_and_one_that_no_rule_prices_is_left_out() -> None:
+    products = BUSES["fare_products.txt"].replace("city,2.00", "city,0.00")
+    rules = "network_id,fare_product_id\ncity,city\n"
+    parsed = read(BUSES, fare_products=products, fare_leg_rules=rules)
+    assert flat(parsed).by_route == {"r1": 0, "r2": 0}
+    assert [stop.id for stop in loaded(parsed).stops] == ["r1", "r2"]
+    assert [str(problem) for problem in (*parsed.left_out, *parsed.warnings)] == [
+        "fare_leg_rules.txt, network_id: no rule with a fare for our riders: route x1",
+        "fare_leg_rules.txt line 2, fare_product_id: rides for city (CNY 0.00): free",
+    ]
+    none = read(BUSES, GtfsChoice(gtfs_networks=frozenset({"express"})), fare_leg_rules=rules)
+    assert problems(none) == [
+        "fare_leg_rules.txt, network_id: no rule with a fare for our riders: route x1"
+    ]
 
 
 def test_an_empty_area_stands_for_the_areas_that_no_rule_names() -> None:
@@ -424,10 +488,6 @@ def test_after_gates_the_time_runs_from_the_exit() -> None:
             {"fare_products": "fare_product_id,amount,currency\none,-2.00,CNY\ntwo,3.50,CNY\n"},
             "below 0",
         ),
-        (
-            {"fare_products": "fare_product_id,amount,currency\none,0.00,CNY\ntwo,3.50,CNY\n"},
-            "0.00 between",
-        ),
         ({"areas": "area_id\ninner\n"}, "'outer' is not in areas.txt"),
         ({"areas": "area_id\ninner\ninner\nouter\n"}, "line 3, area_id: the same as line 2"),
         ({"stop_areas": "area_id,stop_id\ninner,s1\ninner,s9\n"}, "'s9' is not in stops.txt"),
@@ -444,12 +504,17 @@ def test_after_gates_the_time_runs_from_the_exit() -> None:
         ({"rider_categories": "rider_category_id\nadult\nchild\n"}, "0 default categories"),
         ({"stops": "stop_id\ns1\ns1a\ns2\ns3\ne1\n"}, "line 2, stop_name: empty"),
         (
+            {"fare_leg_rules": "from_area_id,to_area_id,fare_product_id\nouter,outer,one\n"},
+            "1 stations in 1 groups of areas",
+        ),
+        (
             {
+                "stop_areas": "area_id,stop_id\ninner,s1\nouter,s3\n",
                 "fare_leg_rules": (
-                    "from_area_id,to_area_id,fare_product_id\ninner,inner,one\ninner,outer,one\n"
-                )
+                    "from_area_id,to_area_id,fare_product_id\ninner,inner,one\nouter,outer,one\n"
+                ),
             },
-            "no rule with a fare for our riders: s3 to s1, s3 to s2",
+            "no rule with a fare for our riders between stations",
         ),
         (
             {

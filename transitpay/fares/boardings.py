@@ -86,7 +86,7 @@ def _full_fare(
     by_stop = fares.by_boarding.get((route.id, board.stop))
     if by_stop is not None:
         text = f"route {route.label} from {_stop(board, tariff)}, adult full fare"
-        return [FareLine("fare", text, Money(by_stop, tariff.currency)), *notes]
+        return [_published(text, Money(by_stop, tariff.currency)), *notes]
     fare = tariff.plain_fare(route)
     if not tariff.is_listed(route):
         text = f"route {route.label} is in no list: the default fare"
@@ -94,7 +94,14 @@ def _full_fare(
     text = f"route {route.label}, adult full fare"
     if fares.holiday_by_route.get(route.id) == fare.minor:
         text += "; no lower fare of weekdays is known"
-    return [FareLine("fare", text, fare), *notes]
+    return [_published(text, fare), *notes]
+
+
+def _published(text: str, fare: Money) -> FareLine:
+    """The line of a fare; one of 0.00 says that the ride is free."""
+    if fare.minor:
+        return FareLine("fare", text, fare)
+    return FareLine("free", f"{text}: a free ride, published at {fare}", fare)
 
 
 def _is_holiday(

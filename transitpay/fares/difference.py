@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from transitpay.fares.plain import plain
-from transitpay.fares.tariff import FlatFares, Tariff, TariffKind
+from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff, TariffKind
 from transitpay.money import Currency, Money
 
 #: What a fare is the fare of: its kind, then the ids that it depends on.
@@ -101,14 +101,14 @@ class Difference:
 
 def difference(old: Tariff, new: Tariff) -> Difference:
     """What ``new`` says otherwise than ``old``."""
-    before, after = dict(_priced(old)), dict(_priced(new))
+    changes = _changes(old, new)
     labels = _Labels(old, new)
     stops_before, stops_after = ({stop.id: stop for stop in of.stops} for of in (old, new))
     both = [stop for stop in stops_before if stop in stops_after]
     return Difference(
         "station" if new.kind is TariffKind.MATRIX else "route",
-        _moves(before, after, labels, new.currency),
-        _counts(before, after),
+        _moves(changes, labels, new.currency),
+        _counts(changes),
         tuple(stops_after[it].label for it in stops_after if it not in stops_before),
         tuple(stops_before[it].label for it in stops_before if it not in stops_after),
         tuple(
@@ -125,13 +125,45 @@ def difference(old: Tariff, new: Tariff) -> Difference:
     )
 
 
-def _priced(tariff: Tariff) -> Iterable[tuple[_Key, int]]:
-    fares = tariff.fares
-    if not isinstance(fares, FlatFares):
-        for i, (start, row) in enumerate(zip(fares.ids, fares.rows, strict=True)):
-            for j, (end, minor) in enumerate(zip(fares.ids, row, strict=True)):
-                if i != j:
-                    yield (_PAIR, start, end), minor
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What one fare was and is, None where there is none; ``count`` pairs of stops share it."""
+
+    key: _Key
+    before: int | None
+    after: int | None
+    count: int = 1
+
+
+def _changes(old: Tariff, new: Tariff) -> list[_Change]:
+    if isinstance(old.fares, MatrixFares) and isinstance(new.fares, MatrixFares):
+        return list(_of_pairs(old.fares, new.fares))
+    before, after = dict(_of_routes(old.fares)), dict(_of_routes(new.fares))
+    return [
+        _Change(key, before.get(key), after.get(key))
+        for key in dict.fromkeys((*before, *after))
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _of_pairs(old: MatrixFares, new: MatrixFares) -> Iterator[_Change]:
+    """Stops that both have, those of one area in both at once."""
+    alike: dict[tuple[int, int], list[str]] = {}
+    known = set(new.ids)
+    for stop in old.ids:
+        if stop in known:
+            alike.setdefault((old.area(stop), new.area(stop)), []).append(stop)
+    for (i, k), starts in alike.items():
+        for (j, m), ends in alike.items():
+            before, after = old.rows[i][j], new.rows[k][m]
+            within = starts is ends
+            count = len(starts) * (len(ends) - within)
+            if count and before != after:
+                yield _Change((_PAIR, starts[0], ends[within]), before, after, count)
+
+
+def _of_routes(fares: MatrixFares | FlatFares) -> Iterator[tuple[_Key, int]]:
+    if isinstance(fares, MatrixFares):
         return
     yield from (((_ROUTE, route), minor) for route, minor in fares.by_route.items())
     yield from (((_HOLIDAY, route), minor) for route, minor in fares.holiday_by_route.items())
@@ -161,36 +193,30 @@ class _Labels:
         return " - ".join(names)
 
 
-def _moves(
-    before: Mapping[_Key, int], after: Mapping[_Key, int], labels: _Labels, unit: Currency
-) -> tuple[FareMove, ...]:
-    changed: dict[tuple[str, Way], list[_Key]] = {}
-    for key, minor in before.items():
-        new = after.get(key, minor)
-        if new != minor:
-            way = Way.ROSE if new > minor else Way.FELL
-            changed.setdefault((key[0], way), []).append(key)
+def _moves(changes: Iterable[_Change], labels: _Labels, unit: Currency) -> tuple[FareMove, ...]:
+    changed: dict[tuple[str, Way], list[tuple[int, int, _Change]]] = {}
+    for it in changes:
+        if it.before is not None and it.after is not None:
+            way = Way.ROSE if it.after > it.before else Way.FELL
+            changed.setdefault((it.key[0], way), []).append((it.before, it.after, it))
     made: list[FareMove] = []
-    for (kind, way), keys in changed.items():
-        by = {key: abs(after[key] - before[key]) for key in keys}
-        widest = max(keys, key=lambda key: by[key])
-        example = FareChange(
-            labels.of(widest), Money(before[widest], unit), Money(after[widest], unit)
-        )
-        least, most = (Money(of(by.values()), unit) for of in (min, max))
-        made.append(FareMove(kind, way, len(keys), least, most, example))
+    for (kind, way), moved in changed.items():
+        by = [abs(after - before) for before, after, _ in moved]
+        before, after, widest = moved[by.index(max(by))]
+        label = labels.of(widest.key)
+        example = FareChange(label, Money(before, unit), Money(after, unit))
+        least, most = (Money(of(by), unit) for of in (min, max))
+        count = sum(it.count for _, _, it in moved)
+        made.append(FareMove(kind, way, count, least, most, example))
     return tuple(made)
 
 
-def _counts(before: Mapping[_Key, int], after: Mapping[_Key, int]) -> tuple[
-    tuple[str, int, int], ...
-]:  # fmt: skip
-    """Kinds of fares that came or went; pairs of new and gone stations are told by those."""
+def _counts(changes: Iterable[_Change]) -> tuple[tuple[str, int, int], ...]:
+    """Kinds of fares that came or went; those of new and gone stops are told by the stops."""
     counts: dict[str, list[int]] = {}
-    for place, one, other in ((0, after, before), (1, before, after)):
-        for key in one:
-            if key[0] not in (_PAIR, _ROUTE) and key not in other:
-                counts.setdefault(key[0], [0, 0])[place] += 1
+    for it in changes:
+        if it.key[0] != _ROUTE and None in (it.before, it.after):
+            counts.setdefault(it.key[0], [0, 0])[it.after is None] += it.count
     return tuple((kind, new, gone) for kind, (new, gone) in counts.items())
 
 

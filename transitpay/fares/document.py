@@ -1,8 +1,9 @@
 """The tariff document: one canonical text of a whole tariff, and the tariff that it says.
 
 Shape: one JSON object, UTF-8, names sorted, no blanks: equal tariffs have equal bytes and so one
-SHA-256. A matrix is written as one text a row, in multiples of ``unit``; stops whose rows are
-equal share one (``row_of``). When a tariff was recorded stands beside its document, not in it.
+SHA-256. A matrix is written as one text a row, in multiples of ``unit``, ``-`` for no fare; stops
+whose rows are equal share one (``row_of``), those of one area its row and column (``area_of``).
+When a tariff was recorded stands beside its document, not in it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ FORMAT = "transitpay-tariff/1"
 _TEXTS = ("network", "operator", "currency", "version", "source")
 _NAMES = frozenset({"format", "valid_from", "stops", "fares", "terms", *_TEXTS})
 _STOPS = ("stops", "boarding_stops")
-_MATRIX = frozenset({"kind", "unit", "ids", "rows", "row_of"})
+_NO_FARE = "-"
+_MATRIX = frozenset({"kind", "unit", "ids", "rows", "row_of", "area_of"})
 _FLAT = frozenset({"kind", "by_route", "default", "holiday_by_route", "by_boarding", "by_section"})
 
 _BOARDING = tuple[tuple[str, str, int], ...]
@@ -105,15 +107,21 @@ def _fares(fares: MatrixFares | FlatFares) -> dict[str, object]:
         if fares.by_section:
             written["by_section"] = [[*k, v] for k, v in sorted(fares.by_section.items())]
         return written
-    unit = math.gcd(*(minor for row in fares.rows for minor in row)) or 1
-    place: dict[tuple[int, ...], int] = {}
+    unit = math.gcd(*(it for row in fares.rows for it in row if it is not None)) or 1
+    place: dict[tuple[int | None, ...], int] = {}
     row_of = [place.setdefault(row, len(place)) for row in fares.rows]
+    rows = fares.rows if fares.area_of else tuple(place)
     written = {
         "kind": "matrix",
         "unit": unit,
         "ids": list(fares.ids),
-        "rows": [" ".join(str(minor // unit) for minor in row) for row in place],
+        "rows": [
+            " ".join(_NO_FARE if minor is None else str(minor // unit) for minor in row)
+            for row in rows
+        ],
     }
+    if fares.area_of:
+        return written | {"area_of": list(fares.area_of)}
     return written | ({} if len(place) == len(row_of) else {"row_of": row_of})
 
 
@@ -186,23 +194,28 @@ def _matrix(reader: PlainReader, value: Mapping[str, object]) -> MatrixFares:
     ids = reader.read(tuple[str, ...], value.get("ids"), (*at, "ids"))
     texts = reader.read(tuple[str, ...], value.get("rows"), (*at, "rows"))
     assert isinstance(unit, int) and isinstance(ids, tuple) and isinstance(texts, tuple)
-    rows: list[tuple[int, ...]] = []
-    for i, text in enumerate(texts):
-        cells = text.split(" ")
-        if not all(cell.isascii() and cell.isdigit() for cell in cells):
-            raise reader.refuse((*at, "rows", i), "holds what is no whole number")
-        if len(cells) != len(ids):
-            raise reader.refuse((*at, "rows", i), f"{len(cells)} fares for {len(ids)} stops")
-        rows.append(tuple(int(cell) * unit for cell in cells))
-    row_of = reader.read(
-        tuple[int, ...], value.get("row_of", list(range(len(rows)))), (*at, "row_of")
-    )
-    assert isinstance(row_of, tuple)
-    if len(row_of) != len(ids) or not all(0 <= row < len(rows) for row in row_of):
-        raise reader.refuse((*at, "row_of"), "does not give each stop one of the rows")
     if len(set(ids)) != len(ids) or unit < 1:
         raise reader.refuse((*at, "ids"), "a stop a second time, or a unit below 1")
-    return MatrixFares(ids, tuple(rows[row] for row in row_of))
+    by_area = "area_of" in value
+    width, what = (len(texts), "areas") if by_area else (len(ids), "stops")
+    rows: list[tuple[int | None, ...]] = []
+    for i, text in enumerate(texts):
+        cells = text.split(" ")
+        if not all(it == _NO_FARE or (it.isascii() and it.isdigit()) for it in cells):
+            raise reader.refuse((*at, "rows", i), "holds what is no whole number")
+        if len(cells) != width:
+            raise reader.refuse((*at, "rows", i), f"{len(cells)} fares for {width} {what}")
+        rows.append(tuple(None if it == _NO_FARE else int(it) * unit for it in cells))
+    shared = "area_of" if by_area else "row_of"
+    places = reader.read(tuple[int, ...], value.get(shared, list(range(len(rows)))), (*at, shared))
+    assert isinstance(places, tuple)
+    if len(places) != len(ids) or not all(0 <= row < len(rows) for row in places):
+        raise reader.refuse((*at, shared), "does not give each stop one of the rows")
+    if not by_area:
+        return MatrixFares(ids, tuple(rows[row] for row in places))
+    if "row_of" in value or len(set(places)) != len(rows):
+        raise reader.refuse((*at, shared), "an area without stops, or beside row_of")
+    return MatrixFares(ids, tuple(rows), places)
 
 
 def _flat(reader: PlainReader, value: Mapping[str, object]) -> FlatFares:

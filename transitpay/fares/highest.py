@@ -54,10 +54,10 @@ def _of_tariff(tariff: Tariff) -> Iterable[HighestFare]:
             highest[ANY_ROUTE] = fares.default_minor
     else:
         # The diagonal is no fare; what is charged at the same station has rules of its own.
-        highest = {
-            stop: max((minor for j, minor in enumerate(row) if j != i), default=0)
-            for i, (stop, row) in enumerate(zip(fares.ids, fares.rows, strict=True))
-        }
+        dearest = [0] * len(fares.rows)
+        for i, _, minor in fares.priced():
+            dearest[i] = max(dearest[i], minor)
+        highest = {stop: dearest[fares.area(stop)] for stop in fares.ids}
     names = {stop.id: tuple(sorted({fold(n) for n in stop.names})) for stop in tariff.stops}
     for stop, minor in highest.items():
         yield HighestFare(

@@ -58,18 +58,21 @@ def filled_lines(filled: Filled, journey: Journey, tariff: Tariff, wallet: str) 
     """The lines of a journey whose other end is no tap: as if the rider had tapped there in time.
 
     Of several stops the cheapest counts, of equal ones the first in the order of their ids; where
-    none is named every stop of the network is meant. Walking links are none of them.
+    none is named every stop of the network is meant. Walking links are none of them, nor are stops
+    without a fare where others have one.
     """
     _must_have_gates(tariff)
     known = tariff.find_stop(journey.first_tap.stop)
     named = filled.stops or tuple(stop.id for stop in tariff.stops)
     others = {stop.id: stop for stop in (tariff.find_stop(text) for text in named)}
+    ridden = [it for it in others.values() if {known.id, it.id} not in tariff.terms.walks]
     prices = [
         (_as_if_tapped(*_ends(journey, known, other), tariff).minor, other.id)
-        for other in others.values()
-        if frozenset({known.id, other.id}) not in tariff.terms.walks
+        for other in ridden
+        if other.id == known.id or tariff.has_fare(*_ends(journey, known, other))
     ]
-    stop = others[min(prices)[1]] if prices else known
+    without = min(ridden, key=lambda it: it.id, default=known)
+    stop = others[min(prices)[1]] if prices else without
     missing = "entry" if journey.entry is None else "exit"
     text = f"no {missing} is known: {_FILLED_BY[filled.by]}"
     note = FareLine("filled", text, Money(0, tariff.currency))
@@ -100,6 +103,8 @@ def _ride(
     between = f"{from_stop.label} to {to_stop.label}"
     if frozenset({from_stop.id, to_stop.id}) in tariff.terms.walks:
         return [FareLine("walk", f"{between}: a walking link, published at {fare}", fare)]
+    if fare.minor == 0:
+        return [FareLine("free", f"{between}: a free ride, published at {fare}", fare)]
     lines = [FareLine("fare", f"{between}, adult", fare)]
     discount = tariff.terms.discount(wallet, journey.service_day)
     if discount is not None:

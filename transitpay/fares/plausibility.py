@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff
 from transitpay.money import Money
@@ -27,8 +28,7 @@ def doubts(tariff: Tariff) -> list[str]:
 
 def _all(fares: MatrixFares | FlatFares) -> Iterator[int]:
     if isinstance(fares, MatrixFares):
-        for i, row in enumerate(fares.rows):
-            yield from (minor for j, minor in enumerate(row) if i != j)
+        yield from (minor for i, j, minor in fares.priced() for _ in range(fares.rides(i, j)))
         return
     for table in (fares.by_route, fares.holiday_by_route, fares.by_boarding, fares.by_section):
         yield from table.values()
@@ -38,17 +38,37 @@ def _all(fares: MatrixFares | FlatFares) -> Iterator[int]:
 
 def _doubts_of_pairs(tariff: Tariff, fares: MatrixFares) -> Iterable[str]:
     names = {stop.id: stop.label for stop in tariff.stops}
-    other_way: list[str] = []
-    free: list[str] = []
-    for i, start in enumerate(fares.ids):
-        for j, end in enumerate(fares.ids[:i]):
-            there, back = (Money(m, tariff.currency) for m in (fares.rows[i][j], fares.rows[j][i]))
+    other_way, free, without = _Pairs(), _Pairs(), _Pairs()
+    for i, row in enumerate(fares.rows):
+        for j in range(i + 1):
+            pairs = fares.rides(i, j) if i != j else fares.rides(i, i) // 2
+            if not pairs:
+                continue
+            start, end = fares.areas[i][0], fares.areas[j][-1]
             pair = f"{names[start]} - {names[end]}"
-            if there != back:
-                other_way.append(f"{pair} {there.major()} and {back.major()} back")
-            elif not there.minor and frozenset({start, end}) not in tariff.terms.walks:
-                free.append(pair)
-    if other_way:
-        yield f"pairs that cost another fare the other way: {len(other_way):,}, e.g. {other_way[0]}"
-    if free:
-        yield f"pairs that cost nothing and are no walking links: {len(free):,}, e.g. {free[0]}"
+            there, back = row[j], fares.rows[j][i]
+            if there is None or back is None:
+                without.add(pairs, pair if there is back else f"{pair} (one way)")
+            elif there != back:
+                one, other = (Money(it, tariff.currency).major() for it in (there, back))
+                other_way.add(pairs, f"{pair} {one} and {other} back")
+            elif not there and (pairs > 1 or frozenset({start, end}) not in tariff.terms.walks):
+                free.add(pairs, pair)
+    yield from other_way.told("pairs that cost another fare the other way")
+    yield from free.told("pairs that cost nothing and are no walking links")
+    yield from without.told("pairs without a fare")
+
+
+@dataclass(slots=True)
+class _Pairs:
+    """How many pairs of stations there are of one kind, and the first."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, count: int, pair: str) -> None:
+        self.count += count
+        self.first = self.first or pair
+
+    def told(self, what: str) -> list[str]:
+        return [f"{what}: {self.count:,}, e.g. {self.first}"] if self.count else []

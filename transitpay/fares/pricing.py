@@ -40,7 +40,7 @@ def price(
 
     Raises: MalformedInput (``unknown_stop``, ``ambiguous_stop``, ``bad_stage_fare``,
     ``not_priceable``) where a tap names what the tariff cannot price; RuleViolation
-    (``wallet_not_accepted``).
+    (``wallet_not_accepted``, ``no_fare``).
     """
     lines = own_lines(journey, tariff, wallet, calendars)
     return Fare(total(lines), tuple(lines), tariff.version)

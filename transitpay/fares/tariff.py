@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -68,24 +68,49 @@ class TariffKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatrixFares:
-    """A fare for each pair of stops: ``rows[i][j]`` in minor units, in the order of ``ids``.
+    """A fare for each pair of stops in minor units; None where a ride between them has no fare.
 
-    The diagonal is never read: leaving where one entered has rules of its own.
+    ``rows[i][j]`` is the fare from the i-th of ``ids`` to the j-th. Where fares belong to areas it
+    is that from the i-th area to the j-th, and ``area_of`` is the area of each of ``ids``. A stop's
+    fare to itself is never read: leaving where one entered has rules of its own.
     """
 
     ids: tuple[str, ...]
-    rows: tuple[tuple[int, ...], ...]
+    rows: tuple[tuple[int | None, ...], ...]
+    area_of: tuple[int, ...] = ()
+    areas: tuple[tuple[str, ...], ...] = field(init=False, repr=False)
     _place: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_place", {stop: i for i, stop in enumerate(self.ids)})
-        assert len(self.rows) == len(self.ids) == len(self._place)
-        assert all(len(row) == len(self.ids) for row in self.rows)
+        places = self.area_of or tuple(range(len(self.ids)))
+        areas: list[list[str]] = [[] for _ in self.rows]
+        for stop, place in zip(self.ids, places, strict=True):
+            areas[place].append(stop)
+        object.__setattr__(self, "areas", tuple(tuple(stops) for stops in areas))
+        object.__setattr__(self, "_place", dict(zip(self.ids, places, strict=True)))
+        assert len(self._place) == len(self.ids), "ids of stops are unique"
+        assert all(areas) and min(places, default=0) >= 0, "every area has stops"
+        assert all(len(row) == len(self.rows) for row in self.rows)
 
-    def minor(self, from_id: str, to_id: str) -> int:
+    def minor(self, from_id: str, to_id: str) -> int | None:
         """The fare of a pair of different stops."""
         assert from_id != to_id, "the diagonal of a matrix is not a fare"
         return self.rows[self._place[from_id]][self._place[to_id]]
+
+    def area(self, stop_id: str) -> int:
+        """The place in the rows of a stop's area, or of the stop itself where it has none."""
+        return self._place[stop_id]
+
+    def priced(self) -> Iterator[tuple[int, int, int]]:
+        """The fares that there are: area from, area to, minor units."""
+        for i, row in enumerate(self.rows):
+            for j, minor in enumerate(row):
+                if minor is not None and self.rides(i, j):
+                    yield i, j, minor
+
+    def rides(self, i: int, j: int) -> int:
+        """How many pairs of different stops there are from one area to another, or within it."""
+        return len(self.areas[i]) * (len(self.areas[j]) - (i == j))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,17 +208,27 @@ class Tariff:
         """The published fare before any rule: of a pair of stops, or of a route.
 
         Raises: MalformedInput (``missing_stop``) for a matrix without ``to_stop``;
-        (``not_priceable``) for a route that has fares from some stops alone.
+        (``not_priceable``) for a route that has fares from some stops alone; RuleViolation
+        (``no_fare``) where a pair of stops has none: nothing is charged in its place.
         """
         if isinstance(self.fares, MatrixFares):
             if to_stop is None:
                 raise MalformedInput("missing_stop", f"{self.network} needs both stations")
-            return Money(self.fares.minor(from_stop.id, to_stop.id), self.currency)
+            fare = self.fares.minor(from_stop.id, to_stop.id)
+            if fare is None:
+                ends = f"from {from_stop.label} to {to_stop.label}"
+                raise RuleViolation("no_fare", f"{self.network} has no fare {ends}", field="stop")
+            return Money(fare, self.currency)
         minor = self.fares.by_route.get(from_stop.id, self.fares.default_minor)
         if minor is None:
             reason = f"route {from_stop.label} of {self.network} has no fare of its own"
             raise MalformedInput("not_priceable", reason, field="route")
         return Money(minor, self.currency)
+
+    def has_fare(self, from_stop: Stop, to_stop: Stop) -> bool:
+        """Whether a pair of different stations has a fare."""
+        assert isinstance(self.fares, MatrixFares), "routes have fares, or are not listed"
+        return self.fares.minor(from_stop.id, to_stop.id) is not None
 
     def boarding_stop(self, stop_id: str) -> Stop | None:
         """The bus stop with this id, if fares depend on it; a reader sends the id alone."""

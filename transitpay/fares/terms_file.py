@@ -50,18 +50,21 @@ class FareFacts:
 def facts_of(
     fares: MatrixFares | FlatFares, unit: Currency, highest_single: Money | None = None
 ) -> FareFacts:
-    """The facts of a table of fares; 0.00 is no fare, it marks a walking link."""
+    """The facts of a table of fares; 0.00 is a walking link or a free ride, no lowest fare."""
     lowest_from: dict[str, Money] = {}
     if isinstance(fares, FlatFares):
         amounts = [*fares.by_route.values()]
         amounts += [] if fares.default_minor is None else [fares.default_minor]
+        amounts = [minor for minor in amounts if minor]
     else:
         amounts = []
-        for i, (stop, row) in enumerate(zip(fares.ids, fares.rows, strict=True)):
-            charged = [minor for j, minor in enumerate(row) if j != i and minor > 0]
-            amounts += charged
-            if charged:
-                lowest_from[stop] = Money(min(charged), unit)
+        least: dict[int, int] = {}
+        for i, _, minor in fares.priced():
+            if minor:
+                amounts.append(minor)
+                least[i] = min(minor, least.get(i, minor))
+        areas = {stop: fares.area(stop) for stop in fares.ids}
+        lowest_from = {s: Money(least[i], unit) for s, i in areas.items() if i in least}
     lowest, highest = (Money(of(amounts, default=0), unit) for of in (min, max))
     return FareFacts(lowest, highest, highest_single, lowest_from)
 

@@ -48,10 +48,12 @@ def business_car(
     equal = 0
     for i in line:
         for j in line:
-            due = (1 + times) * ordinary.rows[i][j]
+            fare, way_back = ordinary.rows[i][j], ordinary.rows[j][i]
+            assert fare is not None and way_back is not None, "every pair has a fare"
+            due = (1 + times) * fare
             if business[i][j] == due:
                 equal += 1
-            elif i < j or business[j][i] == (1 + times) * ordinary.rows[j][i]:
+            elif i < j or business[j][i] == (1 + times) * way_back:
                 pair = f"{stations[i].name} - {stations[j].name}"
                 published, by_rule = Money(business[i][j], CNY), Money(due, CNY)
                 reason = f"{pair} is published as {published}, by the rule it is {by_rule}"

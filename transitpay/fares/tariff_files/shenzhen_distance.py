@@ -80,7 +80,7 @@ def check_distances(tariff: Tariff, neighbours: Neighbours) -> DistanceCheck:
             if far is None:
                 unreachable.append((one.id, other.id))
                 continue
-            published, expected = tariff.fares.minor(one.id, other.id), fare_by_distance(far)
+            published, expected = tariff.plain_fare(one, other).minor, fare_by_distance(far)
             if published != expected:
                 differences.append(Difference(one.id, other.id, far, published, expected))
     return DistanceCheck(pairs, tuple(differences), tuple(unreachable))

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transitpay.fares.tariff import FlatFares, MatrixFares
 from transitpay.fares.tariff_files.gtfs.days import Days
 from transitpay.fares.tariff_files.gtfs.feed import Row
-from transitpay.fares.tariff_files.gtfs.legs import LegRules
+from transitpay.fares.tariff_files.gtfs.legs import NO_RULE, LegRules
 from transitpay.fares.tariff_files.gtfs.stations import Station
 from transitpay.fares.tariff_files.pairs import MOST_STATIONS
 from transitpay.fares.tariff_files.problem import Problem
-from transitpay.fares.terms_file import TermsFile
 
 _NOWHERE: frozenset[str] = frozenset()
 _RULES = "fare_leg_rules.txt"
 _MOST_BOARDINGS = 500_000
+_HOLIDAY_STOPS = Problem(
+    _RULES,
+    None,
+    "fare_product_id",
+    "fares by boarding stop, other ones on Sundays and holidays",
+)
 _NAMED = 3
 
 
@@ -43,45 +48,74 @@ class Part:
         return (Days.PLAIN, Days.HOLIDAYS) if self.by_day else (Days.PLAIN,)
 
 
-def matrix_of(part: Part, terms: TermsFile, problems: list[Problem]) -> MatrixFares | None:
-    """The fares between all stations; None adds problems, one for each reason."""
-    stations = part.stations
-    if not 1 < len(stations) <= MOST_STATIONS:
-        reason = f"{len(stations)} stations, where 2 to {MOST_STATIONS} are a network"
+def matrix_of(part: Part, problems: list[Problem], left_out: list[Problem]) -> MatrixFares | None:
+    """The fares between the areas of all stations; None adds problems, one for each reason.
+
+    Where no rule prices a ride the matrix has no fare; stations without any are left out.
+    """
+    stations: dict[frozenset[str], list[str]] = {}
+    for station in part.stations:
+        stations.setdefault(station.areas, []).append(station.stop.id)
+    if len(part.stations) < 2 or len(stations) > MOST_STATIONS:
+        reason = (
+            f"{len(part.stations)} stations in {len(stations)} groups of areas, where 2 stations "
+            f"to {MOST_STATIONS} groups are a network"
+        )
         problems.append(Problem("stops.txt", None, "stop_id", reason))
         return None
-    kinds = tuple(dict.fromkeys(station.areas for station in stations))
-    table = {(start, end): _pair(part, start, end) for start in kinds for end in kinds}
-    reasons: dict[str, list[str]] = {}
-    rows: list[tuple[int, ...]] = []
-    for one in stations:
-        row: list[int] = []
-        for other in stations:
-            fare = 0 if one is other else table[one.areas, other.areas]
-            walk = one is other or {one.stop.id, other.stop.id} in terms.likely.walks
-            if fare == 0 and not walk:
-                fare = "0.00 between no walking link of the terms"
-            if isinstance(fare, str):
-                reasons.setdefault(fare, []).append(f"{one.stop.id} to {other.stop.id}")
-            else:
-                row.append(fare)
-        rows.append(tuple(row))
-    problems += _told(reasons)
-    if reasons:
-        return None
-    return MatrixFares(tuple(station.stop.id for station in stations), tuple(rows))
-
-
-def _pair(part: Part, start: frozenset[str], end: frozenset[str]) -> int | str:
-    """The fare between two kinds of stations, the same in all networks and on all days."""
-    fares = {
-        part.legs.minor(network, start, end, days)
-        for network in part.networks
-        for days in part.days
+    table = {
+        (start, end): _pair(part, start, end)
+        for start in stations
+        for end in stations
+        if start != end or len(stations[start]) > 1
     }
-    if len(fares) > 1:
-        return "other fares in another network, or on Sundays and holidays: name one network"
-    return fares.pop()
+    reasons = _Reasons()
+    for (start, end), fare in table.items():
+        if isinstance(fare, Problem):
+            pair = f"{_named(start, stations[start])} to {_named(end, stations[end])}"
+            reasons.add(fare, pair)
+    problems += reasons.told()
+    served = {areas for pair, fare in table.items() if isinstance(fare, int) for areas in pair}
+    if not served and not problems:
+        problems.append(Problem(_RULES, None, "fare_product_id", f"{NO_RULE} between stations"))
+    if problems:
+        return None
+    kinds = tuple(areas for areas in stations if areas in served)
+    lost = [stop for areas, stops in stations.items() if areas not in served for stop in stops]
+    left_out += [Problem("stops.txt", None, "stop_id", f"{NO_RULE}: {_some(lost)}")] if lost else []
+    for start in kinds:
+        to = [_named(end, stations[end]) for end in kinds if table.get((start, end), 0) is None]
+        if to:
+            reason = f"{NO_RULE}, so no fare, from {_named(start, stations[start])} to {_some(to)}"
+            left_out.append(Problem(_RULES, None, "to_area_id", reason))
+    place = {areas: i for i, areas in enumerate(kinds)}
+    known = [station for station in part.stations if station.areas in served]
+    return MatrixFares(
+        tuple(station.stop.id for station in known),
+        tuple(tuple(_minor(table.get((a, b), 0)) for b in kinds) for a in kinds),
+        tuple(place[it.areas] for it in known) if len(kinds) < len(known) else (),
+    )
+
+
+def _pair(part: Part, start: frozenset[str], end: frozenset[str]) -> int | Problem | None:
+    """The fare between two kinds of stations, the same in all networks and on all days."""
+    legs = [(network, start, end, days) for network in part.networks for days in part.days]
+    fares = {part.legs.minor(*leg) for leg in legs}
+    if len(fares) == 1:
+        return fares.pop()
+    rule = next(row for leg in legs for row in part.legs.match(*leg))
+    reason = "other fares in another network, or on Sundays and holidays: name one network"
+    return rule.problem("fare_product_id", reason)
+
+
+def _minor(fare: int | Problem | None) -> int | None:
+    assert not isinstance(fare, Problem), "problems end the reading before"
+    return fare
+
+
+def _named(areas: frozenset[str], stops: Sequence[str]) -> str:
+    """The areas of some stations, or the first of these where they lie in none."""
+    return f"area {'+'.join(sorted(areas))}" if areas else f"stop {stops[0]}, in no area"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +126,11 @@ class _RouteFares:
     by_stop: Mapping[str, int]
 
 
-def flat_of(part: Part, _: TermsFile, problems: list[Problem]) -> FlatFares | None:
-    """Fares by route, and by boarding stop where rules name boarding areas; None adds problems."""
+def flat_of(part: Part, problems: list[Problem], left_out: list[Problem]) -> FlatFares | None:
+    """Fares by route, and by boarding stop where rules name boarding areas; None adds problems.
+
+    Routes that no rule prices are left out.
+    """
     by_area = any(row["from_area_id"] for row in part.rules)
     stations = tuple(station for station in part.stations if by_area and station.areas)
     if len(stations) * len(part.routes) > _MOST_BOARDINGS:
@@ -108,48 +145,70 @@ def flat_of(part: Part, _: TermsFile, problems: list[Problem]) -> FlatFares | No
     by_route: dict[str, int] = {}
     holidays: dict[str, int] = {}
     by_boarding: dict[tuple[str, str], int] = {}
-    reasons: dict[str, list[str]] = {}
+    reasons = _Reasons()
+    lost: list[str] = []
     for row in part.routes:
         route, network = row["route_id"], part.network_of.get(row["route_id"], "")
         plain, holiday = found[network, Days.PLAIN], found[network, part.days[-1]]
-        if isinstance(plain, str) or isinstance(holiday, str):
-            reason = plain if isinstance(plain, str) else f"{holiday} ({Days.HOLIDAYS})"
-            reasons.setdefault(reason, []).append(f"route {route}")
-            continue
-        by_route[route] = plain.plain
-        by_boarding |= {(route, stop): minor for stop, minor in plain.by_stop.items()}
-        if holiday == plain:
-            continue
-        holidays[route] = holiday.plain
-        if plain.by_stop or holiday.by_stop:
-            reason = "fares by boarding stop, other ones on Sundays and holidays"
-            reasons.setdefault(reason, []).append(f"route {route}")
-    problems += _told(reasons)
-    return None if reasons else FlatFares(by_route, None, holidays, by_boarding)
+        if plain is None and holiday is None:
+            lost.append(route)
+        elif not isinstance(plain, _RouteFares):
+            reasons.add(plain or _without(Days.PLAIN), f"route {route}")
+        elif not isinstance(holiday, _RouteFares):
+            reasons.add(holiday or _without(Days.HOLIDAYS), f"route {route}")
+        else:
+            by_route[route] = plain.plain
+            by_boarding |= {(route, stop): minor for stop, minor in plain.by_stop.items()}
+            if holiday != plain:
+                holidays[route] = holiday.plain
+                if plain.by_stop or holiday.by_stop:
+                    reasons.add(_HOLIDAY_STOPS, f"route {route}")
+    problems += reasons.told()
+    if lost:
+        told = Problem(_RULES, None, "network_id", f"{NO_RULE}: route {_some(lost)}")
+        (left_out if by_route else problems).append(told)
+    return None if problems else FlatFares(by_route, None, holidays, by_boarding)
+
+
+def _without(days: Days) -> Problem:
+    return Problem(_RULES, None, "fare_product_id", f"{NO_RULE} on {days}, and one on others")
 
 
 def _of_network(
     part: Part, network: str, stations: tuple[Station, ...], days: Days
-) -> _RouteFares | str:
+) -> _RouteFares | Problem | None:
+    """The fares of a network's routes, why there is not one, or None where no rule has one."""
     by_stop: dict[str, int] = {}
     for station in stations:
         fare = part.legs.minor(network, station.areas, _NOWHERE, days)
-        if isinstance(fare, int) and fare > 0:
+        if isinstance(fare, int):
             by_stop[station.stop.id] = fare
     plain = part.legs.minor(network, _NOWHERE, _NOWHERE, days)
-    if isinstance(plain, str) and by_stop:
+    if not isinstance(plain, int) and by_stop:
         plain = max(by_stop.values())
-    if isinstance(plain, str):
+    if not isinstance(plain, int):
         return plain
-    if plain == 0:
-        return "a fare of 0"
     return _RouteFares(plain, {s: minor for s, minor in by_stop.items() if minor != plain})
 
 
-def _told(reasons: Mapping[str, Sequence[str]]) -> list[Problem]:
-    found: list[Problem] = []
-    for reason, where in reasons.items():
-        more = f" and {len(where) - _NAMED} more" if len(where) > _NAMED else ""
-        told = f"{reason}: {', '.join(where[:_NAMED])}{more}"
-        found.append(Problem(_RULES, None, "fare_product_id", told))
-    return found
+class _Reasons:
+    """Reasons why rides have no one fare: each once, by its first rule, with where it holds."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[Problem, list[str]]] = {}
+
+    def add(self, problem: Problem, place: str) -> None:
+        self._found.setdefault(problem.reason, (problem, []))[1].append(place)
+
+    def told(self) -> list[Problem]:
+        return [
+            replace(first, reason=f"{reason}: {_some(places)}")
+            for reason, (first, places) in self._found.items()
+        ]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

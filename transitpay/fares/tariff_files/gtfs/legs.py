@@ -8,7 +8,10 @@ from itertools import product
 from transitpay.fares.tariff_files.gtfs.days import Days
 from transitpay.fares.tariff_files.gtfs.feed import Row, is_whole
 from transitpay.fares.tariff_files.gtfs.products import Products
+from transitpay.fares.tariff_files.problem import Problem
 
+#: Why a leg that no rule matches has no fare.
+NO_RULE = "no rule with a fare for our riders"
 _FIELDS = ("network_id", "from_area_id", "to_area_id")
 
 
@@ -39,20 +42,23 @@ class LegRules:
 
     def minor(
         self, network: str, start: frozenset[str], end: frozenset[str], days: Days
-    ) -> int | str:
-        """The fare in minor units, or why there is not one."""
+    ) -> int | Problem | None:
+        """The fare in minor units, why there is not one, or None where no rule has one."""
         prices: dict[str, int] = {}
+        priced: list[Row] = []
         for row in self.match(network, start, end, days):
             price = self._products.minor(row["fare_product_id"])
             if price is not None:
                 prices[row["fare_product_id"]] = price
-        if not prices:
-            return "no rule with a fare for our riders"
+                priced.append(row)
+        if not priced:
+            return None
         if len(set(prices.values())) > 1:
             told = ", ".join(self._products.shown(name) for name in sorted(prices))
-            return f"several fares, {told}: name the products that ride codes pay"
-        minor = next(iter(prices.values()))
-        return minor if minor >= 0 else "a fare below 0"
+            reason = f"several fares, {told}: name the products that ride codes pay"
+            return priced[-1].problem("fare_product_id", reason)
+        minor = prices[priced[0]["fare_product_id"]]
+        return minor if minor >= 0 else priced[0].problem("fare_product_id", "a fare below 0")
 
     def match(
         self, network: str, start: frozenset[str], end: frozenset[str], days: Days

@@ -49,7 +49,8 @@ def read_gtfs(
     products = Products(tables, choice, terms, problems)
     part = _part(tables, choice, products, problems)
     is_matrix = any(row["to_area_id"] for row in part.rules)
-    fares = None if problems else (matrix_of if is_matrix else flat_of)(part, terms, problems)
+    left_out = [*part.left_out]
+    fares = None if problems else (matrix_of if is_matrix else flat_of)(part, problems, left_out)
     transfers = Transfers(tables, products, part.rules, terms.network, terms.currency, choice)
     offers = transfers.read(is_matrix=is_matrix)
     if fares is None or problems:
@@ -64,13 +65,13 @@ def read_gtfs(
         version=_version(feed, files),
         valid_from=valid_from,
         source=f"GTFS with Fares v2, {_named(feed, files)}",
-        stops=_stations(part) if is_matrix else _routes(tables, part),
+        stops=_stops(tables, part, fares),
         fares=fares,
         terms=made,
         boarding_stops=_boarding_stops(part, fares),
     )
-    left_out = (*part.left_out, *transfers.left_out)
-    return Parsed(tariff, (), left_out, tuple(transfers.warnings))
+    warnings = (*_free_rides(part, products), *transfers.warnings)
+    return Parsed(tariff, (), (*left_out, *transfers.left_out), warnings)
 
 
 def _terms(
@@ -133,8 +134,21 @@ def _own_stations(
     return own, (Problem("stops.txt", None, "stop_id", reason),)
 
 
-def _stations(part: Part) -> tuple[Stop, ...]:
-    return tuple(station.stop for station in part.stations)
+def _free_rides(part: Part, products: Products) -> tuple[Problem, ...]:
+    """A warning for each rule by which rides are free, as it says itself: 0.00 is a fare."""
+    return tuple(
+        row.problem("fare_product_id", f"rides for {products.shown(row['fare_product_id'])}: free")
+        for row in part.rules
+        if products.minor(row["fare_product_id"]) == 0
+    )
+
+
+def _stops(tables: Feed, part: Part, fares: MatrixFares | FlatFares) -> tuple[Stop, ...]:
+    """The stations or routes that have a fare."""
+    if isinstance(fares, FlatFares):
+        return tuple(stop for stop in _routes(tables, part) if stop.id in fares.by_route)
+    known = set(fares.ids)
+    return tuple(station.stop for station in part.stations if station.stop.id in known)
 
 
 def _routes(tables: Feed, part: Part) -> tuple[Stop, ...]:
