@@ -6,13 +6,25 @@ The terms here are made up where no network of the nine has such a rule.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from transitpay.fares.fare import Priced, Unpriced
 from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.tariff import TariffBook
-from transitpay.fares.terms import Cap, CapPeriod, MonthTier, MonthTiers, Terms, Transfer
+from transitpay.fares.terms import (
+    Cap,
+    CapPeriod,
+    CodeDiscount,
+    MonthTier,
+    MonthTiers,
+    Terms,
+    Tier,
+    Transfer,
+)
 from transitpay.journeys.journey import Excuse, Journey, boarding, passage, without_exit
 from transitpay.money import CNY, Money
 from transitpay.runtime.builtin import builtin_tariffs
@@ -199,3 +211,21 @@ def test_what_cannot_be_priced_is_named_and_never_stops_the_others() -> None:
     assert len([it for it in found if isinstance(it, Priced)]) == 1
     closed = price_all([bus(0)], book_of(wallets=frozenset({"alipay"})))[0]
     assert isinstance(closed, Unpriced) and closed.code == "wallet_not_accepted"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MonthTier(800, 101),
+        lambda: MonthTier(800, -1),
+        lambda: Tier(None, 101),
+        lambda: CodeDiscount("alipay", -1, NOON.date(), NOON.date(), "a rule"),
+        lambda: replace(_TRANSFER, off=Money(-1, CNY)),
+        lambda: Terms(step_minor=0),
+    ],
+)
+def test_terms_that_would_make_a_ride_dearer_or_divide_by_nothing_cannot_be(
+    make: Callable[[], object],
+) -> None:
+    with pytest.raises(AssertionError):
+        make()

@@ -148,3 +148,15 @@ def test_an_unknown_currency_is_a_problem_of_the_document() -> None:
     assert problems(currency="XXX") == [
         "currency: unknown currency 'XXX'; known: CNY, HKD",
     ]
+
+
+@pytest.mark.parametrize("amount", [[6600, "CNY"], [-1, "HKD"], [6600, "XXX"], ["1", "HKD"]])
+def test_amounts_of_terms_are_in_the_tariffs_currency_and_never_below_nothing(
+    amount: list[object],
+) -> None:
+    written = json.loads(document_of(MTR))
+    written["terms"]["overstay"]["amount"] = amount
+    written["terms"]["maximum_fare"] = amount
+    read = read_document(json.dumps(written).encode())
+    told = {where for where, _ in read.problems}
+    assert told == {"terms.maximum_fare", "terms.overstay.amount"}

@@ -11,15 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.plain import PlainReader, Unreadable, plain
+from transitpay.fares.plain import Path, PlainReader, Unreadable, plain, read_amount
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
 from transitpay.fares.terms import Terms
-from transitpay.money import Money
+from transitpay.money import Currency, Money
 
 FORMAT = "transitpay-tariff/1"
 _TEXTS = ("network", "operator", "currency", "version", "source")
@@ -136,6 +136,8 @@ def _read(reader: PlainReader, value: object, recorded_at: datetime | None) -> T
     texts = {name: _text(reader, value.get(name, ""), name) for name in _TEXTS}
     unit = _try(reader, Money, [0, texts["currency"]], "currency")
     begins = _try(reader, date, value.get("valid_from", ""), "valid_from")
+    if isinstance(unit, Money):
+        reader.amount = _amount_in(unit.currency)
     terms = _try(reader, Terms, value.get("terms", {}), "terms")
     fares = _read_fares(reader, value.get("fares", {}))
     stops, boarding_stops = (_stops(reader, value.get(name, []), name) for name in _STOPS)
@@ -149,6 +151,18 @@ def _read(reader: PlainReader, value: object, recorded_at: datetime | None) -> T
         texts["network"], texts["operator"], unit.currency, texts["version"], begins,
         texts["source"], stops, fares, terms, recorded_at, boarding_stops,
     )  # fmt: skip
+
+
+def _amount_in(unit: Currency) -> Callable[[object, Path], Money]:
+    """Reads amounts of terms, which are in the tariff's currency and never below 0."""
+
+    def read(value: object, at: Path) -> Money:
+        amount = read_amount(value, at)
+        if amount.currency != unit or amount.minor < 0:
+            raise MalformedInput("bad_amount", f"{amount} is no amount in {unit} from 0 on")
+        return amount
+
+    return read
 
 
 def _try(reader: PlainReader, hint: object, value: object, name: str) -> object:

@@ -95,7 +95,7 @@ class History:
         ]
         if not reached:
             return []
-        percent = reached[-1].percent
+        percent = max(reached, key=lambda tier: tier.from_minor).percent
         less = percent_of(left, percent, terms) - left
         if less.minor >= 0:
             return []

@@ -50,6 +50,9 @@ class CodeDiscount:
     last_day: date
     source: str
 
+    def __post_init__(self) -> None:
+        assert 0 <= self.percent <= 100, "a discount pays from 0 to 100 %"
+
 
 @dataclass(frozen=True, slots=True)
 class Tier:
@@ -57,6 +60,9 @@ class Tier:
 
     up_to_minor: int | None
     percent: int
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.percent <= 100, "a tier pays from 0 to 100 %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,9 @@ class Transfer:
     source: str
     wallets: frozenset[str] = frozenset()
     first_day: date | None = None
+
+    def __post_init__(self) -> None:
+        assert self.off.minor >= 0, "a transfer makes nothing dearer"
 
     def holds(self, wallet: str, day: date) -> bool:
         """Whether codes of ``wallet`` have it on a service day."""
@@ -96,6 +105,9 @@ class MonthTier:
     from_minor: int
     percent: int
     including: bool = True
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.percent <= 100, "a tier pays from 0 to 100 %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +280,7 @@ class Terms:
     sources: tuple[TermSource, ...] = ()
 
     def __post_init__(self) -> None:
+        assert self.step_minor > 0, "amounts are multiples of a step"
         gated = self.limit_minutes is not None
         assert gated == (self.longest_stay_minutes is not None)
         if self.limit_minutes is not None and self.longest_stay_minutes is not None:
