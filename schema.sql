@@ -1203,7 +1203,7 @@ cross join lateral (
     limit 1
 ) t
 where j.reason in ('missing_exit', 'missing_entry') and j.ended_at is null and j.excuse is null
-  and (j.filled_by is null or j.filled_by not in ('open_gates', 'operator'));
+  and not j.late and (j.filled_by is null or j.filled_by not in ('open_gates', 'operator'));
 
 -- "In with wallet A, out with wallet B": a missing exit and a missing entry of two riders on one network
 -- and service day, the exit after the entry within the longest stay, where each is the only one that the
@@ -1212,16 +1212,19 @@ create view crossed_accounts as
 select h.id as journey_id, h.issuer, h.rider_id, h.network, h.service_day, o.id as other_journey_id
 from half_journey h
 cross join lateral (
-    select c.id, c.issuer, c.rider_id, c.at, count(*) over () as candidates
-    from half_journey c
-    where c.network = h.network and c.service_day = h.service_day and c.entered <> h.entered
-      and (c.issuer, c.rider_id) <> (h.issuer, h.rider_id) and c.at <> h.at
-      and c.at between case when h.entered then h.at else h.at - h.longest_stay end
-          and case when h.entered then h.at + h.longest_stay else h.at end
-    limit 2
+    select min(c.id) as id, min(c.issuer) as issuer, min(c.rider_id) as rider_id, min(c.at) as at
+    from (
+        select c.id, c.issuer, c.rider_id, c.at
+        from half_journey c
+        where c.network = h.network and c.service_day = h.service_day and c.entered <> h.entered
+          and (c.issuer, c.rider_id) <> (h.issuer, h.rider_id) and c.at <> h.at
+          and c.at between case when h.entered then h.at else h.at - h.longest_stay end
+              and case when h.entered then h.at + h.longest_stay else h.at end
+        limit 2
+    ) c
+    having count(*) = 1
 ) o
-where o.candidates = 1
-  and not exists (
+where not exists (
       select from half_journey c
       where c.network = h.network and c.service_day = h.service_day and c.entered = h.entered
         and c.id <> h.id and (c.issuer, c.rider_id) <> (o.issuer, o.rider_id) and c.at <> o.at

@@ -103,6 +103,7 @@ async def test_a_station_is_named_up_to_14_service_days_later(world: World) -> N
         ({"filled_by": "open_gates"}, "covered_by_mode"),
         ({"excuse": "emergency"}, "covered_by_mode"),
         ({"network": "kmb"}, "not_incomplete"),
+        ({"late": True}, "not_incomplete"),
     ],
 )
 async def test_a_journey_of_which_nothing_is_missing_takes_no_station(

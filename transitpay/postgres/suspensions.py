@@ -26,7 +26,8 @@ cross join lateral (
     from journey
     where journey.issuer = w.issuer and journey.rider_id = w.rider_id
       and journey.reason = 'missing_exit' and journey.ended_at is null
-      and journey.filled_by is null and journey.excuse is null and journey.priced_at > $3
+      and journey.filled_by is null and journey.excuse is null and not journey.late
+      and journey.priced_at > $3
     offset 0
 ) j
 order by j.priced_at
@@ -38,7 +39,8 @@ async def missing_exits(
 ) -> dict[RiderThere, list[datetime]]:
     """The instants after ``since`` at which exits of these riders were missing, oldest first.
 
-    An exit that somebody or something filled, and a journey that is excused, are not among them.
+    None of a journey that is excused or came too late to find its exit, or whose exit somebody or
+    something filled.
     """
     found: dict[RiderThere, list[datetime]] = {}
     for row in await conn.fetch(_MISSING_EXITS, *_columns(riders), since):
