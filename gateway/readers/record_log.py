@@ -32,7 +32,7 @@ from gateway.readers.uploads import (
     decide_uploads,
 )
 from gateway.taps.partitions import Partitions
-from transitpay.clock import wallet_day
+from transitpay.clock import day_start, wallet_day
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.postgres import (
     known_scans,
@@ -268,7 +268,8 @@ async def _write_rest(conn: asyncpg.Connection, work: _Work, decided: DecidedUpl
     if decided.taken_back:
         await uploads.take_entries_back(conn, list(decided.taken_back))
     if decided.reread:
-        await taps.note_riders(conn, decided.reread, at)
+        since = _begin_of_first_day([*decided.changed, *decided.displaced])
+        await taps.note_riders(conn, decided.reread, at, since)
     if decided.clones:
         await taps.raise_clone_alarms(conn, list(decided.clones), at)
     if decided.apart:
@@ -309,7 +310,13 @@ async def _store_late_outcomes(
     await uploads.displace(conn, settled)
     if riders:
         await uploads.take_entries_back(conn, refused)
-        await taps.note_riders(conn, riders, work.received_at)
+        since = _begin_of_first_day([it.key for it in settled])
+        await taps.note_riders(conn, riders, work.received_at, since)
+
+
+def _begin_of_first_day(keys: Sequence[TapKey]) -> datetime:
+    """No scan of these was made before it: their days are local calendar days."""
+    return day_start(min(key.day for key in keys))
 
 
 def _passages(events: Sequence[EventRow]) -> dict[int, Passage]:
