@@ -111,7 +111,7 @@ async def as_it_comes(world: OrderWorld, it: Days) -> RiderRef:
         await world.clearer.once()
         if charged:
             await world.charge()
-        await world.read_again(rider, None)
+            await world.read_again(rider, None)  # all of it; otherwise no further than is needed
     for n in sorted(it.refused):
         await world.refuse(rider, n, it.scans[n])
     return rider
