@@ -193,9 +193,15 @@ class ScriptedWallet:
             return answers.build_command_answer(Result("UNKNOWN_EXCEPTION", "U"), refund=True)
         if known is None:
             return answers.build_command_answer(Result("ORDER_NOT_EXIST", "F"), refund=True)
+        if fault.startswith("REFUND_"):
+            return answers.build_command_answer(Result(fault, "F"), refund=True)
         if asked.refund_request_id not in self.refund_ids:
+            back = known.refunded + asked.amount if known.refunded else asked.amount
+            if back.minor > known.amount.minor:
+                refused = Result("REFUND_AMOUNT_EXCEED", "F")
+                return answers.build_command_answer(refused, refund=True)
             self.refund_ids.append(asked.refund_request_id)
-            known.refunded = asked.amount
+            known.refunded = back
         return answers.build_command_answer(
             answers.OK, reference=f"r-{known.payment_id}", at=self.clock.now(), refund=True
         )

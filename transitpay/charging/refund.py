@@ -1,4 +1,4 @@
-"""Money that goes back to a rider: what may be refunded, and what an answer makes of it.
+"""Money that goes back to a rider: one request id, and what an answer makes of it.
 
 One refund is one request id for good: an unknown answer is followed by the same request again.
 """
@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from transitpay.charging.charge import Charge, ChargePolicy
-from transitpay.charging.lifecycle import AttemptState
+from transitpay.charging.charge import ChargePolicy
 from transitpay.charging.result_codes import TRAFFIC_LIMIT, Meaning, meaning_of
 from transitpay.charging.wallet_port import CommandOutcome, Declined, Done, NotFound, Unknown
 from transitpay.money import Money
@@ -24,16 +23,6 @@ class RefundState(StrEnum):
     UNKNOWN = "UNKNOWN"  #: the same request is sent again
     REFUNDED = "REFUNDED"
     REFUSED = "REFUSED"  #: final no: people look
-
-
-class RefundRefusal(StrEnum):
-    """Why a refund is not begun."""
-
-    NOT_CAPTURED = "not_captured"
-    NOTHING_LEFT = "nothing_left"
-    BELOW_ONE_MINOR_UNIT = "below_one_minor_unit"
-    OVER_THE_CAPTURE = "over_the_capture"
-    OTHER_CURRENCY = "other_currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +53,6 @@ class RefundDecision:
 def surplus_refund(charge_id: str, attempt_id: str, amount: Money, at: datetime) -> Refund:
     """The refund of what was paid although nothing was owed; its id comes from the attempt."""
     return Refund(f"{attempt_id}-r", charge_id, attempt_id, amount, RefundState.PREPARED, at, at)
-
-
-def propose_refund(
-    charge: Charge, earlier: tuple[Refund, ...], amount: Money, refund_id: str, at: datetime
-) -> Refund | RefundRefusal:
-    """A refund of a captured charge, or why not.
-
-    ``earlier`` are all refunds of the charge; those that are not REFUSED count as gone. The same
-    id again gives the stored refund, whatever its amount: the caller compares.
-    """
-    known = next((r for r in earlier if r.id == refund_id), None)
-    if known is not None:
-        return known
-    paid = next((a for a in charge.attempts if a.state is AttemptState.CAPTURED), None)
-    if paid is None:
-        return RefundRefusal.NOT_CAPTURED
-    if amount.currency != paid.amount.currency:
-        return RefundRefusal.OTHER_CURRENCY
-    if amount.minor < 1:
-        return RefundRefusal.BELOW_ONE_MINOR_UNIT
-    gone = sum(
-        r.amount.minor
-        for r in earlier
-        if r.attempt_id == paid.id and r.state is not RefundState.REFUSED
-    )
-    if gone >= paid.amount.minor:
-        return RefundRefusal.NOTHING_LEFT
-    if gone + amount.minor > paid.amount.minor:
-        return RefundRefusal.OVER_THE_CAPTURE
-    return Refund(refund_id, charge.id, paid.id, amount, RefundState.PREPARED, at, at)
 
 
 def decide_refund(
