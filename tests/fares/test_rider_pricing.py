@@ -188,6 +188,9 @@ def test_a_transfer_that_a_kept_ride_took_is_not_given_again() -> None:
     kept = tuple(it for it in whole[:2] if isinstance(it, Priced))
     assert [it.fare.amount.minor for it in kept] == [500, 160]
     assert amounts(book, bus(32), history=kept) == [200]
+    full = price_all([bus(31)], book)
+    untaken = (kept[0], *(it for it in full if isinstance(it, Priced)))
+    assert amounts(book, bus(32), history=untaken) == [160], "nobody took it"
 
 
 def test_a_ride_that_is_given_back_still_gives_its_transfer_and_counts_nothing() -> None:
