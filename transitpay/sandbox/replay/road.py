@@ -93,22 +93,25 @@ class Road:
         return self.sent
 
     async def report(self) -> None:
-        """Let the metro's gates say how far they are, until cancelled; rarely while taps go in."""
+        """Let all readers say how far they are, until cancelled; rarely while taps go in.
+
+        An entry waits for gates that may hold its exit, a bus ride for whatever may hold the ride
+        before it, by which it would be cheaper.
+        """
         loop = asyncio.get_running_loop()
         told_s = loop.time()
         while True:
             if self._next == len(self._plan.scans) or loop.time() > told_s + _REPORT_RARELY_S:
-                await self.heartbeats(metro_only=True)
+                await self.heartbeats()
                 told_s = loop.time()
             await asyncio.sleep(_REPORT_EACH_S)
 
-    async def heartbeats(self, *, metro_only: bool = False) -> None:
-        """Every reader reports once; riders wait only for those of the metro."""
+    async def heartbeats(self) -> None:
+        """Every reader reports once."""
         if self._next == len(self._plan.scans):
             self._through_at = self._town.clock.now()
         through = self._through_at.isoformat()
-        names = [p.reader for p in self._plan.readers if p.route is None or not metro_only]
-        await asyncio.gather(*(self._heartbeat(name, through) for name in names))
+        await asyncio.gather(*(self._heartbeat(it.reader, through) for it in self._plan.readers))
 
     # -- enrolment -----------------------------------------------------------------------------
 
