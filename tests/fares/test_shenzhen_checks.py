@@ -104,7 +104,8 @@ def test_a_pair_of_the_line_at_another_fare_is_a_warning_with_both_fares() -> No
     other = BUSINESS | {"matrix": [[6, 7, 8], [7, 6, 7], [8, 7, 6]]}
     parsed = read(other)
     assert str(parsed.warnings[-1]) == (
-        "business.json, matrix: 甲 - 乙 is published as CNY 7.00, by the rule it is CNY 9.00"
+        "business.json line 1, matrix[0][1]: "
+        "甲 - 乙 is published as CNY 7.00, by the rule it is CNY 9.00"
     )
     one_way = BUSINESS | {"matrix": [[6, 9, 8], [7, 6, 7], [8, 7, 6]]}
     assert "乙 - 甲 is published as CNY 7.00" in str(read(one_way).warnings[-1])
@@ -113,10 +114,13 @@ def test_a_pair_of_the_line_at_another_fare_is_a_warning_with_both_fares() -> No
 @pytest.mark.parametrize(
     ("business", "expected"),
     [
-        (FARES, "business.json, fareType: 'standard' where 'business' is needed"),
-        (BUSINESS | {"matrix": [[6]]}, "business.json, matrix: 1 rows for 3 stations"),
-        (BUSINESS | {"matrix": [[6, 9], [9, 6]]}, "business.json, matrix: 2 rows for 3 stations"),
-        ([], "business.json, matrix: no fares"),
+        (FARES, "business.json line 1, fareType: 'standard' where 'business' is needed"),
+        (BUSINESS | {"matrix": [[6]]}, "business.json line 1, matrix: 1 rows for 3 stations"),
+        (
+            BUSINESS | {"matrix": [[6, 9], [9, 6]]},
+            "business.json line 1, matrix: 2 rows for 3 stations",
+        ),
+        ([], "business.json line 1, matrix: no fares"),
     ],
 )
 def test_each_problem_of_the_business_matrix_refuses_the_tariff(
@@ -161,7 +165,7 @@ def test_fares_that_are_not_those_of_the_distance_are_counted_with_examples() ->
 @pytest.mark.parametrize(
     ("metrics", "expected"),
     [
-        ({}, "metrics.json, edges: no distances"),
+        ({}, "metrics.json line 1, edges: no distances"),
         ({"edges": [{"from": "甲", "to": "乙", "distanceMeters": -1}]}, "edges[0]: no two names"),
         ({"edges": [{"from": "甲", "to": 7, "distanceMeters": 5}]}, "edges[0]: no two names"),
     ],

@@ -188,7 +188,7 @@ def test_an_interchange_is_one_station_with_its_lowest_code_as_id() -> None:
     ("change", "expected"),
     [
         ({"fares": FARES | {"fareType": "business"}}, "fareType: 'business' where 'standard'"),
-        ({"fares": FARES | {"currency": "HKD"}}, "fares.json, currency: 'HKD'"),
+        ({"fares": FARES | {"currency": "HKD"}}, "fares.json line 1, currency: 'HKD'"),
         ({"fares": FARES | {"matrix": [[2, 3, 2], [3, 2, 3]]}}, "matrix[0]: 3 fares in a row of 2"),
         (
             {"fares": FARES | {"matrix": [[2, 3, 2], [3, 2.5, 3], [2, 3, 2]]}},
@@ -199,7 +199,7 @@ def test_an_interchange_is_one_station_with_its_lowest_code_as_id() -> None:
             "matrix[2]: 甲 has other fares than in row 0",
         ),
         ({"fares": FARES | {"matrix": [[2]]}}, "matrix: 1 rows for 3 stations"),
-        ({"stations": {}}, "stations.json, stations: no list of stations"),
+        ({"stations": {}}, "stations.json line 1, stations: no list of stations"),
         ({"stations": {"stations": [{"index": 7, "name": "甲"}]}}, "stations[0].index: 7 is not"),
         ({"network": {"l": []}}, "no station named '甲'"),
         ({"network": {"l": [{"st": [{"n": "甲", "poiid": "12", "en": "A"}]}]}}, "'12' is not four"),

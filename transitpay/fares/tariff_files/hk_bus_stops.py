@@ -18,7 +18,14 @@ from datetime import date
 from transitpay.fares.tariff import FlatFares, Stop, Tariff
 from transitpay.fares.tariff_files.amounts import read_amount
 from transitpay.fares.tariff_files.beside import terms_beside
-from transitpay.fares.tariff_files.json_value import items, member, read_json, text_of
+from transitpay.fares.tariff_files.json_value import (
+    JsonFile,
+    Path,
+    items,
+    member,
+    read_json,
+    text_of,
+)
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import TermsFile
@@ -82,11 +89,11 @@ def read_boarding_fares(
     """The tariff of one operator (a key of ``COMPANIES``) from the file, beside its ``terms``."""
     problems: list[Problem] = []
     document = read_json(file, problems)
-    places = _places(file.name, member(document, "stopList"), problems)
-    routes = _routes(file.name, member(document, "routeList"), places, problems)
-    loaded = _load(file.name, network, routes)
+    places = _places(document, problems)
+    routes = _routes(document, places, problems)
+    loaded = _load(document, network, routes)
     if not loaded.routes and not problems:
-        problems.append(Problem(file.name, None, "routeList", f"no route of {network}"))
+        problems.append(document.problem(("routeList",), f"no route of {network}"))
     if problems:
         return Parsed(None, tuple(problems))
     stops, full = _stops(loaded)
@@ -111,18 +118,18 @@ def read_boarding_fares(
     return Parsed(tariff, (), tuple(loaded.left_out), tuple(loaded.warnings))
 
 
-def _load(file: str, network: str, routes: Iterable[RouteFares]) -> _Loaded:
+def _load(file: JsonFile, network: str, routes: Iterable[RouteFares]) -> _Loaded:
     loaded = _Loaded()
     for route in routes:
         if not set(route.companies) & set(COMPANIES[network]):
             continue
         if len(set(route.companies)) < len(route.companies):
             named = f"{list(route.companies)} names a company twice"
-            loaded.warnings.append(Problem(file, None, f"routeList[{route.stop.id!r}].co", named))
+            loaded.warnings.append(file.problem(("routeList", route.stop.id, "co"), named))
         found = route.boardings(network)
         if isinstance(found, str):
             loaded.broken_numbers.add(route.number)
-            loaded.left_out.append(Problem(file, None, f"routeList[{route.stop.id!r}]", found))
+            loaded.left_out.append(file.problem(("routeList", route.stop.id), found))
         else:
             loaded.routes.setdefault(route.number, []).append(route)
             loaded.boardings |= {(route.stop.id, stop): minor for stop, minor in found}
@@ -164,43 +171,48 @@ def _all_stops(route: RouteFares) -> frozenset[str]:
     return frozenset(stop for stops in route.stops.values() for stop in stops)
 
 
-def _places(file: str, value: object, problems: list[Problem]) -> Mapping[str, Stop]:
+def _places(file: JsonFile, problems: list[Problem]) -> Mapping[str, Stop]:
     places: dict[str, Stop] = {}
+    value = member(file.value, "stopList")
     if not isinstance(value, dict):
-        problems.append(Problem(file, None, "stopList", "no stops"))
+        problems.append(file.problem(("stopList",), "no stops"))
         return places
     for key, entry in value.items():
-        field = f"stopList[{key!r}]"
+        place = ("stopList", key)
         names = [text_of(member(entry, name)) for name in ("name_en", "name_tc", "name_sc")]
         if not key or member(entry, "stop") != key:
-            problems.append(Problem(file, None, field, "its id is another inside"))
+            problems.append(file.problem(place, "its id is another inside"))
         elif not all(names):
-            problems.append(Problem(file, None, field, "no name in three languages"))
+            problems.append(file.problem(place, "no name in three languages"))
         else:
             places[key] = Stop(key, tuple(dict.fromkeys(names)), *names)
     return places
 
 
 def _routes(
-    file: str, value: object, places: Mapping[str, Stop], problems: list[Problem]
+    file: JsonFile, places: Mapping[str, Stop], problems: list[Problem]
 ) -> list[RouteFares]:
+    value = member(file.value, "routeList")
     if not isinstance(value, dict) or not value:
-        problems.append(Problem(file, None, "routeList", "no routes"))
+        problems.append(file.problem(("routeList",), "no routes"))
         return []
     routes: list[RouteFares] = []
     for key, entry in value.items():
-        place = f"routeList[{key!r}]"
+        place = ("routeList", key)
         wrong = len(problems)
-        route = _route(file, place, key, entry, problems)
+        route = _route(file, place, entry, problems)
         unknown = sorted(_all_stops(route) - places.keys()) if len(problems) == wrong else []
-        problems += [Problem(file, None, place, f"stop {s!r} is not in stopList") for s in unknown]
+        problems += [file.problem(place, f"stop {s!r} is not in stopList") for s in unknown]
         if len(problems) == wrong:
             routes.append(route)
     return routes
 
 
-def _route(file: str, place: str, key: str, entry: object, problems: list[Problem]) -> RouteFares:
+def _route(
+    file: JsonFile, place: tuple[str, str], entry: object, problems: list[Problem]
+) -> RouteFares:
     """The route of one entry; worth nothing where it has added problems."""
+    _, key = place
     number = text_of(member(entry, "route"))
     ends = [member(entry, "orig"), member(entry, "dest")]
     en = [text_of(member(end, "en")) for end in ends]
@@ -209,37 +221,37 @@ def _route(file: str, place: str, key: str, entry: object, problems: list[Proble
     if type(service) is int:
         service = str(service)
     if key != "+".join([number, text_of(service), *en]):
-        problems.append(Problem(file, None, place, "its key is not that of its parts"))
+        problems.append(file.problem(place, "its key is not that of its parts"))
     companies = tuple(text_of(company) for company in items(member(entry, "co")))
     if not companies or set(companies) - _KNOWN:
-        problems.append(Problem(file, None, f"{place}.co", f"{list(companies)} is not known"))
+        problems.append(file.problem((*place, "co"), f"{list(companies)} is not known"))
     stops = member(entry, "stops")
     lists = {c: items(ids) for c, ids in stops.items()} if isinstance(stops, dict) else {}
     texts = {c: tuple(i for i in ids if isinstance(i, str)) for c, ids in lists.items()}
     count = member(entry, "seq")
     if not lists or type(count) is not int or any(len(texts[c]) != len(lists[c]) for c in lists):
-        problems.append(Problem(file, None, f"{place}.stops", "no lists of stops, or no seq"))
+        problems.append(file.problem((*place, "stops"), "no lists of stops, or no seq"))
         count = 0
-    fares = _fares(file, f"{place}.fares", member(entry, "fares"), problems)
+    fares = _fares(file, (*place, "fares"), member(entry, "fares"), problems)
     if fares and len(fares) != count - 1:
         reason = f"{len(fares)} fares where {count} stops need {count - 1}"
-        problems.append(Problem(file, None, f"{place}.fares", reason))
+        problems.append(file.problem((*place, "fares"), reason))
     names = [f"{number} {' - '.join(both)}" if all(both) else "" for both in (en, zh)]
     known = tuple(dict.fromkeys(name for name in names if name)) or (key,)
     return RouteFares(Stop(key, known, *names), number, texts, companies, fares, count)
 
 
-def _fares(file: str, place: str, value: object, problems: list[Problem]) -> tuple[int, ...]:
+def _fares(file: JsonFile, place: Path, value: object, problems: list[Problem]) -> tuple[int, ...]:
     """The fares in minor units; none where the file has null."""
     if value is not None and (not isinstance(value, list) or not value):
-        problems.append(Problem(file, None, place, "no list of fares"))
+        problems.append(file.problem(place, "no list of fares"))
     fares: list[int] = []
     for i, cell in enumerate(items(value)):
         minor = read_amount(str(cell), HKD)
         if isinstance(minor, str):
-            problems.append(Problem(file, None, f"{place}[{i}]", minor))
+            problems.append(file.problem((*place, i), minor))
             continue
         if minor % 10:
-            problems.append(Problem(file, None, f"{place}[{i}]", "not a multiple of 0.10"))
+            problems.append(file.problem((*place, i), "not a multiple of 0.10"))
         fares.append(minor)
     return tuple(fares)

@@ -36,13 +36,13 @@ def business_car(
     times = _TIMES if known is None else known.times
     before = len(problems)
     records = sum(len(station.rows) for station in stations)
-    rows = read_matrix(file, "business", records, problems)
+    matrix = read_matrix(file, "business", records, problems)
     if len(problems) > before:
         return None
-    business = merge(file.name, stations, rows, problems)
+    business = merge(matrix, stations, problems)
     line = [i for i, one in enumerate(stations) if any(it.startswith(_LINE) for it in one.ids)]
     if not line and len(problems) == before:
-        problems.append(Problem(file.name, None, "matrix", f"no station has an id {_LINE}..."))
+        problems.append(matrix.file.problem(("matrix",), f"no station has an id {_LINE}..."))
     if len(problems) > before:
         return None
     equal = 0
@@ -57,7 +57,8 @@ def business_car(
                 pair = f"{stations[i].name} - {stations[j].name}"
                 published, by_rule = Money(business[i][j], CNY), Money(due, CNY)
                 reason = f"{pair} is published as {published}, by the rule it is {by_rule}"
-                warnings.append(Problem(file.name, None, "matrix", reason))
+                place = ("matrix", stations[i].rows[0], stations[j].rows[0])
+                warnings.append(matrix.file.problem(place, reason))
     counted = f"{equal} of {len(line) ** 2} pairs of Line 11 in {file.name} (grade C, D)"
     car = BusinessCar(times, frozenset(ordinary.ids[i] for i in line), counted)
     if known is None:
@@ -65,5 +66,5 @@ def business_car(
     if known.stops != car.stops:
         others = ", ".join(sorted(known.stops ^ car.stops))
         reason = f"the terms have another line of the business car: {others}"
-        warnings.append(Problem(file.name, None, "matrix", reason))
+        warnings.append(matrix.file.problem(("matrix",), reason))
     return replace(car, source=f"{known.source}: {counted}")

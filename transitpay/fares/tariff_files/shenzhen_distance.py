@@ -89,18 +89,19 @@ def check_distances(tariff: Tariff, neighbours: Neighbours) -> DistanceCheck:
 def read_neighbours(file: SourceFile, problems: list[Problem]) -> Neighbours:
     """The distances between neighbours of ``metro-line-metrics``."""
     found: dict[str, dict[str, int]] = {}
-    edges = items(member(read_json(file, problems), "edges"))
+    document = read_json(file, problems)
+    edges = items(member(document.value, "edges"))
     for i, edge in enumerate(edges):
         one, other = (fold(text_of(member(edge, end))) for end in ("from", "to"))
         metres = member(edge, "distanceMeters")
         if not one or not other or type(metres) is not int or not 0 < metres < 1_000_000:
-            problems.append(Problem(file.name, None, f"edges[{i}]", "no two names and a distance"))
+            problems.append(document.problem(("edges", i), "no two names and a distance"))
             continue
         for start, end in ((one, other), (other, one)):
             shortest = found.setdefault(start, {})
             shortest[end] = min(metres, shortest.get(end, metres))
     if not edges:
-        problems.append(Problem(file.name, None, "edges", "no distances"))
+        problems.append(document.problem(("edges",), "no distances"))
     return found
 
 

@@ -15,7 +15,13 @@ from datetime import date
 
 from transitpay.fares.names import fold
 from transitpay.fares.tariff import MatrixFares, Stop, Tariff
-from transitpay.fares.tariff_files.json_value import items, member, read_json, shown
+from transitpay.fares.tariff_files.json_value import (
+    JsonFile,
+    items,
+    member,
+    read_json,
+    shown,
+)
 from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
 from transitpay.fares.tariff_files.shenzhen_business import business_car
 from transitpay.fares.tariff_files.shenzhen_distance import distance_warnings
@@ -41,14 +47,15 @@ def read_shenzhen_metro(
     problems: list[Problem] = []
     records = _read_stations(stations, problems)
     matrix = read_matrix(fares, "standard", len(records), problems)
-    known = _read_map(network, problems)
-    stops = tuple(_stop(station, known, network.name, problems) for station in records.values())
+    the_map = read_json(network, problems)
+    known = _read_map(the_map, problems)
+    stops = tuple(_stop(station, known, the_map, problems) for station in records.values())
     if problems:
         return Parsed(None, tuple(problems))
     grouped = tuple(records.values())
-    rows = merge(fares.name, grouped, matrix, problems)
+    rows = merge(matrix, grouped, problems)
     if len({stop.id for stop in stops}) != len(stops):
-        problems.append(Problem(network.name, None, "poiid", "two stations share a code"))
+        problems.append(the_map.problem(("l",), "two stations share a code (poiid)"))
     if problems:
         return Parsed(None, tuple(problems))
     table = MatrixFares(tuple(stop.id for stop in stops), rows)
@@ -80,14 +87,15 @@ def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, St
     found: dict[str, list[int]] = {}
     names: dict[str, str] = {}
     ids: dict[str, list[str]] = {}
-    records = items(member(read_json(file, problems), "stations"))
+    document = read_json(file, problems)
+    records = items(member(document.value, "stations"))
     for place, record in enumerate(records):
         name, index = member(record, "name"), member(record, "index")
         if not isinstance(name, str) or not fold(name):
-            problems.append(Problem(file.name, None, f"stations[{place}].name", f"{shown(name)}"))
+            problems.append(document.problem(("stations", place, "name"), shown(name)))
         elif index != place:
             text = f"{shown(index)} is not its place in the list"
-            problems.append(Problem(file.name, None, f"stations[{place}].index", text))
+            problems.append(document.problem(("stations", place, "index"), text))
         else:
             found.setdefault(fold(name), []).append(place)
             names.setdefault(fold(name), name)
@@ -95,28 +103,25 @@ def _read_stations(file: SourceFile, problems: list[Problem]) -> Mapping[str, St
             if isinstance(own, str) and fold(own):
                 ids.setdefault(fold(name), []).append(own)
     if not records:
-        problems.append(Problem(file.name, None, "stations", "no list of stations"))
+        problems.append(document.problem(("stations",), "no list of stations"))
     return {
         key: Station(names[key], tuple(rows), tuple(ids.get(key, ())))
         for key, rows in found.items()
     }
 
 
-def _read_map(
-    file: SourceFile, problems: list[Problem]
-) -> Mapping[str, tuple[tuple[str, str], ...]]:
+def _read_map(file: JsonFile, problems: list[Problem]) -> Mapping[str, tuple[tuple[str, str], ...]]:
     """Folded Chinese name -> (four-digit code, English name) on each line, lowest code first."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for i, line in enumerate(items(member(read_json(file, problems), "l"))):
+    for i, line in enumerate(items(member(file.value, "l"))):
         for j, station in enumerate(items(member(line, "st"))):
             name, code, english = (member(station, key) for key in ("n", "poiid", "en"))
-            place = f"l[{i}].st[{j}]"
+            place = ("l", i, "st", j)
             if not isinstance(name, str) or not isinstance(english, str):
-                problems.append(Problem(file.name, None, place, "no name (n, en)"))
+                problems.append(file.problem(place, "no name (n, en)"))
             elif not isinstance(code, str) or not (len(code) == 4 and code.isdigit()):
-                problems.append(
-                    Problem(file.name, None, f"{place}.poiid", f"{shown(code)} is not four digits")
-                )
+                text = f"{shown(code)} is not four digits"
+                problems.append(file.problem((*place, "poiid"), text))
             else:
                 # One English name holds a thin space that nobody would type.
                 spaced = " ".join(english.replace("\u2006", "").split())
@@ -127,12 +132,12 @@ def _read_map(
 def _stop(
     station: Station,
     known: Mapping[str, tuple[tuple[str, str], ...]],
-    file: str,
+    file: JsonFile,
     problems: list[Problem],
 ) -> Stop:
     codes = known.get(fold(station.name), ())
     if not codes:
-        problems.append(Problem(file, None, "l[].st[]", f"no station named {station.name!r}"))
+        problems.append(file.problem(("l",), f"no station named {station.name!r}"))
         return Stop(station.name, (station.name,), zh_hans=station.name)
     names = [station.name, *(english for _, english in codes), *(code for code, _ in codes)]
     return Stop(
