@@ -200,3 +200,22 @@ async def test_an_operators_correction_beats_the_riders_word(town: Town) -> None
     )  # fmt: skip
     refused = await town.name(rider, ride["id"], "3", status=409)
     assert refused["code"] == "already_declared"
+
+
+async def test_what_an_operator_gives_back_costs_nothing_and_says_so(town: Town) -> None:
+    world, (rider, phone) = town.world, await town.rider()
+    await town.tap("mtr-in-1", phone)
+    await town.clear(GIVEN_UP)
+    [before] = (await town.get(rider, "rides"))["rides"]
+    body = {"request_id": "g-1", "journey_id": before["id"], "reason": "gate was broken"}
+    for _ in range(2):
+        headers = world.auth("operator:mtr")
+        async with town.client.post("/v1/operator/refunds", json=body, headers=headers) as answer:
+            assert answer.status == 202
+        await town.clear()
+    [after] = (await town.get(rider, "rides"))["rides"]
+    assert (after["excuse"], after["fare_minor"], after["net_charge_minor"]) == ("given_back", 0, 0)
+    assert after["correction"]["why"] == "given_back" and after["given_back"] == "gate was broken"
+    assert after["correction"]["net_minor"] == -before["fare_minor"]
+    refused = await town.name(rider, after["id"], "78", status=422)
+    assert refused["code"] == "given_back"
