@@ -9,12 +9,12 @@ import asyncpg
 from pydantic import Field
 
 from gateway.http.fields import Cursor, Incoming, Instant, Outgoing, PageLimit, Sentence
-from gateway.http.problems import not_found
 from gateway.http.web import Call, Route
-from transitpay.errors import Conflict, MalformedInput
-from transitpay.postgres import approvals, statements, suspensions
+from transitpay.errors import MalformedInput
+from transitpay.postgres import suspensions
 from transitpay.postgres.reference import Role
 from transitpay.postgres.suspensions import ListedSuspension
+from transitpay.runtime.suspensions import let_go
 
 _PEOPLE = frozenset({Role.OPERATOR, Role.ADMIN})
 
@@ -76,24 +76,10 @@ async def end_suspension(call: Call) -> SuspensionRecord:
 
     Raises: RuleViolation (``not_found``), Conflict (``request_repeated``).
     """
-    asked, operator, now = call.body_as(EndWish), _operator(call), call.services.clock.now()
-    by = call.caller.actor.id
+    asked, by, now = call.body_as(EndWish), call.caller.actor.id, call.services.clock.now()
 
     async def work(conn: asyncpg.Connection) -> ListedSuspension:
-        found = await suspensions.listed(conn, operator, number=asked.suspension)
-        if not found:
-            raise not_found("suspension")
-        if found[0].ended_at is not None and found[0].let_go_by is None:
-            return found[0]
-        fresh = found[0].let_go_by is None
-        await suspensions.let_go(conn, asked.suspension, asked.reason, by, now)
-        [kept] = await suspensions.listed(conn, operator, number=asked.suspension)
-        if kept.end_reason != asked.reason:
-            raise Conflict("request_repeated", "it was ended for another reason", field="reason")
-        if fresh:
-            await statements.read_again(conn, kept.rider, now, now)
-            await approvals.note(conn, now, by, "suspension_ended", f"suspension:{kept.id}", {})
-        return kept
+        return await let_go(conn, asked.suspension, asked.reason, by, now)
 
     return _record(await call.services.database.run(work))
 

@@ -36,6 +36,7 @@ async def home(db: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         await access.enrol_participant(conn, Participant(operator, "operator", "O", "HKD"), AT)
     for name, operator in (("first", "mtr"), ("second", "mtr"), ("other", "kmb")):
         await access.admit_actor(conn, Actor(name, name, Role.OPERATOR, operator), AT)
+    await access.admit_actor(conn, Actor("admin", "admin", Role.ADMIN), AT)
     settlement = await db.connect("transitpay_settlement")
     fare = HighestFare("mtr", "78", BEGINS, ("lokmachau",), Money(5220, HKD))
     await stop_fares.put_stop_fares(settlement, [fare], AT)
@@ -90,3 +91,37 @@ async def test_people_read_the_correction_line_by_line(home: Any) -> None:
 
     result = await asyncio.to_thread(once)
     assert f"journey: {JOURNEY}\n" in result.stdout and "stop: 78\n" in result.stdout
+
+
+async def test_a_suspension_is_listed_and_a_person_lets_the_rider_go(home: Any) -> None:
+    settlement = await home.connect("transitpay_settlement")
+    number = await settlement.fetchval(
+        "insert into suspension (issuer, rider_id, network, why, counted, days, more_than, since,"
+        " until, noticed_at) values ('w', '00', 'mtr', 'evasion', 11, 365, 10, $1, null, $1)"
+        " returning id",
+        AT,
+    )
+    [shown] = (await run("suspensions", "--json"))["suspensions"]
+    assert (shown["suspension"], shown["why"], shown["until"]) == (number, "evasion", None)
+    assert (await run("suspensions", "--operator", "kmb", "--json"))["suspensions"] == []
+    words = ("let-go", str(number), "--by", "admin", "--reason", "talked to", "--json")
+    done = await run(*words)
+    assert (done["let_go_by"], done["end_reason"]) == ("admin", "talked to")
+    assert await run(*words) == done
+    assert await settlement.fetchval("select count(*) from tap_inbox") == 1
+
+
+@pytest.mark.parametrize(("by", "code"), [("other", "not_found"), ("nobody", "forbidden")])
+async def test_only_an_admin_or_the_networks_operator_lets_a_rider_go(
+    home: Any, by: str, code: str
+) -> None:
+    settlement = await home.connect("transitpay_settlement")
+    number = await settlement.fetchval(
+        "insert into suspension (issuer, rider_id, network, why, counted, days, more_than, since,"
+        " until, noticed_at) values ('w', '00', 'mtr', 'evasion', 11, 365, 10, $1, null, $1)"
+        " returning id",
+        AT,
+    )
+    with pytest.raises(RuleViolation) as refused:
+        await run("let-go", str(number), "--by", by, "--reason", "talked to", "--json")
+    assert refused.value.code == code

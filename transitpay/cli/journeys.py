@@ -1,4 +1,4 @@
-"""``transitpay journeys``: operators' corrections of journeys with a missing end, by two people."""
+"""``transitpay journeys``: corrections of missing ends by two people, suspensions for them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import json
 import click
 
 from transitpay.cli.database import in_transaction
-from transitpay.postgres import corrections
+from transitpay.postgres import corrections, suspensions
 from transitpay.postgres.corrections import Correction
 from transitpay.postgres.pool import Connection
+from transitpay.postgres.suspensions import ListedSuspension
 from transitpay.runtime.config import Settings
 from transitpay.runtime.corrections import (
     CorrectionWish,
     approve_correction,
     propose_correction,
 )
+from transitpay.runtime.suspensions import let_go
 
 _MOST = 200
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -25,7 +27,7 @@ _operator = click.option("--operator", required=True)
 
 @click.group()
 def journeys() -> None:
-    """Journeys with a missing end: correct them, approve another's correction, list."""
+    """Journeys with a missing end: correct, approve another's correction, let riders go."""
 
 
 @journeys.command("correct")
@@ -85,6 +87,58 @@ def list_(operator: str | None, waiting: bool, as_json: bool) -> None:
         click.echo("no corrections")
 
 
+@journeys.command("suspensions")
+@click.option("--operator", help="Only in the networks of this operator.")
+@_as_json
+def suspensions_(operator: str | None, as_json: bool) -> None:
+    """Show the newest suspensions for missing exits, newest first."""
+    settings = Settings.from_environment()
+
+    async def work(conn: Connection) -> list[ListedSuspension]:
+        return await suspensions.listed(conn, operator, limit=_MOST)
+
+    found = [_suspension(it) for it in in_transaction(settings, work)]
+    if as_json:
+        click.echo(json.dumps({"suspensions": found}, ensure_ascii=False))
+        return
+    for it in found:
+        click.echo("  ".join(f"{name}={value}" for name, value in it.items() if value is not None))
+    if not found:
+        click.echo("no suspensions")
+
+
+@journeys.command("let-go")
+@click.argument("suspension", type=click.IntRange(1, 2**63 - 1))
+@click.option("--by", required=True, help="Who you are: an admin, or an actor of the operator.")
+@click.option("--reason", required=True, help="For people, at most 200 characters.")
+@_as_json
+def let_go_(suspension: int, by: str, reason: str, as_json: bool) -> None:
+    """End SUSPENSION, an evasion too; what was missing up to now is forgiven."""
+    settings = Settings.from_environment()
+
+    async def work(conn: Connection) -> ListedSuspension:
+        return await let_go(conn, suspension, reason, by, settings.clock().now())
+
+    _print(_suspension(in_transaction(settings, work)), as_json)
+
+
+def _suspension(it: ListedSuspension) -> dict[str, object]:
+    return {
+        "suspension": it.id,
+        "wallet": it.rider[0],
+        "rider": it.rider[1],
+        "network": it.network,
+        "why": it.why,
+        "counted": it.counted,
+        "days": it.days,
+        "since": it.since.isoformat(),
+        "until": it.until.isoformat() if it.until else None,
+        "ended_at": it.ended_at.isoformat() if it.ended_at else None,
+        "let_go_by": it.let_go_by,
+        "end_reason": it.end_reason,
+    }
+
+
 def _object(it: Correction) -> dict[str, object]:
     return {
         "operator": it.said.stated_for,
@@ -101,8 +155,12 @@ def _object(it: Correction) -> dict[str, object]:
 
 
 def _say(it: Correction, as_json: bool) -> None:
+    _print(_object(it), as_json)
+
+
+def _print(found: dict[str, object], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_object(it), ensure_ascii=False))
+        click.echo(json.dumps(found, ensure_ascii=False))
         return
-    for name, value in _object(it).items():
+    for name, value in found.items():
         click.echo(f"{name}: {value}")
