@@ -6,13 +6,16 @@ evidence, the bookings, the items of the windows, refunds of surplus money and d
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
+from settlement import wallet_money
+from settlement.denials import settle_denials, touches_denial
+from settlement.wallet_money import RiderMoney
 from transitpay.charging.charge import Attempt, Charge, ChargePolicy
+from transitpay.charging.correcting import due_again
 from transitpay.charging.decide import Decision, decide
 from transitpay.charging.evidence import (
     BreakKind,
@@ -24,14 +27,13 @@ from transitpay.charging.evidence import (
     NotInFile,
     PayAnswered,
 )
-from transitpay.charging.lifecycle import AttemptState, ChargeState
 from transitpay.charging.partner_messages import RefundRequest, build_refund
 from transitpay.charging.refund import Refund
 from transitpay.charging.wallet_port import Declined, Done, NotFound, Succeeded, Unknown
 from transitpay.ledger.bookings import captured, uncaptured
 from transitpay.ledger.journal import Entry, EntryKind
 from transitpay.ledger.open_items import OpenItem, cancel_item, capture_item
-from transitpay.postgres import charges, evidence, journal, refunds
+from transitpay.postgres import charge_parts, charges, evidence, journal, refunds
 from transitpay.postgres.charges import StoredCharge
 from transitpay.postgres.evidence import EvidenceRow
 from transitpay.postgres.pool import Connection
@@ -56,6 +58,7 @@ class _Batch:
     entries: list[Entry] = field(default_factory=list)
     items: list[OpenItem] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
+    uncaptured: list[str] = field(default_factory=list)
     rows: list[EvidenceRow] = field(default_factory=list)
 
 
@@ -123,6 +126,7 @@ def _book(
     else:
         assert decision.book is EntryKind.UNCAPTURED
         batch.entries.append(uncaptured(wallet, attempt.amount, at, attempt.id, charge.id))
+        batch.uncaptured.append(charge.id)
         item = cancel_item(wallet, attempt.id, cancelled_at, attempt.amount)
     batch.items.append(item)
 
@@ -136,29 +140,22 @@ async def _save(conn: Connection, batch: _Batch, at: datetime) -> None:
     for refund in batch.refunds:
         body = build_refund(RefundRequest(refund.id, refund.attempt_id, refund.amount, SURPLUS))
         await refunds.add(conn, refund, SURPLUS, body)
+    await _due_again(conn, batch, at)
     await settle_denials(conn, [(was, now) for was, now in changed if touches_denial(was, now)], at)
 
 
-async def settle_denials(
-    conn: Connection, changed: Sequence[tuple[StoredCharge, Charge]], at: datetime
-) -> None:
-    """Ask for the denial or the release of riders, after their charges were saved."""
-    riders = {(lock_key(was.issuer, was.rider_id), was.issuer, was.rider_id) for was, _ in changed}
-    for key, issuer, rider_id in sorted(riders):
-        await evidence.settle_denial(conn, issuer, rider_id, key, at)
-
-
-def touches_denial(was: StoredCharge, now: Charge) -> bool:
-    """True when the change may begin or end a rider's denial."""
-    if was.charge.denies_rider != now.denies_rider:
-        return True
-    refused_before = any(a.state is AttemptState.DECLINED for a in now.attempts)
-    return refused_before and now.state is ChargeState.CAPTURED and was.charge != now
-
-
-def lock_key(issuer: str, rider_id: str) -> int:
-    """A number for a rider, for the database's locks (31 bits)."""
-    return zlib.crc32(f"{issuer}:{rider_id}".encode()) & 0x7FFFFFFF
+async def _due_again(conn: Connection, batch: _Batch, at: datetime) -> None:
+    """A cancel won after a correction: only what the payment still pays for is due again."""
+    if not batch.uncaptured:
+        return
+    tied = await charge_parts.lock_tied(conn, sorted(set(batch.uncaptured)))
+    made = [(it, due_again(it.tied, at)) for _, it in sorted(tied.items())]
+    riders = [
+        RiderMoney(it.stored.issuer, it.stored.rider_id, corrected)
+        for it, corrected in made
+        if corrected is not None
+    ]
+    await wallet_money.save(conn, riders, tied, at)
 
 
 def describe(told: Evidence) -> tuple[str, dict[str, str | None]]:

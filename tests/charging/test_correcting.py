@@ -7,12 +7,12 @@ import pytest
 
 from transitpay.charging.allotment import Due, Part
 from transitpay.charging.charge import Charge, ChargePolicy, begin, charge_id, new_charge
-from transitpay.charging.correcting import Corrected, InFlight, Tied, correct, new_debts
+from transitpay.charging.correcting import Corrected, InFlight, Tied, correct, due_again, new_debts
 from transitpay.charging.decide import decide
-from transitpay.charging.evidence import PayAnswered
+from transitpay.charging.evidence import CancelAnswered, PayAnswered
 from transitpay.charging.lifecycle import ChargeState
 from transitpay.charging.refund import Refund, RefundState
-from transitpay.charging.wallet_port import Declined, Succeeded
+from transitpay.charging.wallet_port import Declined, Done, Succeeded
 from transitpay.money import CNY, HKD, Money
 
 T0 = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
@@ -108,6 +108,20 @@ def test_what_was_given_back_is_gone_and_what_was_refused_is_not() -> None:
     found = corrected([some], {"j1"}, ("j1~2", 900))
     assert found.parts == (Part("c1", "j1~2", 900),), "the refused money pays the dearer fare"
     assert [it.amount for it in found.refunds] == [money(100)]
+
+
+def test_a_payment_that_is_cancelled_after_a_correction_is_due_for_what_it_still_pays() -> None:
+    paid = captured("c1", 1000)
+    due = decide(paid, CancelAnswered("c1-1", Done("w", T0)), T0).charge
+    assert due.state is ChargeState.DUE
+    assert due_again(tied(due, ("j1", 1000)), T0) is None
+    found = due_again(tied(due, ("j1", 400), ("j2", 200)), T0)
+    assert found is not None and [it.id for it in found.withdrawn] == ["c1"]
+    (debt,) = found.debts
+    assert debt.charge.amount == money(600) and debt.journey == "j1"
+    assert found.parts == (Part(debt.charge.id, "j1", 400), Part(debt.charge.id, "j2", 200))
+    none = due_again(tied(due), T0)
+    assert none is not None and none.debts == () and len(none.withdrawn) == 1
 
 
 def test_each_currency_is_corrected_alone() -> None:

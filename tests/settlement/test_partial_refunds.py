@@ -14,7 +14,11 @@ from test_refunds import CHARGE, JOURNEY, TERMS, Office, office
 
 from settlement.clear_taps import Clearer
 from settlement.refunds import RefundWorker
+from settlement.weigh import weigh
+from transitpay.charging.evidence import CancelAnswered
+from transitpay.charging.wallet_port import Done
 from transitpay.cli.ledger import check_books
+from transitpay.postgres.pool import transaction
 from transitpay.postgres.taps import note_riders
 from transitpay.runtime.builtin import builtin_book
 
@@ -127,6 +131,24 @@ async def test_what_a_wallet_refused_to_give_back_is_asked_for_with_the_next_ref
         (f"{CHARGE}-r1", MAXIMUM - RIDE, "REFUSED"),
         (f"{CHARGE}-r2", MAXIMUM, "REFUNDED"),
     ]
+
+
+async def test_a_cancel_that_wins_after_a_correction_leaves_only_the_right_fare_due(
+    desk: Desk,
+) -> None:
+    await paid_too_much(desk)
+    cancelled = CancelAnswered(f"{CHARGE}-1", Done("cancelled", desk.world.clock.at))
+    async with transaction(desk.world.pool) as conn:
+        await weigh(conn, [cancelled], desk.world.clock.at, TERMS.policy)
+    await read(desk)
+    rows = await desk.world.owner.fetch("select amount_minor, state from charge order by 1")
+    assert [tuple(row) for row in rows] == [(RIDE, "DUE"), (MAXIMUM, "WITHDRAWN")]
+    assert await desk.world.balance(f"rider_due:{WALLET}") == RIDE
+    desk.office.wallet.script("refund", "REFUND_WINDOW_EXCEED")
+    await desk.collect()
+    await read(desk)
+    assert await desk.world.balance(f"rider_due:{WALLET}") == 0
+    assert await desk.world.balance(f"wallet_receivable:{WALLET}") == RIDE
 
 
 async def test_parts_that_go_back_on_other_days_close_every_day_at_zero(desk: Desk) -> None:

@@ -11,9 +11,9 @@ import pytest
 from day_seed import MINUTE, NOON, World, make_world
 
 from settlement.clear_taps import Clearer
+from settlement.denials import lock_key
 from settlement.metrics import SettlementMetrics
 from settlement.suspending import suspend
-from settlement.weigh import lock_key
 from transitpay.fares.tariff import TariffBook
 from transitpay.fares.terms import Suspension
 from transitpay.postgres import evidence

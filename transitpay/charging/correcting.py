@@ -95,6 +95,24 @@ def correct(
     return _joined(done)
 
 
+def due_again(it: Tied, at: datetime) -> Corrected | None:
+    """What becomes of a charge whose payment was cancelled after all; None: it is due as it was.
+
+    Where a correction had given back some of it, or was about to, only what it still pays for is
+    owed: it gives way to a charge of that.
+    """
+    owed = sum(part.minor for part in it.parts)
+    if it.charge.state is not ChargeState.DUE or owed == it.charge.amount.minor:
+        return None
+    if not owed:
+        return Corrected((gone(it.charge),))
+    name = charge_id(it.charge.id, *(part.journey for part in it.parts))
+    amount = Money(owed, it.charge.amount.currency)
+    debt = NewDebt(it.parts[0].journey, new_charge(name, it.charge.wallet, amount, False, at))
+    parts = tuple(Part(name, part.journey, part.minor) for part in it.parts)
+    return Corrected((gone(it.charge),), (debt,), parts)
+
+
 def gone(charge: Charge) -> Charge:
     """The charge, withdrawn. Only one that holds no money is."""
     now = withdraw(charge)

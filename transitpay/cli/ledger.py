@@ -34,7 +34,8 @@ def check(ctx: click.Context, as_json: bool) -> None:
     """Prove that the books are whole: nothing is changed.
 
     Balanced per currency, every entry with its postings, the digest chain computed again, balances
-    of closings, windows and net positions in sum, every tap in one journey at most.
+    of closings, windows and net positions in sum, every tap in one journey at most; what each rider
+    paid and owes is what the standing journeys cost, and what ended is taken back whole.
 
     Exit code 0: all holds. 1: something does not; each finding is named. 3: the database is away.
     """

@@ -70,13 +70,26 @@ async def lock_of_journeys(
 ) -> dict[str, TiedCharge]:
     """All charges that pay for one of the journeys, with all of their parts and refunds.
 
-    They are locked in the order of their ids. Who calls holds the lock of the riders' shard, so
-    that no part of theirs is written by another meanwhile.
+    They are locked in the order of their ids. What a cancel replaced while its lock was waited
+    for is read again.
     """
-    found = await conn.fetch(_CHARGES_OF, list(journey_ids))
-    if not found:
-        return {}
-    locked = await charges.lock(conn, [row["charge_id"] for row in found])
+    wanted = await _charges_of(conn, journey_ids)
+    while wanted:
+        locked = await lock_tied(conn, wanted)
+        now = await _charges_of(conn, journey_ids)
+        if now == wanted:
+            return locked
+        wanted = now
+    return {}
+
+
+async def _charges_of(conn: asyncpg.Connection, journey_ids: Sequence[str]) -> list[str]:
+    return [row["charge_id"] for row in await conn.fetch(_CHARGES_OF, list(journey_ids))]
+
+
+async def lock_tied(conn: asyncpg.Connection, charge_ids: Sequence[str]) -> dict[str, TiedCharge]:
+    """These charges as they are now, locked, with all of their parts and refunds."""
+    locked = await charges.lock(conn, charge_ids)
     parts: dict[str, list[Part]] = {}
     for row in await conn.fetch(_PARTS, list(locked)):
         part = Part(row["charge_id"], row["journey_id"], row["amount_minor"])

@@ -1,0 +1,35 @@
+"""Asks for riders to be denied, and released, because of their debts."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from transitpay.charging.charge import Charge
+from transitpay.charging.lifecycle import AttemptState, ChargeState
+from transitpay.postgres import evidence
+from transitpay.postgres.charges import StoredCharge
+from transitpay.postgres.pool import Connection
+
+
+async def settle_denials(
+    conn: Connection, changed: Sequence[tuple[StoredCharge, Charge]], at: datetime
+) -> None:
+    """Ask for the denial or the release of riders, after their charges were saved."""
+    riders = {(lock_key(was.issuer, was.rider_id), was.issuer, was.rider_id) for was, _ in changed}
+    for key, issuer, rider_id in sorted(riders):
+        await evidence.settle_denial(conn, issuer, rider_id, key, at)
+
+
+def touches_denial(was: StoredCharge, now: Charge) -> bool:
+    """True when the change may begin or end a rider's denial."""
+    if was.charge.denies_rider != now.denies_rider:
+        return True
+    refused_before = any(a.state is AttemptState.DECLINED for a in now.attempts)
+    return refused_before and now.state is ChargeState.CAPTURED and was.charge != now
+
+
+def lock_key(issuer: str, rider_id: str) -> int:
+    """A number for a rider, for the database's locks (31 bits)."""
+    return zlib.crc32(f"{issuer}:{rider_id}".encode()) & 0x7FFFFFFF
