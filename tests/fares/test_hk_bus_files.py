@@ -78,7 +78,7 @@ def test_a_cut_route_file_and_one_without_the_operator_are_refused() -> None:
     assert "ROUTE_BUS.xml line" in problems(buses(route("1", "6.7", "1001"), end=""))[-1]
     assert "no route of citybus" in problems(buses(route("1", "6.7", "1"), network="citybus"))[0]
     clash = buses(route("1", "6.7", "2"), route("2", "6.7", "3"))
-    assert "ROUTE_ID: 2 is a route too" in problems(clash)[0]
+    assert "line 3, ROUTE_ID: 2 is a route number too" in problems(clash)[0]
 
 
 def test_a_route_has_the_names_of_its_ends_in_each_language_that_is_published() -> None:

@@ -128,7 +128,7 @@ def test_each_problem_of_a_matrix_is_refused(fares: str, expected: str) -> None:
     ("fares", "expected"),
     [
         ("kind,route,amount\nholiday,9,3\n", "line 2, route: route '9' has no flat fare"),
-        ("kind,route,amount\nflat,8,3\n", "route '9' of the stops has no fare"),
+        ("kind,route,amount\nflat,8,3\n", "stops.csv line 5, id: route '9' of the stops"),
         ("kind,route,from,amount\nflat,9,,3\nboarding,9,b7,3\n", "from: 'b7' is in no file"),
     ],
 )

@@ -129,7 +129,7 @@ def test_a_station_by_another_name_than_in_the_list_is_loaded_with_a_warning() -
     file = SourceFile("fares.csv", content)
     parsed = read_mtr_fares(file, DAY, listed, TERMS["mtr"])
     assert [str(warning) for warning in parsed.warnings] == [
-        "fares.csv, SRC_STATION_NAME: 76 is 'Lo Wu', in the list 'Sheung Shui'"
+        "fares.csv line 5, SRC_STATION_NAME: 76 is 'Lo Wu', in the list 'Sheung Shui'"
     ]
 
 

@@ -105,6 +105,27 @@ async def test_a_tariff_recorded_late_reverses_what_was_booked_and_books_it_anew
     assert await office.world.one(owed) == 4699
 
 
+async def test_a_ride_without_a_fare_is_set_aside_by_name_and_a_free_one_is_booked_at_0(
+    office: Office,
+) -> None:
+    ids = builtin_book().latest("mtr").stops
+    areas = tuple(int(stop.id == "78") for stop in ids)
+
+    def by_area(version: str, to_border: int | None) -> Tariff:
+        fares = MatrixFares(tuple(s.id for s in ids), ((400, to_border), (500, 0)), areas)
+        return replace(MTR, version=version, valid_from=DAY, fares=fares)
+
+    await office.store(by_area("without", None))
+    await office.world.ride()
+    assert await office.standing() == []
+    aside = await office.world.owner.fetch("select reason from tap_set_aside")
+    assert [row["reason"] for row in aside] == ["no_fare", "no_fare"]
+    assert await office.world.balance("operator_payable:mtr", "HKD") == 0
+    await office.store(by_area("free", 0))
+    assert await office.standing() == [("1", 0, 0, "free")]
+    assert await office.world.one("select count(*) from tap_set_aside") == 0
+
+
 async def test_a_tariff_of_the_next_service_day_changes_nothing_that_was_before_it(
     office: Office,
 ) -> None:

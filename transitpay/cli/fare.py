@@ -77,8 +77,9 @@ def fare(
 ) -> None:
     """Explain one fare, line by line.
 
-    Exit code 0: the fare; 1: the service does not take ride codes or not this wallet's, or no
-    tariff was in force; 2: something in the question cannot be read.
+    Exit code 0: the fare; 1: the service does not take ride codes or not this wallet's, no
+    tariff was in force, or it has no fare between the two stations; 2: something in the question
+    cannot be read.
     """
     settings = Settings.from_environment()
     data = data or settings.data

@@ -120,16 +120,20 @@ def read_route_bus(
 def _own(file: SourceFile, network: str, problems: list[Problem]) -> tuple[Variant, ...]:
     """The variants of one operator; every row of the file is checked."""
     variants: dict[str, Variant] = {}
+    lines: dict[str, int] = {}
     for line, row in _rows(file, problems):
         variant = _variant(file.name, line, row, problems)
         if variant is None:
             continue
         if variant.id in variants:
             problems.append(Problem(file.name, line, "ROUTE_ID", f"{variant.id} a second time"))
-        variants[variant.id] = variant
+        variants[variant.id], lines[variant.id] = variant, line
     own = tuple(v for v in variants.values() if v.companies & COMPANIES[network])
     clash = {v.number for v in own} & variants.keys()
-    problems += [Problem(file.name, None, "ROUTE_ID", f"{c} is a route too") for c in sorted(clash)]
+    problems += [
+        Problem(file.name, lines[c], "ROUTE_ID", f"{c} is a route number too")
+        for c in sorted(clash)
+    ]
     if not own and not problems:
         problems.append(Problem(file.name, None, "COMPANY_CODE", f"no route of {network}"))
     return own

@@ -86,8 +86,14 @@ def read_mtr_fares(
         return Parsed(None, tuple(problems))
     stops = tuple(_stop(i, rows.names[i], names) for i in ids)
     warnings = rows.pairs.asymmetric(HKD)
+    first = {start: line for (start, _), (_, line) in reversed(rows.pairs.places.items())}
     warnings += [
-        Problem(file.name, None, _FROM_NAME, f"{s.id} is {s.label!r}, in the list {listed.label!r}")
+        Problem(
+            file.name,
+            first[s.id],
+            _FROM_NAME,
+            f"{s.id} is {s.label!r}, in the list {listed.label!r}",
+        )
         for s in stops
         if (listed := names.get(s.id)) is not None and fold(listed.label) != fold(s.label)
     ]

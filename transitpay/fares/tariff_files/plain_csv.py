@@ -56,6 +56,8 @@ class _Found:
     fares: dict[str, dict[tuple[str, ...], _FareRow]] = field(
         default_factory=lambda: {kind: {} for kind in _NEEDS}
     )
+    #: Where each route stands among the stops.
+    routes: dict[str, tuple[str, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def table_of(self, kind: str) -> dict[tuple[str, ...], int]:
@@ -121,6 +123,8 @@ def _read_stops(file: SourceFile, terms: TermsFile, found: _Found) -> None:
             three = (row["en"], row["zh_hant"], row["zh_hans"])
             names = tuple(name for name in dict.fromkeys((*three, *others)) if name)
             found.stops[kind][stop_id] = Stop(stop_id, names, *three)
+            if kind == "route":
+                found.routes[stop_id] = (file.name, line)
 
 
 def _read_fares(file: SourceFile, terms: TermsFile, found: _Found) -> None:
@@ -218,7 +222,7 @@ def _flat(found: _Found) -> FlatFares:
     for route in routes:
         if route not in by_route and default is None:
             reason = f"route {route!r} of the stops has no fare"
-            found.problems.append(Problem("fares", None, "route", reason))
+            found.problems.append(Problem(*found.routes[route], "id", reason))
     return FlatFares(
         by_route,
         default,

@@ -133,15 +133,15 @@ def flat_of(part: Part, problems: list[Problem], left_out: list[Problem]) -> Fla
     """
     by_area = any(row["from_area_id"] for row in part.rules)
     stations = tuple(station for station in part.stations if by_area and station.areas)
-    if len(stations) * len(part.routes) > _MOST_BOARDINGS:
-        reason = f"more than {_MOST_BOARDINGS} pairs of route and boarding stop"
-        problems.append(Problem("stop_areas.txt", None, "stop_id", reason))
-        return None
     found = {
         (network, days): _of_network(part, network, stations, days)
         for network in part.networks
         for days in part.days
     }
+    if _boardings(part, found) > _MOST_BOARDINGS:
+        reason = f"more than {_MOST_BOARDINGS} fares by route and boarding stop"
+        problems.append(Problem("stop_areas.txt", None, "stop_id", reason))
+        return None
     by_route: dict[str, int] = {}
     holidays: dict[str, int] = {}
     by_boarding: dict[tuple[str, str], int] = {}
@@ -168,6 +168,14 @@ def flat_of(part: Part, problems: list[Problem], left_out: list[Problem]) -> Fla
         told = Problem(_RULES, None, "network_id", f"{NO_RULE}: route {_some(lost)}")
         (left_out if by_route else problems).append(told)
     return None if problems else FlatFares(by_route, None, holidays, by_boarding)
+
+
+def _boardings(part: Part, found: Mapping[tuple[str, Days], _RouteFares | Problem | None]) -> int:
+    """How many fares from single stops there are, of all routes together."""
+    plain = {network: found[network, Days.PLAIN] for network in part.networks}
+    networks = (part.network_of.get(row["route_id"], "") for row in part.routes)
+    fares = (plain[network] for network in networks)
+    return sum(len(of.by_stop) for of in fares if isinstance(of, _RouteFares))
 
 
 def _without(days: Days) -> Problem:
