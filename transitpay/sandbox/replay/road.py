@@ -33,7 +33,7 @@ _UPLOADS_AT_ONCE = 4
 _PASS, _BREATH = 8000, 25
 #: Seconds of the machine between two passes, and more for many scans: fewer, larger batches.
 _PASS_EACH_S, _SCANS_A_SECOND_MORE = 1.0, 15_000
-_REPORT_EACH_S, _REPORT_RARELY_S = 1.0, 10.0
+_REPORT_EACH_S, _REPORT_RARELY_S = 3.0, 10.0
 _RETRY_S = 0.3
 #: The most records of one upload.
 BATCH_LIMIT = 500
