@@ -12,13 +12,17 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
+from settlement import wallet_money
 from settlement.charge_wallets import ChargeTerms
+from settlement.wallet_money import RiderMoney
+from transitpay.charging.correcting import Corrected, correct, left_in
+from transitpay.charging.lifecycle import ChargeState
 from transitpay.charging.refund import RefundState, decide_refund
 from transitpay.charging.wallet_port import CommandOutcome, Done, WalletPort
 from transitpay.clock import Clock
 from transitpay.ledger.bookings import refunded
 from transitpay.ledger.open_items import refund_item
-from transitpay.postgres import journal, refunds
+from transitpay.postgres import charge_parts, journal, refunds
 from transitpay.postgres.inboxes import RefundRequest
 from transitpay.postgres.pool import Connection, Pool, in_transaction, transaction
 from transitpay.postgres.refunds import StoredRefund
@@ -55,20 +59,39 @@ class RefundDesk:
 async def take_request(conn: Connection, request: RefundRequest, at: datetime) -> str:
     """What is made of a request.
 
-    ``given_back``: the rider is read again, and the fare becomes nothing. ``nothing_left``: it is
-    nothing already, or no such journey stands any more. ``unknown_journey``: there never was one.
+    ``given_back``: the rider is read again, and the fare becomes nothing. ``refund``: it was given
+    back before, and the wallet is asked again for what it refused. ``nothing_left``: it is nothing
+    already, or no such journey stands any more. ``unknown_journey``: there never was one.
     """
     found = await refunds.fare_of(conn, request.journey_id)
     if found is None:
         return "unknown_journey"
     if found.asked_before:
-        return "nothing_left"
+        again = await _ask_again(conn, request.journey_id, found.rider, at)
+        return "refund" if again else "nothing_left"
     if found.is_given_back:
         return "given_back"  # the clearing has read the request already
     if not found.standing_minor:
         return "nothing_left"
     await note_riders(conn, [found.rider], at, found.first_at)
     return "given_back"
+
+
+async def _ask_again(
+    conn: Connection, journey_id: str, rider: tuple[str, str], at: datetime
+) -> bool:
+    """Whether money that a wallet refused to give back is asked for once more."""
+    refused = await charge_parts.lock_refused(conn, journey_id)
+    idle = [
+        it.tied
+        for it in refused.values()
+        if it.tied.charge.state is ChargeState.CAPTURED
+        and left_in(it.tied) > sum(part.minor for part in it.tied.parts)
+    ]
+    done = correct(rider[0], idle, frozenset(), (), (), at)
+    assert isinstance(done, Corrected), "what is captured is not in flight"
+    await wallet_money.save(conn, [RiderMoney(*rider, done)], refused, at)
+    return bool(done.refunds)
 
 
 @dataclass(slots=True)

@@ -193,6 +193,8 @@ class ScriptedWallet:
             return answers.build_command_answer(Result("UNKNOWN_EXCEPTION", "U"), refund=True)
         if known is None:
             return answers.build_command_answer(Result("ORDER_NOT_EXIST", "F"), refund=True)
+        if fault == "REFUND_WINDOW_EXCEED":
+            return answers.build_command_answer(Result(fault, "F"), refund=True)
         if fault.startswith("REFUND_"):
             return answers.build_command_answer(Result(fault, "F"), refund=True)
         if asked.refund_request_id not in self.refund_ids:

@@ -171,6 +171,29 @@ async def test_a_request_that_the_clearing_has_read_before_the_desk_is_granted_a
     assert await office.effect("two") == "nothing_left"
 
 
+async def test_money_that_the_wallet_refused_to_give_back_is_asked_for_again_by_a_new_request(
+    office: Office,
+) -> None:
+    office.wallet.script("refund", "REFUND_WINDOW_EXCEED")
+    await office.ride()
+    await office.charging.once()
+    await office.ask("one")
+    await office.read()
+    await office.refunding.once()
+    assert await office.world.one("select state from refund") == "REFUSED"
+    for name, effect in (("two", "refund"), ("three", "nothing_left")):
+        await office.ask(name)
+        await office.read()
+        assert await office.effect(name) == effect
+    await office.refunding.once()
+    states = await office.world.owner.fetch("select request_id, state from refund order by 1")
+    assert [tuple(row) for row in states] == [
+        (f"{CHARGE}-r1", "REFUSED"),
+        (f"{CHARGE}-r2", "REFUNDED"),
+    ]
+    assert office.wallet.live_debits == 0 and await all_zero(office.world)
+
+
 async def test_a_held_fare_is_given_back_without_a_rate(office: Office) -> None:
     later = NOON + timedelta(hours=3)
     await office.world.publish(NOON + timedelta(hours=2), 120, mid=None)

@@ -87,8 +87,27 @@ async def _charges_of(conn: asyncpg.Connection, journey_ids: Sequence[str]) -> l
     return [row["charge_id"] for row in await conn.fetch(_CHARGES_OF, list(journey_ids))]
 
 
+_REFUSED = """
+select distinct r.charge_id
+from journey j
+join journey k on k.key = j.key and k.issuer = j.issuer and k.rider_id = j.rider_id
+    and k.priced_at >= coalesce(j.entry_at, j.exit_at)
+join charge c on c.journey_id = k.id
+join refund r on r.charge_id = c.id and r.state = 'REFUSED'
+where j.id = $1
+"""
+
+
+async def lock_refused(conn: asyncpg.Connection, journey_id: str) -> dict[str, TiedCharge]:
+    """The charges of a journey's revisions of which the wallet refused to give money back."""
+    found = await conn.fetch(_REFUSED, journey_id)
+    return await lock_tied(conn, [row["charge_id"] for row in found])
+
+
 async def lock_tied(conn: asyncpg.Connection, charge_ids: Sequence[str]) -> dict[str, TiedCharge]:
     """These charges as they are now, locked, with all of their parts and refunds."""
+    if not charge_ids:
+        return {}
     locked = await charges.lock(conn, charge_ids)
     parts: dict[str, list[Part]] = {}
     for row in await conn.fetch(_PARTS, list(locked)):
