@@ -15,6 +15,7 @@ from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff
 from transitpay.fares.tariff_files import Parsed, SourceFile
 from transitpay.fares.tariff_files.formats import FORMATS, Job
 from transitpay.fares.tariff_files.gtfs import GtfsChoice, archive, read_gtfs
+from transitpay.fares.tariff_files.gtfs import fares as gtfs_fares
 from transitpay.fares.tariff_files.gtfs import transfers as gtfs_transfers
 from transitpay.fares.terms import Transfer
 from transitpay.fares.terms_file import TermsFile, read_terms_file
@@ -256,6 +257,66 @@ def test_thousands_of_stops_are_a_matrix_of_their_areas() -> None:
     assert isinstance(tariff.fares, MatrixFares)
     assert (len(tariff.stops), tariff.fares.rows) == (5_003, ((200, 350), (350, 200)))
     assert tariff.plain_fare(tariff.find_stop("n1"), tariff.find_stop("Stop 2")).minor == 350
+
+
+def test_more_groups_of_areas_than_a_network_has_are_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gtfs_fares, "MOST_STATIONS", 2)
+    assert len(loaded(read(METRO, CODE)).stops) == 3
+    monkeypatch.setattr(gtfs_fares, "MOST_STATIONS", 1)
+    assert problems(read(METRO, CODE)) == [
+        "stops.txt, stop_id: 3 stations in 2 groups of areas, where 2 stations to 1 groups are a "
+        "network"
+    ]
+
+
+def test_more_fares_by_boarding_stop_than_a_tariff_holds_are_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    change = {
+        "areas": "area_id\nfar\nnear\n",
+        "stop_areas": "area_id,stop_id\nfar,b1\nnear,b2\n",
+        "fare_leg_rules": (
+            "network_id,from_area_id,fare_product_id\ncity,far,city\ncity,near,express\n"
+        ),
+    }
+    monkeypatch.setattr(gtfs_fares, "_MOST_BOARDINGS", 2)
+    assert flat(read(BUSES, **change)).by_boarding == {("r1", "b1"): 200, ("r2", "b1"): 200}
+    monkeypatch.setattr(gtfs_fares, "_MOST_BOARDINGS", 1)
+    assert problems(read(BUSES, **change)) == [
+        "stop_areas.txt, stop_id: more than 1 fares by route and boarding stop"
+    ]
+
+
+def test_days_or_networks_that_lack_a_fare_that_others_have_are_a_problem() -> None:
+    frames = {
+        "calendar": (
+            "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday\n"
+            "week,1,1,1,1,1,1,0\n"
+        ),
+        "timeframes": "timeframe_group_id,service_id\nplain,week\n",
+    }
+    rules = (
+        "network_id,from_timeframe_group_id,fare_product_id\ncity,plain,city\nexpress,,express\n"
+    )
+    assert problems(read(BUSES, fare_leg_rules=rules, **frames)) == [
+        "fare_leg_rules.txt, fare_product_id: no rule with a fare for our riders on Sundays and "
+        "holidays, and one on others: route r1, route r2"
+    ]
+    stations = METRO["fare_leg_rules.txt"].partition("\n")[0] + (
+        "\ng,metro,inner,inner,one\ng,,outer,outer,two\n"
+    )
+    two = read(
+        METRO,
+        CODE,
+        routes="route_id,agency_id,network_id\nm1,a,metro\nb1,a,bus\n",
+        fare_leg_rules=stations,
+    )
+    assert problems(two) == [
+        "fare_leg_rules.txt line 2, fare_product_id: other fares in another network, or on "
+        "Sundays and holidays: name one network: area inner to area inner"
+    ]
 
 
 def test_a_route_that_costs_0_is_free_and_one_that_no_rule_prices_is_left_out() -> None:
