@@ -259,6 +259,54 @@ def test_thousands_of_stops_are_a_matrix_of_their_areas() -> None:
     assert tariff.plain_fare(tariff.find_stop("n1"), tariff.find_stop("Stop 2")).minor == 350
 
 
+def test_areas_that_no_rule_names_make_no_difference_unless_a_rule_names_none() -> None:
+    change = {
+        "areas": METRO["areas.txt"] + "town\nvillage\n",
+        "stop_areas": METRO["stop_areas.txt"] + "town,s1\nvillage,s2\n",
+    }
+    fares = loaded(read(METRO, CODE, **change)).fares
+    assert isinstance(fares, MatrixFares) and fares.rows == ((200, 350), (350, 0))
+    rules = METRO["fare_leg_rules.txt"] + "g,metro,,,two\n"
+    others = loaded(read(METRO, CODE, fare_leg_rules=rules)).fares
+    assert isinstance(others, MatrixFares) and others.minor("s1", "s2") == 200
+    both = read(METRO, CODE, fare_leg_rules=rules.replace("metro", ""), **change)
+    assert "several fares, one (CNY 2.00), two (CNY 3.50)" in problems(both)[0]
+
+
+BAY = {
+    "stops": METRO["stops.txt"] + "s1b,Old Harbour bus bay,,0,s1\n",
+    "stop_areas": "area_id,stop_id\ninner,s1a\ninner,s2\nouter,s3\n",
+}
+
+
+def test_a_platform_in_no_area_is_no_difference_where_every_rule_needs_one() -> None:
+    s1, s2, _ = loaded(read(METRO, CODE, **BAY)).stops
+    assert loaded(read(METRO, CODE, **BAY)).plain_fare(s1, s2).minor == 200
+    header, *rows = METRO["fare_leg_rules.txt"].splitlines()
+    ranked = [f"{header},rule_priority", *(f"{row},1" for row in rows), "g,metro,,,two,0"]
+    found = problems(read(METRO, CODE, fare_leg_rules="\n".join(ranked), **BAY))
+    assert found == ["stops.txt line 2, stop_id: station s1: its platforms lie in different areas"]
+
+
+def test_a_station_of_another_network_may_have_platforms_in_different_areas() -> None:
+    feed = {
+        "stops": METRO["stops.txt"] + "x,Rail,,1,\nx1,Rail 1,,0,x\nx2,Rail 2,,0,x\n",
+        "areas": METRO["areas.txt"] + "rail-1\nrail-2\n",
+        "stop_areas": METRO["stop_areas.txt"] + "rail-1,x1\nrail-2,x2\n",
+        "networks": "network_id\nmetro\nrail\n",
+        "routes": "route_id\nm1\nt1\n",
+        "route_networks": "route_id,network_id\nm1,metro\nt1,rail\n",
+        "fare_leg_rules": METRO["fare_leg_rules.txt"] + "r,rail,rail-1,rail-2,one\n",
+        "agency": "",
+    }
+    parsed = read(METRO, replace(CODE, gtfs_networks=frozenset({"metro"})), **feed)
+    assert [stop.id for stop in loaded(parsed).stops] == ["s1", "s2", "s3"]
+    rail = read(METRO, replace(CODE, gtfs_networks=frozenset({"rail"})), **feed)
+    assert problems(rail) == [
+        "stops.txt line 7, stop_id: station x: its platforms lie in different areas"
+    ]
+
+
 def test_more_groups_of_areas_than_a_network_has_are_a_problem(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

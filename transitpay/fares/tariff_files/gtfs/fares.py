@@ -9,7 +9,7 @@ from transitpay.fares.tariff import FlatFares, MatrixFares
 from transitpay.fares.tariff_files.gtfs.days import Days
 from transitpay.fares.tariff_files.gtfs.feed import Row
 from transitpay.fares.tariff_files.gtfs.legs import NO_RULE, LegRules
-from transitpay.fares.tariff_files.gtfs.stations import Station
+from transitpay.fares.tariff_files.gtfs.stations import OTHER, Station
 from transitpay.fares.tariff_files.pairs import MOST_STATIONS
 from transitpay.fares.tariff_files.problem import Problem
 
@@ -115,7 +115,8 @@ def _minor(fare: int | Problem | None) -> int | None:
 
 def _named(areas: frozenset[str], stops: Sequence[str]) -> str:
     """The areas of some stations, or the first of these where they lie in none."""
-    return f"area {'+'.join(sorted(areas))}" if areas else f"stop {stops[0]}, in no area"
+    named = areas - {OTHER}
+    return f"area {'+'.join(sorted(named))}" if named else f"stop {stops[0]}, in no area of a rule"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transitpay.fares.tariff import Stop
 from transitpay.fares.tariff_files.gtfs.feed import Feed, Row
 from transitpay.fares.tariff_files.problem import Problem
 
+#: Stands for all areas that no rule names.
+OTHER = ""
+_SIDES = ("from_area_id", "to_area_id")
 _STOP, _STATION = ("", "0"), "1"
 _TRADITIONAL = ("zh-hant", "zh-hk", "zh-tw", "zh-mo")
 _SIMPLIFIED = ("zh-hans", "zh-cn", "zh-sg", "zh")
@@ -16,17 +18,19 @@ _SIMPLIFIED = ("zh-hans", "zh-cn", "zh-sg", "zh")
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A station with its platforms, or a stop that is none's platform."""
+    """A station with its platforms, or a stop that is none's platform.
+
+    ``areas`` are those that rules tell apart; ``split`` says why it is not one stop of a tariff.
+    """
 
     stop: Stop
     areas: frozenset[str]
+    split: Problem | None = None
 
 
 def stations_of(feed: Feed, problems: list[Problem]) -> tuple[Station, ...]:
-    """All stations; one whose platforms lie in different areas cannot be one stop of a tariff."""
-    areas: dict[str, set[str]] = {}
-    for row in feed["stop_areas.txt"]:
-        areas.setdefault(row["stop_id"], set()).add(row["area_id"])
+    """All stations, each with the areas that its fares depend on."""
+    known = _KnownAreas(feed)
     platforms: dict[str, list[Row]] = {}
     for row in feed["stops.txt"]:
         if row["location_type"] in _STOP and row["parent_station"]:
@@ -41,28 +45,44 @@ def stations_of(feed: Feed, problems: list[Problem]) -> tuple[Station, ...]:
             problems.append(row.problem("stop_name", "empty"))
             continue
         own = platforms.get(row["stop_id"], [])
-        in_areas = _areas(row, own, areas, problems)
         others = [name for r in own for name in (r["stop_id"], r["stop_code"]) if name]
         codes = [row["stop_code"]] if row["stop_code"] else []
-        found.append(
-            Station(names.stop(row["stop_id"], row["stop_name"], [*codes, *others]), in_areas)
-        )
+        stop = names.stop(row["stop_id"], row["stop_name"], [*codes, *others])
+        each = known.of_station(row, own)
+        reason = f"station {stop.id}: its platforms lie in different areas"
+        split = row.problem("stop_id", reason) if len(each) > 1 else None
+        found.append(Station(stop, frozenset().union(*each), split))
     return tuple(found)
 
 
-def _areas(
-    station: Row,
-    platforms: list[Row],
-    areas: Mapping[str, set[str]],
-    problems: list[Problem],
-) -> frozenset[str]:
-    """A platform without areas of its own has those of its station."""
-    own = frozenset(areas.get(station["stop_id"], ()))
-    each = {frozenset(areas.get(row["stop_id"], own)) for row in platforms} or {own}
-    if len(each) > 1:
-        reason = "its platforms lie in different areas"
-        problems.append(station.problem("stop_id", f"station {station['stop_id']}: {reason}"))
-    return each.pop()
+class _KnownAreas:
+    """The areas of each stop, of those that rules name; all others are alike to the rules."""
+
+    __slots__ = ("_by_stop", "_need_area")
+
+    def __init__(self, feed: Feed) -> None:
+        rules = feed["fare_leg_rules.txt"]
+        named = {row[side] for row in rules for side in _SIDES}
+        self._need_area = "" not in named
+        # An empty field stands for areas that no rule names; with priorities it stands for all.
+        others_count = not self._need_area and not feed.with_priority
+        by_stop: dict[str, set[str]] = {}
+        for row in feed["stop_areas.txt"]:
+            area = row["area_id"] if row["area_id"] in named else OTHER
+            if area != OTHER or others_count:
+                by_stop.setdefault(row["stop_id"], set()).add(area)
+        self._by_stop = {stop: frozenset(areas) for stop, areas in by_stop.items()}
+
+    def of_station(self, station: Row, platforms: list[Row]) -> set[frozenset[str]]:
+        """The areas of its platforms; one without areas of its own has those of its station.
+
+        A platform that is in none is no difference where rules need an area.
+        """
+        own = self._by_stop.get(station["stop_id"], frozenset())
+        each = {self._by_stop.get(row["stop_id"], own) for row in platforms} or {own}
+        if self._need_area and len(each) > 1:
+            each.discard(frozenset())
+        return each
 
 
 class Translations:

@@ -114,6 +114,7 @@ def _part(tables: Feed, choice: GtfsChoice, products: Products, problems: list[P
             problems.append(row.problem("from_network_id", reason))
     legs = LegRules(tables[_RULES], products, days, with_priority=tables.with_priority)
     stations, left_out = _own_stations(stations_of(tables, problems), rules)
+    problems += [station.split for station in stations if station.split is not None]
     by_day = any(of is not Days.ALL for of in on.values())
     return Part(routes, network_of, stations, legs, rules, by_day, left_out)
 
