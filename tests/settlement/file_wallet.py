@@ -55,6 +55,16 @@ def back_row(it: Ride, at: datetime, kind: str = "REFUND") -> FileRow:
     )  # fmt: skip
 
 
+def part_row(it: Ride, number: int, minor: int, at: datetime) -> FileRow:
+    """The refund of this number, of a part of a captured ride."""
+    paid = paid_row(it)
+    own = f"{it.id}-r{number}"
+    debit = int((Decimal(minor) * Decimal(paid.rate)).quantize(Decimal(1)))
+    return FileRow(
+        own, it.request_id, f"R-{own}", "REFUND", minor, 0, paid.currency, at, paid.rate, debit
+    )
+
+
 @dataclass
 class FileWallets:
     """All wallets behind one address; ``files`` by (wallet, day), absent = nothing happened."""
@@ -157,6 +167,7 @@ def digest_of(content: bytes) -> str:
 __all__ = [
     "FileWallets",
     "back_row",
+    "part_row",
     "digest_of",
     "lay_keys",
     "paid_row",

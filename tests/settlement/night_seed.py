@@ -213,40 +213,38 @@ async def capture(conn: Any, it: Ride) -> None:
 
 async def refund(conn: Any, it: Ride, at: datetime) -> None:
     """The fare is taken back and the wallet gives the money back."""
-    before = it.quote or it.money
+    before, journey = it.quote or it.money, it.subject.journey_key
     refund_id = f"{it.id}-r1"
     async with conn.transaction():
-        undone = bookings.taken_back(it.subject, before, at)
-        back = bookings.refunded(it.wallet, it.charge, at, refund_id, it.id)
-        await add_entries(conn, [undone, back])
-        await conn.execute("delete from journey_tap where journey_id = $1", it.subject.journey_key)
+        await add_entries(conn, [bookings.taken_back(it.subject, before, at)])
+        await conn.execute("delete from journey_tap where journey_id = $1", journey)
         await charge_parts.replace(conn, [it.id], [])
         await conn.execute(
-            "update journey set ended_at = $2, ended_why = 'given_back' where id = $1",
-            it.subject.journey_key,
-            at,
+            "update journey set ended_at = $2, ended_why = 'given_back' where id = $1", journey, at
         )
-        await conn.execute(
-            "insert into refund (request_id, charge_id, attempt_request_id, amount_minor,"
-            " currency, reason, body, state, created_at, refunded_at)"
-            " values ($1, $2, $3, $4, $5, 'test', '', 'REFUNDED', $6, $6)",
-            refund_id,
-            it.id,
-            it.request_id,
-            it.charge.minor,
-            it.charge.currency.code,
-            at,
+        item = open_items.fare_reversal_item(
+            refund_id, journey, it.operator, service_day(at), it.money
         )
-        journey = it.subject.journey_key
-        await add_open_items(
-            conn,
-            [
-                open_items.fare_reversal_item(
-                    refund_id, journey, it.operator, service_day(at), it.money
-                ),
-                open_items.refund_item(it.wallet, refund_id, at, it.charge),
-            ],
-        )
+        await add_open_items(conn, [item])
+        await money_back(conn, it, 1, it.charge.minor, at)
+
+
+async def money_back(conn: Any, it: Ride, number: int, minor: int, at: datetime) -> None:
+    """The wallet gives so much of the payment back, as the refund of this number."""
+    refund_id, amount = f"{it.id}-r{number}", Money(minor, it.charge.currency)
+    await add_entries(conn, [bookings.refunded(it.wallet, amount, at, refund_id, it.id)])
+    await conn.execute(
+        "insert into refund (request_id, charge_id, attempt_request_id, amount_minor,"
+        " currency, reason, body, state, created_at, refunded_at)"
+        " values ($1, $2, $3, $4, $5, 'test', '', 'REFUNDED', $6, $6)",
+        refund_id,
+        it.id,
+        it.request_id,
+        minor,
+        amount.currency.code,
+        at,
+    )
+    await add_open_items(conn, [open_items.refund_item(it.wallet, refund_id, at, amount)])
 
 
 async def cancel(conn: Any, it: Ride, at: datetime) -> None:

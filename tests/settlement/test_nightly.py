@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from file_wallet import FileWallets, back_row, lay_keys, paid_row
+from file_wallet import FileWallets, back_row, lay_keys, paid_row, part_row
 from night_seed import (
     CLOSE_AT,
     DAY,
@@ -23,6 +23,7 @@ from night_seed import (
     Ride,
     cancel,
     fingerprint,
+    money_back,
     refund,
     ride,
     take_part,
@@ -175,6 +176,24 @@ async def test_refunds_and_cancellations_match_in_their_layouts_own_way(scene: S
         rows = [paid_row(back), back_row(back, later)]
         if wallet != "alipay":
             rows += [paid_row(gone), back_row(gone, later, "CANCEL")]
+        scene.wallets.serve(wallet, DAY, rows)
+    assert ((await scene.night()).exit_code, await scene.breaks()) == (CLEAN, [])
+    assert {v for k, v in (await scene.held()).items() if "receivable" in k} == {0}
+
+
+async def test_parts_of_a_payment_that_go_back_are_rows_of_their_own_in_every_layout(
+    scene: Scene,
+) -> None:
+    """Two refunds of one payment, and a charge that was made for what a correction missed."""
+    later = NOON + timedelta(hours=1)
+    for wallet in WALLETS:
+        paid, further = Ride(f"{wallet}p", wallet), Ride(f"{wallet}f", wallet, fare=430)
+        for it in (paid, further):
+            await ride(scene.conn, it)
+        rows = [paid_row(paid), paid_row(further)]
+        for number, minor in ((1, 150), (2, 40)):
+            await money_back(scene.conn, paid, number, minor, later)
+            rows.append(part_row(paid, number, minor, later))
         scene.wallets.serve(wallet, DAY, rows)
     assert ((await scene.night()).exit_code, await scene.breaks()) == (CLEAN, [])
     assert {v for k, v in (await scene.held()).items() if "receivable" in k} == {0}
