@@ -72,6 +72,9 @@ RULES: Mapping[str, frozenset[str]] = {
         "shenzhen-metro-limit": "within beyond",
         "shenzhen-metro-delay": "not-ours ours",
         "shenzhen-metro-same-station": "within beyond cleared over",
+        "shenzhen-metro-same-station-discount": (
+            "card transfer last-day first-day own other over declared"
+        ),
         "shenzhen-metro-code-discount": "last-day last-hour first-day own other overstay",
         "shenzhen-metro-card": "alone within beyond",
         "shenzhen-metro-no-code-transfer": "code card",

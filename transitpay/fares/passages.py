@@ -34,7 +34,8 @@ def passage_lines(
     from_stop, to_stop = tariff.find_stop(entry.stop), tariff.find_stop(exit.stop)
     stay = exit.at - entry.at
     if from_stop.id == to_stop.id:
-        lines = [_same_station(from_stop, stay, tariff)]
+        charge = _same_station(from_stop, stay, tariff)
+        lines = [charge, *_code_discount(charge.amount, journey, tariff, wallet)]
     else:
         lines = _ride(from_stop, to_stop, journey, tariff, wallet)
     if journey.reason is JourneyReason.OVERSTAY:
@@ -77,7 +78,8 @@ def filled_lines(filled: Filled, journey: Journey, tariff: Tariff, wallet: str) 
     text = f"no {missing} is known: {_FILLED_BY[filled.by]}"
     note = FareLine("filled", text, Money(0, tariff.currency))
     if stop.id == known.id:
-        return [_same_station(known, timedelta(0), tariff), note]
+        charge = _same_station(known, timedelta(0), tariff)
+        return [charge, *_code_discount(charge.amount, journey, tariff, wallet), note]
     return [*_ride(*_ends(journey, known, stop), journey, tariff, wallet), note]
 
 
@@ -105,13 +107,18 @@ def _ride(
         return [FareLine("walk", f"{between}: a walking link, published at {fare}", fare)]
     if fare.minor == 0:
         return [FareLine("free", f"{between}: a free ride, published at {fare}", fare)]
-    lines = [FareLine("fare", f"{between}, adult", fare)]
+    line = FareLine("fare", f"{between}, adult", fare)
+    return [line, *_code_discount(fare, journey, tariff, wallet)]
+
+
+def _code_discount(fare: Money, journey: Journey, tariff: Tariff, wallet: str) -> list[FareLine]:
+    """What the wallet's codes pay less, of a ride as of the charge at one station."""
     discount = tariff.terms.discount(wallet, journey.service_day)
-    if discount is not None:
-        paid = percent_of(fare, discount.percent, tariff.terms)
-        text = f"codes of {wallet} pay {discount.percent} %: {discount.source}"
-        lines.append(FareLine("code_discount", text, paid - fare))
-    return lines
+    if discount is None:
+        return []
+    paid = percent_of(fare, discount.percent, tariff.terms)
+    text = f"codes of {wallet} pay {discount.percent} %: {discount.source}"
+    return [FareLine("code_discount", text, paid - fare)]
 
 
 def _same_station(stop: Stop, stay: timedelta, tariff: Tariff) -> FareLine:
