@@ -211,15 +211,14 @@ def test_with_rule_priority_an_empty_field_matches_all_and_the_highest_rule_coun
     assert "'-1' is no whole number from 0 on" in problems(read(BUSES, fare_leg_rules=bad))[0]
 
 
-def test_a_product_of_0_makes_rides_free_within_zones_and_is_a_warning_of_its_rules() -> None:
+def test_a_product_of_0_makes_rides_free_within_zones_and_is_a_warning_of_its_first_rule() -> None:
     products = METRO["fare_products.txt"].replace("adult,,2.00", "adult,,0.00")
     parsed = read(METRO, CODE, fare_products=products)
     tariff = loaded(parsed)
     s1, s2, s3 = tariff.stops
     assert [tariff.plain_fare(s1, it).minor for it in (s2, s3)] == [0, 350]
     assert [str(problem) for problem in parsed.warnings] == [
-        "fare_leg_rules.txt line 2, fare_product_id: rides for one (CNY 0.00): free",
-        "fare_leg_rules.txt line 3, fare_product_id: rides for one (CNY 0.00): free",
+        "fare_leg_rules.txt line 2, fare_product_id: rides for one (CNY 0.00) are free; rules: 2",
     ]
 
 
@@ -375,7 +374,7 @@ def test_a_route_that_costs_0_is_free_and_one_that_no_rule_prices_is_left_out() 
     assert [stop.id for stop in loaded(parsed).stops] == ["r1", "r2"]
     assert [str(problem) for problem in (*parsed.left_out, *parsed.warnings)] == [
         "fare_leg_rules.txt, network_id: no rule with a fare for our riders: route x1",
-        "fare_leg_rules.txt line 2, fare_product_id: rides for city (CNY 0.00): free",
+        "fare_leg_rules.txt line 2, fare_product_id: rides for city (CNY 0.00) are free; rules: 1",
     ]
     none = read(BUSES, GtfsChoice(gtfs_networks=frozenset({"express"})), fare_leg_rules=rules)
     assert problems(none) == [

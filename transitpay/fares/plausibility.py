@@ -13,11 +13,12 @@ def doubts(tariff: Tariff) -> list[str]:
     """One line for each kind of thing that is unlikely in a tariff as a whole."""
     fares, step = tariff.fares, tariff.terms.step_minor
     found: list[str] = []
-    odd = [minor for minor in _all(fares) if minor % step]
+    odd = [(minor, count) for minor, count in _all(fares) if minor % step]
     if odd:
         unit = Money(step, tariff.currency)
-        text = f"fares that are no multiple of {unit}: {len(odd):,}, the least is"
-        found.append(f"{text} {Money(min(odd), tariff.currency)}")
+        several, (least, _) = sum(count for _, count in odd), min(odd)
+        text = f"fares that are no multiple of {unit}: {several:,}, the least is"
+        found.append(f"{text} {Money(least, tariff.currency)}")
     if isinstance(fares, MatrixFares):
         found += _doubts_of_pairs(tariff, fares)
     else:
@@ -26,14 +27,15 @@ def doubts(tariff: Tariff) -> list[str]:
     return found
 
 
-def _all(fares: MatrixFares | FlatFares) -> Iterator[int]:
+def _all(fares: MatrixFares | FlatFares) -> Iterator[tuple[int, int]]:
+    """Every fare in minor units, and of how many rides it is the fare."""
     if isinstance(fares, MatrixFares):
-        yield from (minor for i, j, minor in fares.priced() for _ in range(fares.rides(i, j)))
+        yield from ((minor, fares.rides(i, j)) for i, j, minor in fares.priced())
         return
     for table in (fares.by_route, fares.holiday_by_route, fares.by_boarding, fares.by_section):
-        yield from table.values()
+        yield from ((minor, 1) for minor in table.values())
     if fares.default_minor is not None:
-        yield fares.default_minor
+        yield fares.default_minor, 1
 
 
 def _doubts_of_pairs(tariff: Tariff, fares: MatrixFares) -> Iterable[str]:

@@ -136,11 +136,16 @@ def _own_stations(
 
 
 def _free_rides(part: Part, products: Products) -> tuple[Problem, ...]:
-    """A warning for each rule by which rides are free, as it says itself: 0.00 is a fare."""
+    """A warning for each product of 0.00, by the first of its rules: as a fare it is free."""
+    free: dict[str, list[Row]] = {}
+    for row in part.rules:
+        if products.minor(row["fare_product_id"]) == 0:
+            free.setdefault(row["fare_product_id"], []).append(row)
     return tuple(
-        row.problem("fare_product_id", f"rides for {products.shown(row['fare_product_id'])}: free")
-        for row in part.rules
-        if products.minor(row["fare_product_id"]) == 0
+        rows[0].problem(
+            "fare_product_id", f"rides for {products.shown(name)} are free; rules: {len(rows)}"
+        )
+        for name, rows in free.items()
     )
 
 
