@@ -76,7 +76,7 @@ def days(draw: st.DrawFn) -> Days:
     networks = draw(
         st.sampled_from([taken, *([it] for it in counting), *([it] for it in counting)])
     )
-    rides = draw(st.lists(_rides(networks), min_size=draw(st.integers(2, 5)), max_size=10))
+    rides = draw(st.lists(_rides(networks), min_size=draw(st.integers(2, 8)), max_size=12))
     scans = tuple(
         sorted({it for ride in rides for it in ride}, key=lambda it: (it.minute, str(it)))
     )
@@ -87,7 +87,7 @@ def days(draw: st.DrawFn) -> Days:
         scans,
         batches,
         draw(st.frozensets(st.integers(0, len(scans) - 1), max_size=1)),
-        tuple(draw(st.booleans()) for _ in batches),
+        tuple(draw(st.sampled_from([False, False, True])) for _ in batches),
         draw(st.sampled_from([True, True, False])),
     )
 
