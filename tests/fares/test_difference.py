@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 
 from tests.fares.tariff_strategies import tariffs
+from transitpay.errors import MalformedInput
 from transitpay.fares.difference import Difference, difference
 from transitpay.fares.document import document_of
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
+from transitpay.fares.tariff_files import SourceFile
+from transitpay.fares.tariff_files.hk_bus import read_route_bus
 from transitpay.fares.terms import Cap, CapPeriod, Overstay, OverstayMode
 from transitpay.money import HKD, Money
-from transitpay.runtime.builtin import builtin_book
+from transitpay.runtime.builtin import builtin_book, published_terms
 from transitpay.runtime.tariff_folder import load_book
 
 MTR = builtin_book().latest("mtr")
@@ -87,6 +90,51 @@ def test_every_kind_of_bus_fare_is_told_by_its_own_words() -> None:
     assert difference(*both).changed_fares == 4
 
 
+def variants(**fares: int) -> Tariff:
+    """Routes as the Transport Department lists them: ``v11_13D=640`` is variant 11 of 13D."""
+    rows = "".join(
+        f"<ROUTE><ROUTE_ID>{name[1:].partition('_')[0]}</ROUTE_ID><COMPANY_CODE>KMB</COMPANY_CODE>"
+        f"<ROUTE_NAMEE>{name.partition('_')[2]}</ROUTE_NAMEE><FULL_FARE>{minor / 100}</FULL_FARE>"
+        f"<LOC_START_NAMEE>A{name}</LOC_START_NAMEE><LOC_END_NAMEE>B</LOC_END_NAMEE></ROUTE>"
+        for name, minor in fares.items()
+    )
+    file = SourceFile("ROUTE_BUS.xml", f"<ROUTE_DATA>{rows}</ROUTE_DATA>".encode())
+    parsed = read_route_bus(file, "kmb", KMB.valid_from, published_terms()["kmb"])
+    assert parsed.tariff is not None, parsed.problems
+    return parsed.tariff
+
+
+def test_routes_are_counted_by_variants_and_a_number_is_only_their_name() -> None:
+    old = variants(v11_1=500, v12_13D=600, v13_13D=600)
+    assert old.counted == "3 routes"
+    dearer = variants(v11_1=550, v12_13D=600, v13_13D=600)
+    assert difference(old, dearer).words() == [
+        "1 fare of a route rose by 0.50, 1 Av11_1 - B 5.00 -> 5.50"
+    ]
+    assert difference(old, variants(v11_1=550, v12_13D=650, v13_13D=650)).changed_fares == 3
+    ambiguous = variants(v11_1=500, v12_13D=610, v13_13D=600)
+    assert difference(old, ambiguous).words() == [
+        "1 fare of a route rose by 0.10, 13D Av12_13D - B 6.00 -> 6.10"
+    ]
+    assert difference(ambiguous, old).changed_fares == 1
+    fewer = variants(v12_13D=600, v13_13D=600)
+    assert difference(old, fewer).words() == ["1 route gone: 1 Av11_1 - B"]
+    assert difference(fewer, old).words() == ["1 route new: 1 Av11_1 - B"]
+    assert old.find_stop("13d").id == "13D"
+    with pytest.raises(MalformedInput, match="more than one route"):
+        ambiguous.find_stop("13d")
+
+
+def test_a_number_that_was_a_route_of_its_own_is_one_that_went() -> None:
+    alone = replace(KMB, stops=(Stop("9", ("9",)),), fares=FlatFares({"9": 500}))
+    named = (*alone.stops, Stop("V", ("A - B", "9")))
+    both = replace(KMB, stops=named, fares=FlatFares({"9": 600, "V": 600}))
+    assert difference(alone, both).words() == [
+        "1 fare of a route rose by 1.00, 9 5.00 -> 6.00",
+        "1 route new: A - B",
+    ]
+
+
 @given(tariffs())
 def test_a_tariff_does_not_differ_from_itself(tariff: Tariff) -> None:
     assert difference(tariff, replace(tariff)) == Difference(difference(tariff, tariff).stop)
@@ -96,10 +144,8 @@ def test_the_historic_fares_of_mtr_rose_in_9116_pairs_and_stayed_since(data_dir:
     old, *later = load_book(data_dir, networks=["mtr"]).versions("mtr")
     found = difference(old, later[0])
     assert found.changed_fares == 9116
-    assert found.words()[:1] == [
-        "9,116 fares rose by 0.20 to 3.00, e.g. Disneyland Resort - Lo Wu 57.80 -> 60.80"
-    ]
-    assert "terms: overstay surcharge 62.50 -> 66.00" in found.words()
+    page = (Path(__file__).parents[2] / "docs/how-to/change-a-tariff.md").read_text("utf-8")
+    assert "```\n" + "\n".join(found.words()) + "\n```" in page
     assert len(later) == 3 and len({document_of(it) for it in later}) == 3
     assert [difference(later[0], it).words() for it in later[1:]] == [[], []]
 

@@ -88,7 +88,7 @@ def check(
         for text in unlikely:
             click.echo(f"look at: {text}")
         for tariff in reading.tariffs:
-            what = f"{tariff.network} {tariff.version}, {len(tariff.stops):,} stops"
+            what = f"{tariff.network} {tariff.version}, {tariff.counted}"
             click.echo(f"{what}: can be imported")
     if problems:
         click.echo(problem_count(problems), err=True)

@@ -1,4 +1,8 @@
-"""What one tariff says otherwise than another, in plain words: fares, stops, terms."""
+"""What one tariff says otherwise than another, in plain words: fares, stops, terms.
+
+Routes are counted by the ids of their file. A number of which all variants cost the same is a
+name of them: what it costs is told with them, and it is neither new nor gone.
+"""
 
 from __future__ import annotations
 
@@ -101,9 +105,12 @@ class Difference:
 
 def difference(old: Tariff, new: Tariff) -> Difference:
     """What ``new`` says otherwise than ``old``."""
-    changes = _changes(old, new)
+    numbers = _only_numbers(old, new)
+    changes = [it for it in _changes(old, new) if not numbers & set(it.key[1:2])]
     labels = _Labels(old, new)
-    stops_before, stops_after = ({stop.id: stop for stop in of.stops} for of in (old, new))
+    stops_before, stops_after = (
+        {stop.id: stop for stop in of.stops if stop.id not in numbers} for of in (old, new)
+    )
     both = [stop for stop in stops_before if stop in stops_after]
     return Difference(
         "station" if new.kind is TariffKind.MATRIX else "route",
@@ -116,12 +123,24 @@ def difference(old: Tariff, new: Tariff) -> Difference:
             for it in both
             if stops_before[it].label != stops_after[it].label
         ),
-        tuple(_terms(plain(old.terms), plain(new.terms))),
+        tuple(_terms(*(labels.with_names(plain(of.terms)) for of in (old, new)))),
         tuple(
             f"{name} {getattr(old, name)} -> {getattr(new, name)}"
             for name in ("network", "operator", "currency")
             if getattr(old, name) != getattr(new, name)
         ),
+    )
+
+
+def _only_numbers(old: Tariff, new: Tariff) -> frozenset[str]:
+    """The numbers of variants that are not routes of their own in the other tariff."""
+    ids = [{stop.id for stop in of.stops} for of in (old, new)]
+    return frozenset(
+        it
+        for it in old.numbers | new.numbers
+        if all(
+            it in of.numbers or it not in known for of, known in zip((old, new), ids, strict=True)
+        )
     )
 
 
@@ -180,6 +199,12 @@ class _Labels:
         known = (*old.boarding_stops, *old.stops, *new.boarding_stops, *new.stops)
         self._names = {stop.id: stop.en or stop.label for stop in known}
 
+    def with_names(self, terms: object) -> object:
+        """Terms whose amounts at single stations are told by the names of these."""
+        assert isinstance(terms, dict)
+        at = terms.get("same_station_at", ())
+        return terms | {"same_station_at": {self._names.get(it, it): amount for it, amount in at}}
+
     def of(self, key: _Key) -> str:
         kind, *ids = key
         names = [self._names.get(it, it) for it in ids]
@@ -227,7 +252,8 @@ def _terms(old: object, new: object, path: str = "") -> Iterable[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted(old.keys() | new.keys()):
             if name not in ("sources", "source", "unknown"):
-                yield from _terms(old.get(name), new.get(name), f"{path} {_word(name)}".strip())
+                word = _word(name).replace("same station at", "same station,")
+                yield from _terms(old.get(name), new.get(name), f"{path} {word}".strip())
         return
     if _is_records(old) and _is_records(new):
         assert isinstance(old, list) and isinstance(new, list)

@@ -138,7 +138,8 @@ class Tariff:
     """One version of a network's fares, in force from ``valid_from`` (a service day) on.
 
     On a bus network ``stops`` are its routes, and ``boarding_stops`` the places where they stop,
-    as far as fares depend on them.
+    as far as fares depend on them. ``numbers`` are the ids that are nothing but a name that other
+    routes have too: the number of several variants of a route.
     """
 
     network: str
@@ -152,14 +153,18 @@ class Tariff:
     terms: Terms
     recorded_at: datetime | None = None
     boarding_stops: tuple[Stop, ...] = ()
+    numbers: frozenset[str] = field(init=False, repr=False)
     _by_id: Mapping[str, Stop] = field(init=False, repr=False)
     _by_name: Mapping[str, tuple[Stop, ...]] = field(init=False, repr=False)
     _boarding: Mapping[str, Stop] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        numbers = _numbers(self.stops) if isinstance(self.fares, FlatFares) else frozenset()
+        object.__setattr__(self, "numbers", numbers)
         named: dict[str, list[Stop]] = {}
         for stop in self.stops:
-            for name in {fold(text) for text in (*stop.names, stop.en, stop.zh_hant, stop.zh_hans)}:
+            texts = {*stop.names, stop.en, stop.zh_hant, stop.zh_hans} - (numbers - {stop.id})
+            for name in {fold(text) for text in texts}:
                 named.setdefault(name, []).append(stop)
         named.pop("", None)
         object.__setattr__(self, "_by_id", {stop.id: stop for stop in self.stops})
@@ -172,6 +177,13 @@ class Tariff:
     def kind(self) -> TariffKind:
         """Whether the pair of stops or the route decides."""
         return TariffKind.MATRIX if isinstance(self.fares, MatrixFares) else TariffKind.FLAT
+
+    @property
+    def counted(self) -> str:
+        """How many stations or routes there are, in words; numbers of variants are no routes."""
+        count = len(self.stops) - len(self.numbers)
+        word = "station" if self.kind is TariffKind.MATRIX else "route"
+        return f"{count:,} {word}" + ("" if count == 1 else "s")
 
     def find_stop(self, text: str, *, field: str = "stop") -> Stop:
         """The stop with this id, name or code; on a bus network the route.
@@ -263,6 +275,13 @@ class Tariff:
         if not stops:
             return ""
         return "; nearest: " + ", ".join(f"{s.label} ({s.id})" for s in stops.values())
+
+
+def _numbers(stops: Iterable[Stop]) -> frozenset[str]:
+    bare = {stop.id for stop in stops if stop.names == (stop.id,)}
+    return frozenset(
+        name for stop in stops for name in stop.names if name in bare and name != stop.id
+    )
 
 
 class TariffBook:

@@ -64,10 +64,11 @@ class Variant:
     names: tuple[str, str, str]
     fare_minor: int
 
-    def stop(self, *others: str) -> Stop:
-        """The variant as a stop of a tariff."""
+    def stop(self) -> Stop:
+        """The variant as a stop of a tariff; the number is the last of its names."""
         known = tuple(dict.fromkeys(name for name in self.names if name))
-        return Stop(self.id, (*(known or (f"{self.number} ({self.id})",)), *others), *self.names)
+        known = known or (f"{self.number} ({self.id})",)
+        return Stop(self.id, (*known, self.number), *self.names)
 
 
 def read_route_bus(
@@ -179,10 +180,8 @@ def _stops(
         if len(fares) == 1:
             stops.append(Stop(number, (number,)))
             full[number], plain[number] = fares.pop()
-            stops += [variant.stop() for variant in several]
-        else:
-            # Only an ambiguous number is a name of its variants: asking for it lists them all.
-            stops += [variant.stop(number) for variant in several]
+        # Asking for a number that is no stop of its own lists all its variants.
+        stops += [variant.stop() for variant in several]
         full |= {v.id: v.fare_minor for v in several}
         plain |= {v.id: lower.get(v.id, v.fare_minor) for v in several}
     return tuple(stops), full, plain

@@ -146,10 +146,11 @@ def _stops(loaded: _Loaded) -> tuple[tuple[Stop, ...], Mapping[str, int]]:
     for number, several in loaded.routes.items():
         full |= {route.stop.id: route.fares[0] for route in several}
         shared = _shared(several, loaded)
+        if shared is not None:
+            stops.append(Stop(number, (number,)))
+        stops += [replace(r.stop, names=(*r.stop.names, number)) for r in several]
         if shared is None:
-            stops += [replace(r.stop, names=(*r.stop.names, number)) for r in several]
             continue
-        stops += [Stop(number, (number,)), *(route.stop for route in several)]
         full[number] = several[0].fares[0]
         loaded.boardings.update({(number, stop): minor for stop, minor in shared.items()})
     return tuple(stops), full
