@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 
 from transitpay.cli.fare import NETWORKS, fare
+from transitpay.cli.fare_question import Asked, read_question
 from transitpay.errors import MalformedInput
+from transitpay.fares.tariff import Stop, TariffKind
 from transitpay.runtime.builtin import builtin_book
 
 MONDAY = ("--at", "2026-10-05")
@@ -36,8 +40,9 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_has_a_fare_without_any_file(network: str) -> None:
-    stops = builtin_book().latest(network).stops
-    answer = ask("--network", network, "--from", stops[0].id, "--to", stops[1].id)
+    tariff = builtin_book().latest(network)
+    to = ["--to", tariff.stops[1].id] if tariff.kind is TariffKind.MATRIX else []
+    answer = ask("--network", network, "--from", tariff.stops[0].id, *to)
     assert answer["amount_minor"]
 
 
@@ -67,7 +72,15 @@ def test_the_business_car_has_a_fare_that_no_code_pays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("km", "expected"), [("17", "2.00"), ("17.001", "3.00"), ("30.1", "4.00"), ("45", "5.00")]
+    ("km", "expected"),
+    [
+        ("17", "2.00"),
+        ("17.001", "3.00"),
+        ("17.0005", "3.00"),
+        ("17.000", "2.00"),
+        ("30.1", "4.00"),
+        ("45", "5.00"),
+    ],
 )
 def test_a_route_of_foshan_costs_what_its_length_says(km: str, expected: str) -> None:
     words = ("--network", "foshan-bus", "--from", "888", "--length-km", km)
@@ -103,7 +116,23 @@ def test_a_wallet_that_a_network_does_not_take_ends_with_1_and_the_reason() -> N
         ("kmb 6 --alight-at x --minutes 181", "--minutes", "bad_minutes"),
         ("kmb 6 --after mtr --after-minutes -1", "--after-minutes", "bad_minutes"),
         ("kmb 6 --after ferry", "--after", "unknown_network"),
-        ("kmb 6 --month-spend 5.05", "--month-spend", "bad_amount"),
+        ("kmb 6 --month-spend 5.00", "--month-spend", "not_of_this_network"),
+        ("guangzhou-bus B1 --month-spend 5.005", "--month-spend", "bad_amount"),
+        ("kmb 6 --after mtr", "--after", "not_of_this_network"),
+        ("shenzhen-metro 0101 --to 1113 --after mtr", "--after", "not_of_this_network"),
+        ("shenzhen-bus 22 --after ferry", "--after", "unknown_network"),
+        (
+            "shenzhen-bus 22 --after shenzhen-bus --after-minutes 99999999999",
+            "--after-minutes",
+            "bad_minutes",
+        ),
+        ("kmb 6 --to 6", "--to", "not_of_this_network"),
+        ("kmb 6 --board-at x", "--board-at", "not_of_this_network"),
+        ("kmb 6 --alight-at x", "--alight-at", "not_of_this_network"),
+        ("foshan-bus 1 --length-km 1e999999999", "--length-km", "bad_length"),
+        ("foshan-bus 1 --length-km 1e1", "--length-km", "bad_length"),
+        ("foshan-bus 1 --length-km １７", "--length-km", "bad_length"),
+        ("foshan-bus 1 --length-km 1000", "--length-km", "bad_length"),
         ("foshan-bus 1 --length-km 0", "--length-km", "bad_length"),
         ("foshan-bus 1 --length-km far", "--length-km", "bad_length"),
         ("shenzhen-metro 0101 --to 1113 --business-from 0221", "--business-to", "missing_stop"),
@@ -120,3 +149,25 @@ def test_an_option_that_does_not_fit_is_named(words: str, field: str, code: str)
     assert isinstance(answer.exception, MalformedInput)
     said = json.loads(answer.stdout)
     assert (said["field"], said["refused"]) == (field, code)
+
+
+def test_a_ride_before_the_first_tariff_names_the_option_that_says_when_it_was() -> None:
+    words = ["--network", "shenzhen-bus", "--from", "22", "--at", "2018-08-31T04:10", "--json"]
+    ask(*words[:-1], "--after", "shenzhen-metro", "--after-minutes", "10")
+    late = ["--after", "shenzhen-metro", "--after-minutes", "11"]
+    answer = CliRunner().invoke(fare, [*words, *late])
+    said = json.loads(answer.stdout)
+    assert (answer.exit_code, said["field"]) == (1, "--after-minutes")
+    assert said["refused"] == "no_tariff"
+
+
+def test_a_bus_stop_that_is_named_must_be_one_on_which_fares_depend() -> None:
+    tariff = builtin_book().latest("kmb")
+    stops = replace(tariff, boarding_stops=(Stop("S1", ("Pier",)),))
+    asked = Asked("B1", None, "alipayhk", 30, "S1", "S1", *[None] * 3, 30, *[None] * 3)
+    at = datetime(2026, 10, 30, 4, tzinfo=UTC)
+    assert read_question(asked, stops, at).asked == asked
+    for name in ("board_at", "alight_at"):
+        with pytest.raises(MalformedInput, match="'S2' is the id of no bus stop") as refusal:
+            read_question(replace(asked, **{name: "S2"}), stops, at)
+        assert refusal.value.field == f"--{name.replace('_', '-')}"

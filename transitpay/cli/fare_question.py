@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal
 
 from transitpay.clock import LOCAL_ZONE, day_start, service_day, wallet_day
-from transitpay.errors import MalformedInput
+from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.fares.fare import Fare, FareLine, Priced
 from transitpay.fares.route_length import fare_by_length
 from transitpay.fares.rules import rules_of
@@ -31,7 +32,9 @@ WALLETS = ("alipayhk", "alipay", "shenzhen-tong", "shenzhen-tong-card")
 _NOBODY = "0" * 16
 #: The options that only buses have, and only stations.
 _BUS = ("stage_fare", "length_km", "board_at", "alight_at")
-_GATES = ("business_from", "business_to")
+_GATES = ("end", "business_from", "business_to")
+_LENGTH_KM = re.compile(r"[0-9]{1,3}(\.[0-9]{1,9})?")
+_YEAR_MINUTES = 366 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,15 @@ def read_question(asked: Asked, tariff: Tariff, at: datetime) -> Question:
     flat = tariff.kind is TariffKind.FLAT
     for name in _GATES if flat else _BUS:
         if getattr(asked, name) is not None:
-            option = f"--{name.replace('_', '-')}"
+            option = "--to" if name == "end" else f"--{name.replace('_', '-')}"
             code = "bad_stage_fare" if name == "stage_fare" else "not_of_this_network"
             word = "stations" if flat else "buses"
             raise MalformedInput(code, f"only {word} have one", field=option)
     if not flat and asked.end is None:
         raise MalformedInput("missing_stop", f"{tariff.network} needs both stations", field="--to")
+    _check_month(asked, tariff)
     tariff = _with_route_of_length(asked, tariff)
+    _check_stops(asked, tariff)
     return Question(
         asked=asked,
         tariff=tariff,
@@ -121,8 +126,8 @@ def journey_of(question: Question) -> Journey:
 def history_of(question: Question, book: TariffBook) -> tuple[Priced, ...]:
     """The rides before, as far as the question tells of them.
 
-    Raises: MalformedInput (``unknown_network``); RuleViolation (``no_tariff``) where the network
-    of the ride before had none that day.
+    Raises: MalformedInput (``unknown_network``, ``not_of_this_network``); RuleViolation
+    (``no_tariff``) where the network of the ride before had none that day.
     """
     asked, found = question.asked, []
     if asked.month_spend is not None:
@@ -134,10 +139,22 @@ def history_of(question: Question, book: TariffBook) -> tuple[Priced, ...]:
             known = ", ".join(book.networks)
             reason = f"no tariff of {asked.after!r}; known: {known}"
             raise MalformedInput("unknown_network", reason, field="--after")
+        _must_give_transfer(question.tariff, asked.after)
         ended_at = question.at - timedelta(minutes=asked.after_minutes)
-        tariff = book.tariff(asked.after, service_day(ended_at))
+        try:
+            tariff = book.tariff(asked.after, service_day(ended_at))
+        except RuleViolation as error:
+            raise RuleViolation(error.code, error.message, field="--after-minutes") from None
         found.append(_before(question, tariff, ended_at))
     return tuple(found)
+
+
+def _must_give_transfer(tariff: Tariff, after: str) -> None:
+    before = sorted({network for transfer in tariff.terms.transfers for network in transfer.after})
+    if after not in before:
+        given = f"only after {', '.join(before)}" if before else "after no ride"
+        reason = f"{tariff.network} gives a transfer {given}, not after {after}"
+        raise MalformedInput("not_of_this_network", reason, field="--after")
 
 
 def read_instant(text: str) -> datetime:
@@ -171,10 +188,33 @@ def _check_minutes(asked: Asked, tariff: Tariff) -> None:
         raise MalformedInput(
             "bad_minutes", f"{asked.minutes} is not from 0 to {longest}; {why}", field="--minutes"
         )
-    if asked.after_minutes < 0:
+    if not 0 <= asked.after_minutes <= _YEAR_MINUTES:
         raise MalformedInput(
-            "bad_minutes", f"{asked.after_minutes} is negative", field="--after-minutes"
+            "bad_minutes",
+            f"{asked.after_minutes} is not from 0 to {_YEAR_MINUTES}, a year",
+            field="--after-minutes",
         )
+
+
+def _check_month(asked: Asked, tariff: Tariff) -> None:
+    """What the month has cost is asked for only where a rule of the tariff reads it."""
+    terms = tariff.terms
+    if asked.month_spend is not None and terms.month_tiers is None and not terms.caps:
+        reason = f"fares of {tariff.network} do not go by what the month has cost"
+        raise MalformedInput("not_of_this_network", reason, field="--month-spend")
+
+
+def _check_stops(asked: Asked, tariff: Tariff) -> None:
+    """Bus stops are named only where fares of the tariff depend on them."""
+    for stop, option in ((asked.board_at, "--board-at"), (asked.alight_at, "--alight-at")):
+        if stop is None:
+            continue
+        if not tariff.boarding_stops:
+            reason = f"no fare of {tariff.version} depends on where a rider boards or alights"
+            raise MalformedInput("not_of_this_network", reason, field=option)
+        if tariff.boarding_stop(stop) is None:
+            reason = f"{stop!r} is the id of no bus stop of {tariff.network}"
+            raise MalformedInput("unknown_stop", reason, field=option)
 
 
 def _business(asked: Asked, tariff: Tariff) -> tuple[Stop, Stop] | None:
@@ -202,14 +242,10 @@ def _with_route_of_length(asked: Asked, tariff: Tariff) -> Tariff:
             f"fares of {tariff.network} do not go by length",
             field="--length-km",
         )
-    try:
-        route_m = int(Decimal(asked.length_km) * 1000)
-        if not 0 < route_m < 1_000_000:
-            raise ValueError("no length of a route")
-    except (InvalidOperation, ValueError, OverflowError):
-        raise MalformedInput(
-            "bad_length", f"{asked.length_km!r} is no length in km", field="--length-km"
-        ) from None
+    route_m = _metres(asked.length_km)
+    if route_m is None:
+        reason = f"{asked.length_km[:40]!r} is no length in km, from over 0 to under 1000"
+        raise MalformedInput("bad_length", reason, field="--length-km")
     fare = fare_by_length(tariff.terms.by_length, route_m)
     route = asked.start.strip()
     stops = tuple(stop for stop in tariff.stops if stop.id != route)
@@ -220,6 +256,13 @@ def _with_route_of_length(asked: Asked, tariff: Tariff) -> Tariff:
         stops=(*stops, Stop(route, (label,))),
         fares=replace(tariff.fares, by_route=fares),
     )
+
+
+def _metres(text: str) -> int | None:
+    """Metres begun of a length such as "17.5": 17.0005 km is above 17. None: it is no length."""
+    if _LENGTH_KM.fullmatch(text) is None:
+        return None
+    return int((Decimal(text) * 1000).to_integral_value(ROUND_CEILING)) or None
 
 
 def _amount(text: str, tariff: Tariff, option: str, code: str) -> int:

@@ -123,7 +123,7 @@ def difference(old: Tariff, new: Tariff) -> Difference:
             for it in both
             if stops_before[it].label != stops_after[it].label
         ),
-        tuple(_terms(*(labels.with_names(plain(of.terms)) for of in (old, new)))),
+        tuple(_terms(labels.with_names(plain(old.terms)), labels.with_names(plain(new.terms)))),
         tuple(
             f"{name} {getattr(old, name)} -> {getattr(new, name)}"
             for name in ("network", "operator", "currency")
