@@ -847,14 +847,13 @@ create table notification_done (
     at timestamptz not null
 );
 
--- Journeys to be given back, append-only: what operators asked for (written by the gateway), and what
--- settlement finds itself: a journey of a tap that was refused after all. One such id is "no ride " and
--- the journey's; a space is in no operator's id.
+-- Journeys that operators give back, append-only: a statement on the journey that the clearing reads
+-- (written by the gateway).
 create table refund_request (
     id text not null primary key check (length(id) <= 80),
     journey_id text not null,
-    reason text not null,                -- of settlement's own: why the tap was refused
-    requested_by text references actor,  -- null = settlement
+    reason text not null,
+    requested_by text not null references actor,
     requested_at timestamptz not null
 );
 create index on refund_request (journey_id);
@@ -1290,7 +1289,6 @@ grant select, insert, update on
     charge, charge_attempt, refund, wallet_file, recon_run, recon_break, night_step,
     statement_file, approval, suspension to transitpay_settlement;
 grant select, insert, delete on tap_inbox, open_item to transitpay_settlement;
-grant insert on refund_request to transitpay_settlement;
 grant update (quote_id, charge_minor, charge_currency, ended_at, ended_why, replaced_by)
     on journey to transitpay_settlement;
 grant select, insert, delete on charge_part to transitpay_settlement;

@@ -122,17 +122,6 @@ async def lock(conn: asyncpg.Connection, charge_ids: Sequence[str]) -> dict[str,
     return {it.charge.id: it for it in await _with_attempts(conn, rows)}
 
 
-_OF_JOURNEY = """
-select id from charge where journey_id = $1
-"""
-
-
-async def id_of_journey(conn: asyncpg.Connection, journey_id: str) -> str | None:
-    """The charge of a journey; None for a free ride or an unknown journey."""
-    found: str | None = await conn.fetchval(_OF_JOURNEY, journey_id)
-    return found
-
-
 _OF_ATTEMPTS = """
 select a.request_id, a.charge_id, c.wallet
 from charge_attempt a
@@ -255,16 +244,6 @@ def captured_at(charge: Charge) -> datetime | None:
         (a.paid.paid_at for a in charge.attempts if a.state is AttemptState.CAPTURED and a.paid),
         None,
     )
-
-
-_UNLEASE = """
-update charge set lease_until = null where id = any($1::text[])
-"""
-
-
-async def give_back(conn: asyncpg.Connection, charge_ids: Sequence[str]) -> None:
-    """End the leases of charges that were claimed and not touched."""
-    await conn.execute(_UNLEASE, list(charge_ids))
 
 
 _ATTEMPTS = """

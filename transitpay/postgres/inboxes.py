@@ -29,15 +29,12 @@ async def insert_notification(
 
 @dataclass(frozen=True, slots=True)
 class RefundRequest:
-    """A wish that a journey be given back; ``id`` is the operator's own key.
-
-    Of nobody (``requested_by`` None): settlement found that a tap of it was refused after all.
-    """
+    """A wish that a journey be given back; ``id`` is the operator's own key."""
 
     id: str
     journey_id: str
     reason: str
-    requested_by: str | None
+    requested_by: str
     requested_at: datetime
 
 

@@ -42,7 +42,6 @@ cross join lateral (
     from journey j
     join refund_request r on r.journey_id = j.id
     where j.issuer = w.issuer and j.rider_id = w.rider_id and j.priced_at >= $3
-      and r.requested_by is not null
     offset 0
 ) g
 order by 1, 2, 6, 3
