@@ -377,6 +377,8 @@ create table tariff_version (
     network text not null,
     version text not null,
     valid_from date not null,            -- the first service day
+    constraint tariff_version_name check (version ~ '^[A-Za-z0-9][A-Za-z0-9._#+/@:=-]{0,199}$'),
+    constraint tariff_version_day check (valid_from between '1990-01-01' and '2199-12-31'),
     sha256 bytea not null check (octet_length(sha256) = 32),   -- of the document
     document text not null,
     recorded_by text references actor,   -- null: it came with the package or the data folder

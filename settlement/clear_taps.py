@@ -63,6 +63,10 @@ NewestBook = Callable[[Connection], Awaitable[TariffBook]]
 LOOK_BACK = timedelta(days=40)
 #: A rider whose clearing fails by our own mistake is tried again after this long.
 POSTPONED = timedelta(minutes=10)
+#: What one rider can fail by, in the database or in a rule; everything else stops the worker.
+_OF_ONE_RIDER = (
+    asyncpg.PostgresError, AssertionError, ValueError, ArithmeticError, TransitPayError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ class Clearer:
         async with self._slots:
             try:
                 return await self._clear(shard, at, terms, None)
-            except (asyncpg.PostgresError, AssertionError, ValueError, TransitPayError) as problem:
+            except _OF_ONE_RIDER as problem:
                 if _is_away(problem):
                     raise
                 _log.error("shard_failed", shard=shard, exc=problem)
@@ -157,7 +161,7 @@ class Clearer:
         for row in {row.rider: row for row in rows}.values():
             try:
                 read += (await self._clear(shard, at, terms, row.rider)).read
-            except (asyncpg.PostgresError, AssertionError, ValueError, TransitPayError) as problem:
+            except _OF_ONE_RIDER as problem:
                 if _is_away(problem):
                     raise
                 _log.error("rider_postponed", issuer=row.rider[0], shard=shard, exc=problem)

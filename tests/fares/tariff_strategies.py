@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 from hypothesis import strategies as st
 
+from transitpay.fares.calendars import CALENDARS
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
 from transitpay.fares.terms import (
     BusinessCar,
@@ -32,12 +33,15 @@ from transitpay.money import HKD, Money, Rounding
 
 texts = st.text(min_size=1, max_size=8)
 ids = st.text("0123456789ABCabc路線-", min_size=1, max_size=5)
-counts = st.integers(1, 500)
+counts = st.integers(1, 100)
 percents = st.integers(0, 100)
 days = st.dates(date(2000, 1, 1), date(2100, 1, 1))
-amounts = st.builds(Money, st.integers(0, 10**6), st.just(HKD))
+amounts = st.builds(Money, st.integers(0, 10**4).map(lambda n: n * 100), st.just(HKD))
 minors = st.integers(0, 500).map(lambda n: n * 10)
+names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,5}", fullmatch=True)
+versions = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._#+/@:=-]{0,9}", fullmatch=True)
 networks = st.frozensets(ids, max_size=3)
+others = st.frozensets(names, min_size=1, max_size=3)
 
 
 def several(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -45,32 +49,47 @@ def several(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 
 
 _overstays = st.builds(Overstay, st.sampled_from(OverstayMode), amounts, texts)
-_transfers = st.builds(Transfer, networks, counts, amounts, texts, networks, st.none() | days)
-_lengths = st.builds(
-    LengthFares,
-    several(st.builds(LengthStep, st.none() | counts, amounts)),
-    st.none() | st.builds(LongRoutes, counts, amounts, counts, counts, amounts, amounts),
-    texts,
-)
-_month = st.builds(
-    MonthTiers, several(st.builds(MonthTier, counts, percents, st.booleans())), texts
-)
+_transfers = st.builds(Transfer, others, counts, amounts, texts, networks, st.none() | days)
+rising = st.lists(st.integers(1, 500), min_size=1, max_size=3, unique=True).map(sorted)
+
+
+@st.composite
+def _lengths(draw: st.DrawFn) -> LengthFares:
+    long = st.builds(
+        LongRoutes, st.integers(500, 600), amounts, counts, counts, amounts,
+        st.just(Money(10**6, HKD)),
+    )  # fmt: skip
+    steps = [LengthStep(km, draw(amounts)) for km in draw(rising)]
+    return LengthFares((*steps, LengthStep(None, draw(amounts))), draw(st.none() | long), "s")
+
+
+@st.composite
+def _month(draw: st.DrawFn) -> MonthTiers:
+    tiers = (MonthTier(least, draw(percents), draw(st.booleans())) for least in draw(rising))
+    return MonthTiers(tuple(tiers), draw(texts))
+
+
+@st.composite
+def _discounts(draw: st.DrawFn) -> CodeDiscount:
+    first, last = sorted((draw(days), draw(days)))
+    return CodeDiscount(draw(texts), draw(percents), first, last, draw(texts))
+
+
 _plain = {
     "step_minor": st.sampled_from([1, 10, 100]),
     "rounding": st.sampled_from(Rounding),
     "max_wait_hours": counts,
     "same_station_at": several(st.tuples(ids, amounts)),
     "walks": st.frozensets(st.frozensets(ids, min_size=2, max_size=2), max_size=2),
-    "code_discounts": several(st.builds(CodeDiscount, texts, percents, days, days, texts)),
+    "code_discounts": several(_discounts()),
     "transfers": several(_transfers),
     "default_fare": st.none() | amounts,
-    "by_length": st.none() | _lengths,
+    "by_length": st.none() | _lengths(),
     "wallets": networks,
-    "month_tiers": st.none() | _month,
-    "caps": several(st.builds(Cap, st.sampled_from(CapPeriod), amounts, networks, texts)),
+    "month_tiers": st.none() | _month(),
     "ride_limit_minutes": st.none() | counts,
     "forgotten_alighting_full": st.booleans(),
-    "calendar": st.none() | ids,
+    "calendar": st.none() | st.sampled_from(sorted(CALENDARS)),
     "companions_count": st.booleans(),
     "passback_minutes": counts,
     "late_window_days": counts,
@@ -85,7 +104,7 @@ _plain = {
 
 
 @st.composite
-def terms(draw: st.DrawFn) -> Terms:
+def terms(draw: st.DrawFn, network: str) -> Terms:
     """Terms of a network with or without gates."""
     values = {name: draw(strategy) for name, strategy in _plain.items()}
     if draw(st.booleans()):
@@ -100,6 +119,9 @@ def terms(draw: st.DrawFn) -> Terms:
                 SameStation(None, draw(amounts), draw(texts)),
             ),
         }
+    periods = draw(st.lists(st.sampled_from(CapPeriod), max_size=3))
+    shared = draw(others) | {network}
+    values["caps"] = tuple(Cap(it, draw(amounts), shared, draw(texts)) for it in periods)
     if draw(st.booleans()):
         values["tiers"] = (Tier(draw(counts), 80), Tier(None, draw(percents)))
     return Terms(**values)
@@ -120,7 +142,7 @@ def area_matrices(draw: st.DrawFn, known: tuple[str, ...]) -> MatrixFares:
 def tariffs(draw: st.DrawFn) -> Tariff:
     """Any tariff."""
     known = draw(st.lists(ids, min_size=1, max_size=5, unique=True))
-    names = st.lists(texts, min_size=1, max_size=4).map(tuple)
+    called = st.lists(texts, min_size=1, max_size=4).map(tuple)
     name = st.just("") | texts
     places = st.lists(ids, max_size=2, unique=True)
     fares: MatrixFares | FlatFares
@@ -141,16 +163,17 @@ def tariffs(draw: st.DrawFn) -> Tariff:
             draw(st.dictionaries(st.tuples(ids, ids), minors, max_size=2)),
             draw(st.dictionaries(st.tuples(ids, ids, ids), minors, max_size=2)),
         )
+    network = draw(names)
     return Tariff(
-        network=draw(ids),
-        operator=draw(ids),
+        network=network,
+        operator=draw(names),
         currency=HKD,
-        version=draw(texts),
+        version=draw(versions),
         valid_from=draw(days),
         source=draw(texts),
-        stops=tuple(Stop(it, draw(names), draw(name), draw(name), draw(name)) for it in known),
-        boarding_stops=tuple(Stop(it, draw(names)) for it in draw(places)),
+        stops=tuple(Stop(it, draw(called), draw(name), draw(name), draw(name)) for it in known),
+        boarding_stops=tuple(Stop(it, draw(called)) for it in draw(places)),
         fares=fares,
-        terms=draw(terms()),
+        terms=draw(terms(network)),
         recorded_at=draw(st.none() | st.just(datetime(2026, 11, 1, tzinfo=UTC))),
     )

@@ -35,6 +35,8 @@ AREAS = MatrixFares(
     ("a1", "b", "a2", "c"), ((0, 500, None), (500, 0, None), (700, None, 0)), (0, 1, 0, 2)
 )
 
+TWICE = "a stop a second time, or a unit outside of 1 to 10000000"
+
 
 def tariff_with(fares: MatrixFares) -> Tariff:
     stops = tuple(Stop(name, (name.upper(),)) for name in fares.ids)
@@ -163,7 +165,10 @@ def test_a_document_holds_an_area_once_and_a_dash_for_no_fare() -> None:
         ({"area_of": [0, 1, 0]}, "fares.area_of: does not give each stop one of the rows"),
         ({"area_of": [0, 1, 0, 1]}, "fares.area_of: an area without stops, or beside row_of"),
         ({"row_of": [0, 1, 0, 2]}, "fares.area_of: an area without stops, or beside row_of"),
-        ({"ids": ["a1", "b", "a1", "c"]}, "fares.ids: a stop a second time, or a unit below 1"),
+        (
+            {"ids": ["a1", "b", "a1", "c"]},
+            f"fares.ids: {TWICE}",
+        ),
     ],
 )
 def test_areas_that_do_not_hold_together_are_problems(change: dict[str, object], said: str) -> None:

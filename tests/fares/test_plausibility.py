@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from transitpay.fares.plausibility import doubts
+from transitpay.fares.plausibility import doubts, doubts_beside
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
 from transitpay.runtime.builtin import builtin_book
 
@@ -39,4 +39,34 @@ def test_odd_amounts_of_every_table_of_a_bus_and_free_routes_are_told() -> None:
     assert doubts(replace(KMB, fares=fares)) == [
         "fares that are no multiple of HKD 0.10: 4, the least is HKD 4.01",
         "routes that cost nothing: 1, e.g. 1",
+        "boarding fares above the full fare of the route: 1, e.g. route 1 s 4.03 and 0.00 in full",
+        "section fares above the full fare of the route: 1, e.g. route 1 s t 4.04 and 0.00 in full",
+    ]
+
+
+def test_boardings_and_sections_above_the_full_fare_and_cheap_holidays_are_told() -> None:
+    full = {"1": 500, "2": 500}
+    edge = FlatFares(full, None, {"1": 500}, {("1", "s"): 500}, {("1", "s", "t"): 500})
+    assert doubts(replace(KMB, fares=edge)) == []
+    fares = FlatFares(full, None, {"2": 490}, {("1", "s"): 510}, {("1", "s", "t"): 520})
+    assert doubts(replace(KMB, fares=fares)) == [
+        "boarding fares above the full fare of the route: 1, e.g. route 1 s 5.10 and 5.00 in full",
+        "section fares above the full fare of the route: 1, e.g. route 1 s t 5.20 and 5.00 in full",
+        "holiday fares below those of weekdays: 1, e.g. route 2 4.90 and 5.00 on weekdays",
+    ]
+
+
+def test_a_fare_of_more_than_three_times_that_before_is_told() -> None:
+    before = of_three(((0, 400, 500), (400, 0, 600), (500, 600, 0)))
+    at_the_edge = of_three(((0, 1200, 500), (400, 0, 600), (500, 600, 0)))
+    assert doubts_beside(at_the_edge, before) == []
+    beyond = of_three(((0, 1210, 500), (400, 0, 1900), (500, 600, 0)))
+    assert doubts_beside(beyond, before) == [
+        "the highest fare is HKD 19.00, more than 3 times HKD 6.00 before",
+        "fares more than 3 times those before: 2, e.g. a - b 12.10 and 4.00 before",
+    ]
+    one, other = (replace(KMB, fares=FlatFares({"1": minor})) for minor in (500, 1510))
+    assert doubts_beside(one, other) == []
+    assert doubts_beside(other, one)[1:] == [
+        "fares more than 3 times those before: 1, e.g. 1 15.10 and 5.00 before"
     ]

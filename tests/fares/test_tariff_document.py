@@ -22,6 +22,8 @@ from transitpay.runtime.builtin import builtin_book
 
 MTR = builtin_book().latest("mtr")
 
+TWICE = "a stop a second time, or a unit outside of 1 to 10000000"
+
 
 def values(tariff: Tariff) -> dict[str, object]:
     """Everything that a tariff was made of, its fares too."""
@@ -104,7 +106,7 @@ def test_every_problem_of_a_document_is_told_in_one_run() -> None:
         ),
         (
             {"kind": "matrix", "unit": 0, "ids": ["1"], "rows": ["0"]},
-            "fares.ids: a stop a second time, or a unit below 1",
+            f"fares.ids: {TWICE}",
         ),
         (
             {"kind": "flat", "by_route": {"1": -1}},

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, DivisionByZero
 from typing import Any
 
 import pytest
@@ -242,15 +242,20 @@ async def test_an_exit_that_comes_after_its_entry_was_closed_makes_the_journey_w
     await world.check_books()
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [AssertionError, ValueError, OverflowError, ZeroDivisionError, DivisionByZero],
+)
 async def test_a_rider_who_breaks_our_code_is_postponed_and_spoils_no_other(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, mistake: type[Exception]
 ) -> None:
     from settlement import clear_taps
 
     real = clear_taps.read_rider
 
     def breaks(facts: Any, known: Any) -> Any:
-        assert facts.rider[1] != "00000000000000bb", "our mistake"
+        if facts.rider[1] == "00000000000000bb":
+            raise mistake
         return real(facts, known)
 
     monkeypatch.setattr(clear_taps, "read_rider", breaks)

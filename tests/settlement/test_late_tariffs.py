@@ -145,7 +145,7 @@ async def test_a_tariff_of_the_next_service_day_changes_nothing_that_was_before_
 async def test_a_tariff_that_changes_no_fare_ends_no_journey(office: Office) -> None:
     await office.world.ride()
     before = await office.standing()
-    await office.store(changed(MTR, "the same again", DAY, 0))
+    await office.store(changed(MTR, "the-same-again", DAY, 0))
     after = await office.standing()
     assert [it[:3] for it in after] == [it[:3] for it in before]
 
@@ -158,8 +158,8 @@ async def test_a_ride_before_the_first_tariff_is_booked_when_one_is_recorded(
     assert isinstance(KMB.fares, FlatFares)
     fares = FlatFares(KMB.fares.by_route | {"9Z": 700})
     stops = (*KMB.stops, Stop("9Z", ("9Z",)))
-    await office.store(replace(KMB, version="with 9Z", valid_from=DAY, fares=fares, stops=stops))
-    assert await office.standing() == [("1", 700, 700, "with 9Z")]
+    await office.store(replace(KMB, version="with-9Z", valid_from=DAY, fares=fares, stops=stops))
+    assert await office.standing() == [("1", 700, 700, "with-9Z")]
 
 
 async def dry_run(*words: str | Path) -> Result:

@@ -103,7 +103,7 @@ async def test_other_content_under_a_name_that_is_taken_is_refused_and_nothing_i
 
 async def test_what_its_own_document_does_not_give_again_is_never_stored(world: World) -> None:
     with pytest.raises(MalformedInput) as refusal:
-        await imported(world, dearer("below nothing", TOMORROW, -9000))
+        await imported(world, dearer("below-nothing", TOMORROW, -9000))
     assert refusal.value.code == "bad_tariff_document"
     assert await tariff_versions.versions(world.owner) == []
 
@@ -214,10 +214,10 @@ async def test_what_comes_with_the_package_is_registered_once_and_never_over_wha
     await world.ride()
     await Clearer(world.pool, StoredTariffs().newest, world.clock).once()
     changed = replace(MTR, source="another text under the same name")
-    offered = [dearer("past", DAY), changed, dearer("to come", TOMORROW)]
+    offered = [dearer("past", DAY), changed, dearer("to-come", TOMORROW)]
     async with world.owner.transaction():
         recorded, left_out = await register_tariffs(world.owner, offered, at)
-    assert [it.version for it in recorded] == ["to come"]
+    assert [it.version for it in recorded] == ["to-come"]
     assert [it.version for it in left_out] == ["past", MTR.version]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from transitpay.cli.database import in_transaction
 from transitpay.cli.tariff_reading import (
     ANY_DAY,
     as_json_option,
@@ -20,7 +22,10 @@ from transitpay.cli.tariff_reading import (
 from transitpay.fares.difference import Difference, FareMove, difference
 from transitpay.fares.plausibility import doubts
 from transitpay.fares.tariff import Tariff
+from transitpay.postgres.pool import Connection
 from transitpay.runtime.config import Settings
+from transitpay.runtime.tariff_beside import refuse_unknown
+from transitpay.runtime.tariff_beside import unlikely as doubts_stored
 from transitpay.runtime.tariff_files import Wish, read_tariffs
 
 
@@ -59,6 +64,10 @@ def diff(
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--stored", is_flag=True,
+    help="Hold it against the stored networks, wallets and the version before, as `import` does.",
+)  # fmt: skip
 @wish_options
 @as_json_option
 @click.pass_context
@@ -66,18 +75,16 @@ def check(
     context: click.Context,
     wish: Wish,
     files: tuple[Path, ...],
+    stored: bool,
     as_json: bool,
 ) -> None:
     """List every problem of an operator's FILES, then what is unlikely in their tariff.
 
     Stores nothing. Exit code 1: there are problems, and `import` would refuse the files.
     """
-    wish = wish if wish.valid_from else replace(wish, valid_from=ANY_DAY)
-    reading = read_tariffs(files, wish)
+    reading = read_tariffs(files, replace(wish, otherwise=ANY_DAY))
     problems = list(reading.problems)
-    unlikely: list[str] = []
-    for tariff in reading.tariffs:
-        unlikely += doubts(tariff)
+    unlikely = (_beside if stored else _alone)(reading.tariffs)
     if as_json:
         told = reading_json(reading) | {"unlikely": unlikely, "tariffs": len(reading.tariffs)}
         click.echo(json.dumps(told, ensure_ascii=False))
@@ -93,6 +100,20 @@ def check(
     if problems:
         click.echo(problem_count(problems), err=True)
         context.exit(1)
+
+
+def _alone(tariffs: Sequence[Tariff]) -> list[str]:
+    return [text for tariff in tariffs for text in doubts(tariff)]
+
+
+def _beside(tariffs: Sequence[Tariff]) -> list[str]:
+    """What is unlikely. Raises: MalformedInput (``bad_tariff``) as an import would."""
+
+    async def work(conn: Connection) -> list[str]:
+        await refuse_unknown(conn, tariffs)
+        return [text for tariff in tariffs for text in await doubts_stored(conn, tariff)]
+
+    return in_transaction(Settings.from_environment(), work)
 
 
 def _difference(old: Tariff, new: Tariff, found: Difference) -> dict[str, object]:

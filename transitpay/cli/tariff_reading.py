@@ -196,8 +196,7 @@ def tariff_named(
     """
     path = Path(text)
     if path.exists():
-        undated = wish if wish.valid_from else replace(wish, valid_from=ANY_DAY)
-        reading = read_tariffs([path, *beside], undated)
+        reading = read_tariffs([path, *beside], replace(wish, otherwise=ANY_DAY))
         if len(reading.tariffs) > 1:
             raise MalformedInput("several_tariffs", "one tariff is compared with one", field=text)
         return reading.tariffs[0] if reading.tariffs else reading.problems

@@ -32,6 +32,7 @@ from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Actor
 from transitpay.postgres.tariff_versions import StoredVersion
 from transitpay.runtime.config import Settings
+from transitpay.runtime.tariff_beside import unlikely
 from transitpay.runtime.tariff_files import Wish
 from transitpay.runtime.tariff_versions import (
     Recorded,
@@ -59,8 +60,9 @@ def import_(
     """Store the tariff of an operator's FILES as a version.
 
     All problems of all files are listed in one run, and then nothing is stored (exit code 1). The
-    same again changes nothing; other content under the same name is refused (2). A version that
-    changes booked journeys waits until a second person runs `transitpay tariffs confirm`.
+    same again changes nothing; other content under the same name is refused (2). What is unlikely
+    is told, as `check --stored` tells it. A version that changes booked journeys waits until a
+    second person runs `transitpay tariffs confirm`.
     """
     settings = Settings.from_environment()
     read = readable(files, wish)
@@ -68,10 +70,15 @@ def import_(
         _refuse(context, read, as_json)
         return
 
-    async def work(conn: Connection) -> list[Recorded]:
-        return await import_tariffs(conn, read, await _actor(conn, by), settings.clock().now())
+    async def work(conn: Connection) -> tuple[list[Recorded], list[str]]:
+        odd = [text for tariff in read for text in await unlikely(conn, tariff)]
+        at = settings.clock().now()
+        return await import_tariffs(conn, read, await _actor(conn, by), at), odd
 
-    _say(in_transaction(settings, work), as_json)
+    done, odd = in_transaction(settings, work)
+    for text in odd:
+        click.echo(f"look at: {text}", err=True)
+    _say(done, as_json)
 
 
 @tariffs.command()

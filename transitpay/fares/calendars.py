@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+#: The names of the calendars that terms may name.
+CALENDARS = frozenset({"hong-kong", "mainland"})
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HolidayCalendar:

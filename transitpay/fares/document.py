@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.plain import Path, PlainReader, Unreadable, plain, read_amount
+from transitpay.fares.plain import Path, PlainReader, Unreadable, plain, read_amount, shown
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
+from transitpay.fares.term_faults import faults
+from transitpay.fares.term_ranges import MOST_MINOR, misfit
 from transitpay.fares.terms import Terms
+from transitpay.fares.version_rules import unfit_day, unfit_name, unfit_network
 from transitpay.money import Currency, Money
 
 FORMAT = "transitpay-tariff/1"
@@ -26,6 +29,9 @@ _TEXTS = ("network", "operator", "currency", "version", "source")
 _NAMES = frozenset({"format", "valid_from", "stops", "fares", "terms", *_TEXTS})
 _STOPS = ("stops", "boarding_stops")
 _NO_FARE = "-"
+_UNIT = f"a unit outside of 1 to {MOST_MINOR}"
+#: Of the highest fare: no longer text is made a number.
+_DIGITS = len(str(MOST_MINOR))
 _MATRIX = frozenset({"kind", "unit", "ids", "rows", "row_of", "area_of"})
 _FLAT = frozenset({"kind", "by_route", "default", "holiday_by_route", "by_boarding", "by_section"})
 
@@ -85,9 +91,9 @@ def read_document(document: bytes, recorded_at: datetime | None = None) -> ReadD
     """The tariff of a document that anybody wrote, or all its problems."""
     try:
         value: object = json.loads(document)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         return ReadDocument(None, (("json", str(error)),))
-    reader = PlainReader()
+    reader = PlainReader(misfit=misfit)
     try:
         return ReadDocument(_read(reader, value, recorded_at))
     except Unreadable:
@@ -129,7 +135,7 @@ def _read(reader: PlainReader, value: object, recorded_at: datetime | None) -> T
     if not isinstance(value, dict):
         raise reader.refuse((), "is no table of names and values")
     if value.get("format") != FORMAT:
-        raise reader.refuse(("format",), f"{value.get('format')!r} is not {FORMAT}")
+        raise reader.refuse(("format",), f"{shown(value.get('format'))} is not {FORMAT}")
     missing = [name for name in sorted(_NAMES) if name not in value]
     reader.problems += [((name,), "is missing") for name in missing]
     reader.refuse_unknown({n: v for n, v in value.items() if n not in _NAMES | {*_STOPS}}, ())
@@ -143,6 +149,10 @@ def _read(reader: PlainReader, value: object, recorded_at: datetime | None) -> T
     stops, boarding_stops = (_stops(reader, value.get(name, []), name) for name in _STOPS)
     if not reader.problems and isinstance(fares, MatrixFares):
         _check_known(reader, stops, fares)
+    if isinstance(terms, Terms) and isinstance(unit, Money):
+        for at, reason in faults(terms, texts["network"], unit.currency):
+            reader.refuse(("terms", *at), reason)
+    _check_known_by(reader, texts, begins)
     if reader.problems:
         raise Unreadable
     assert isinstance(begins, date) and isinstance(terms, Terms) and isinstance(unit, Money)
@@ -151,6 +161,16 @@ def _read(reader: PlainReader, value: object, recorded_at: datetime | None) -> T
         texts["network"], texts["operator"], unit.currency, texts["version"], begins,
         texts["source"], stops, fares, terms, recorded_at, boarding_stops,
     )  # fmt: skip
+
+
+def _check_known_by(reader: PlainReader, texts: Mapping[str, str], begins: object) -> None:
+    """The names and the day under which the version is kept; what is missing is told already."""
+    found = [(name, unfit_network(texts[name])) for name in ("network", "operator") if texts[name]]
+    found += [("version", unfit_name(texts["version"]))] if texts["version"] else []
+    found += [("valid_from", unfit_day(begins))] if isinstance(begins, date) else []
+    for name, reason in found:
+        if reason is not None:
+            reader.refuse((name,), reason)
 
 
 def _amount_in(unit: Currency) -> Callable[[object, Path], Money]:
@@ -208,8 +228,8 @@ def _matrix(reader: PlainReader, value: Mapping[str, object]) -> MatrixFares:
     ids = reader.read(tuple[str, ...], value.get("ids"), (*at, "ids"))
     texts = reader.read(tuple[str, ...], value.get("rows"), (*at, "rows"))
     assert isinstance(unit, int) and isinstance(ids, tuple) and isinstance(texts, tuple)
-    if len(set(ids)) != len(ids) or unit < 1:
-        raise reader.refuse((*at, "ids"), "a stop a second time, or a unit below 1")
+    if len(set(ids)) != len(ids) or not 1 <= unit <= MOST_MINOR:
+        raise reader.refuse((*at, "ids"), f"a stop a second time, or {_UNIT}")
     by_area = "area_of" in value
     width, what = (len(texts), "areas") if by_area else (len(ids), "stops")
     rows: list[tuple[int | None, ...]] = []
@@ -217,6 +237,9 @@ def _matrix(reader: PlainReader, value: Mapping[str, object]) -> MatrixFares:
         cells = text.split(" ")
         if not all(it == _NO_FARE or (it.isascii() and it.isdigit()) for it in cells):
             raise reader.refuse((*at, "rows", i), "holds what is no whole number")
+        if any(len(it) > _DIGITS or (it != _NO_FARE and int(it) * unit > MOST_MINOR)
+               for it in cells):  # fmt: skip
+            raise reader.refuse((*at, "rows", i), f"holds more than {MOST_MINOR} minor units")
         if len(cells) != width:
             raise reader.refuse((*at, "rows", i), f"{len(cells)} fares for {width} {what}")
         rows.append(tuple(None if it == _NO_FARE else int(it) * unit for it in cells))
@@ -236,11 +259,15 @@ def _flat(reader: PlainReader, value: Mapping[str, object]) -> FlatFares:
     default = value.get("default")
     if default is not None:
         reader.read(int, default, ("fares", "default"))
+        _refuse_amount(reader, default, ("fares", "default"))
     assert default is None or isinstance(default, int)
     at = ("fares",)
     boarding = reader.read(_BOARDING, value.get("by_boarding", []), (*at, "by_boarding"))
     section = reader.read(_SECTION, value.get("by_section", []), (*at, "by_section"))
     assert isinstance(boarding, tuple) and isinstance(section, tuple)
+    for name, rows in (("by_boarding", boarding), ("by_section", section)):
+        for i, row in enumerate(rows):
+            _refuse_amount(reader, row[-1], (*at, name, i))
     return FlatFares(
         _by_route(reader, value.get("by_route"), "by_route"),
         default,
@@ -254,9 +281,13 @@ def _by_route(reader: PlainReader, value: object, name: str) -> dict[str, int]:
     if not isinstance(value, dict):
         raise reader.refuse(("fares", name), "is no table of routes")
     for route, minor in value.items():
-        if type(minor) is not int or minor < 0:
-            raise reader.refuse(("fares", name, route), f"{minor!r} is no amount in minor units")
+        _refuse_amount(reader, minor, ("fares", name, route))
     return value
+
+
+def _refuse_amount(reader: PlainReader, minor: object, at: Path) -> None:
+    if type(minor) is not int or not 0 <= minor <= MOST_MINOR:
+        raise reader.refuse(at, f"{shown(minor)} is no amount in minor units")
 
 
 def _check_known(reader: PlainReader, stops: tuple[Stop, ...], fares: MatrixFares) -> None:

@@ -19,6 +19,7 @@ from transitpay.money import Money, currency
 
 #: Where a value stands: names of tables and numbers of items, from the top.
 Path = tuple[str | int, ...]
+_SHOWN = 60
 
 
 class Unreadable(Exception):
@@ -45,12 +46,21 @@ def plain(value: object) -> object:
     return {name: plain(own) for name, (it, own) in fields.items() if own != it.default}
 
 
+def shown(value: object) -> str:
+    """A value of somebody else's in a message: no longer than a line."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return "a value too large to show"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def read_amount(value: object, _: Path) -> Money:
     """``[6600, "HKD"]``. Raises: MalformedInput (``bad_amount``, ``unknown_currency``)."""
     match value:
         case [int(minor), str(code)] if type(minor) is int:
             return Money(minor, currency(code))
-    raise MalformedInput("bad_amount", f"{value!r} is not [minor units, currency]")
+    raise MalformedInput("bad_amount", f"{shown(value)} is not [minor units, currency]")
 
 
 @dataclass(slots=True)
@@ -58,11 +68,13 @@ class PlainReader:
     """Reads plain values into typed ones; ``problems`` says what was wrong where.
 
     ``amount`` reads one amount; ``minor`` one of a field that is named ``..._minor``, which is
-    then written without that ending (None: it is a plain number under its own name).
+    then written without that ending (None: it is a plain number under its own name). ``misfit``
+    says why a value cannot stand in a field of a record.
     """
 
     amount: Callable[[object, Path], Money] = read_amount
     minor: Callable[[object, Path], Money] | None = None
+    misfit: Callable[[type, str, object], str | None] = lambda *_: None
     problems: list[tuple[Path, str]] = field(default_factory=list)
 
     def read(self, hint: object, value: object, at: Path) -> object:
@@ -83,7 +95,7 @@ class PlainReader:
         if hint is date and type(value) is str:
             return self._or_problem(lambda: date.fromisoformat(value), at)
         if type(value) is not hint:
-            raise self.refuse(at, f"{value!r} is no {_WORDS.get(hint, hint.__name__)}")
+            raise self.refuse(at, f"{shown(value)} is no {_WORDS.get(hint, hint.__name__)}")
         return value
 
     def record(self, hint: type, value: object, at: Path) -> object:
@@ -104,6 +116,8 @@ class PlainReader:
                 continue
             try:
                 made[it.name] = self._field(it.name, here, left.pop(name), (*at, name))
+                if (reason := self.misfit(hint, it.name, made[it.name])) is not None:
+                    raise self.refuse((*at, name), reason)
             except Unreadable:
                 failed = True
         failed |= self.refuse_unknown(left, at)
@@ -157,7 +171,7 @@ class PlainReader:
     def _member(self, hint: type[StrEnum], value: object, at: Path) -> StrEnum:
         known = {it.name.lower(): it for it in hint}
         if not isinstance(value, str) or value not in known:
-            raise self.refuse(at, f"{value!r} is none of {', '.join(known)}")
+            raise self.refuse(at, f"{shown(value)} is none of {', '.join(known)}")
         return known[value]
 
     def _or_problem(self, read: Callable[[], object], at: Path) -> object:

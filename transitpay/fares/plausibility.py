@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff
 from transitpay.money import Money
+
+#: A fare that grows to more than so many times is rather a slip of a pen.
+_TIMES = 3
 
 
 def doubts(tariff: Tariff) -> list[str]:
@@ -24,7 +27,63 @@ def doubts(tariff: Tariff) -> list[str]:
     else:
         free = [route for route, minor in fares.by_route.items() if minor == 0]
         found += [f"routes that cost nothing: {len(free):,}, e.g. {free[0]}"] if free else []
+        found += _doubts_of_routes(tariff, fares)
     return found
+
+
+def doubts_beside(tariff: Tariff, former: Tariff) -> list[str]:
+    """What is unlikely in a version that follows a former one of its network."""
+    highest, before = (
+        max((minor for minor, _ in _all(it.fares)), default=0) for it in (tariff, former)
+    )
+    found: list[str] = []
+    if before and highest > _TIMES * before:
+        one, other = (Money(it, tariff.currency) for it in (highest, before))
+        found.append(f"the highest fare is {one}, more than {_TIMES} times {other} before")
+    many = _Pairs()
+    old = _fares_of(former)
+    for name, minor, rides in _named(tariff.fares):
+        was = old(name)
+        if was and minor > _TIMES * was:
+            now, then = (Money(it, tariff.currency).major() for it in (minor, was))
+            many.add(rides, f"{' - '.join(name)} {now} and {then} before")
+    return found + many.told(f"fares more than {_TIMES} times those before")
+
+
+def _named(fares: MatrixFares | FlatFares) -> Iterator[tuple[tuple[str, ...], int, int]]:
+    """Each fare with the route, or two stops of its areas, and of how many rides it is the fare."""
+    if isinstance(fares, FlatFares):
+        yield from (((route,), minor, 1) for route, minor in fares.by_route.items())
+        return
+    for i, j, minor in fares.priced():
+        yield (fares.areas[i][0], fares.areas[j][-1]), minor, fares.rides(i, j)
+
+
+def _fares_of(tariff: Tariff) -> Callable[[tuple[str, ...]], int | None]:
+    """The fare of a route or of two stops; None where the tariff has none."""
+    fares = tariff.fares
+    if isinstance(fares, FlatFares):
+        return lambda name: fares.by_route.get(name[0]) if len(name) == 1 else None
+    known = frozenset(fares.ids)
+    return lambda name: fares.minor(*name) if len(name) == 2 and known.issuperset(name) else None
+
+
+def _doubts_of_routes(tariff: Tariff, fares: FlatFares) -> Iterator[str]:
+    boarding, section, holiday = _Pairs(), _Pairs(), _Pairs()
+    for dear, table in ((boarding, fares.by_boarding), (section, fares.by_section)):
+        for key, minor in table.items():
+            full = fares.by_route.get(key[0], fares.default_minor)
+            if full is not None and minor > full:
+                one, other = (Money(it, tariff.currency).major() for it in (minor, full))
+                dear.add(1, f"route {' '.join(key)} {one} and {other} in full")
+    for route, minor in fares.holiday_by_route.items():
+        full = fares.by_route.get(route, fares.default_minor)
+        if full is not None and minor < full:
+            one, other = (Money(it, tariff.currency).major() for it in (minor, full))
+            holiday.add(1, f"route {route} {one} and {other} on weekdays")
+    yield from boarding.told("boarding fares above the full fare of the route")
+    yield from section.told("section fares above the full fare of the route")
+    yield from holiday.told("holiday fares below those of weekdays")
 
 
 def _all(fares: MatrixFares | FlatFares) -> Iterator[tuple[int, int]]:
@@ -63,7 +122,7 @@ def _doubts_of_pairs(tariff: Tariff, fares: MatrixFares) -> Iterable[str]:
 
 @dataclass(slots=True)
 class _Pairs:
-    """How many pairs of stations there are of one kind, and the first."""
+    """How many pairs or fares there are of one kind, and the first."""
 
     count: int = 0
     first: str = ""

@@ -15,11 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transitpay.errors import MalformedInput
-from transitpay.fares.plain import Path, PlainReader, Unreadable
+from transitpay.fares.plain import Path, PlainReader, Unreadable, shown
 from transitpay.fares.tariff import FlatFares, MatrixFares
 from transitpay.fares.tariff_files.problem import Problem, SourceFile
+from transitpay.fares.term_faults import faults, spelled
+from transitpay.fares.term_ranges import misfit
 from transitpay.fares.terms import Terms, TermSource
 from transitpay.fares.toml_lines import line_of, lines_of
+from transitpay.fares.version_rules import unfit_network
 from transitpay.money import HKD, Currency, Money, currency, parse_major
 
 _GRADE = re.compile(r"[ABCD](, [ABCD])*|our reading")
@@ -86,7 +89,11 @@ class TermsFile:
 
     def terms(self, facts: FareFacts) -> Terms | tuple[Problem, ...]:
         """The terms beside these fares; stops that the fares do not know are left out."""
-        reader = _TermsReader(self.currency, facts)
+        if facts.lowest.currency != self.currency:
+            reason = f"{self.currency} where the fares are in {facts.lowest.currency}"
+            line = line_of(self._lines, ("currency",))
+            return (Problem(self.name, line, "currency", reason),)
+        reader = _TermsReader(self.network, self.currency, facts)
         made = reader.terms(self._tables)
         return made or tuple(_problems(self.name, self._lines, reader.plain))
 
@@ -116,9 +123,12 @@ def read_terms_file(file: SourceFile) -> ReadTerms:
         return ReadTerms(None, (Problem(file.name, line, "toml", said),))
     except RecursionError:
         return ReadTerms(None, (Problem(file.name, None, "toml", "nested too deep"),))
+    except ValueError:
+        return ReadTerms(None, (Problem(file.name, None, "toml", "a number of too many digits"),))
     lines = lines_of(text)
-    reader = _TermsReader(*_standing_in(tables))
-    network = reader.text(tables.pop("network", None), ("network",))
+    network = tables.pop("network", None)
+    reader = _TermsReader(network if isinstance(network, str) else "", *_standing_in(tables))
+    network = reader.text(network, ("network",))
     reader.text(code := tables.pop("currency", None), ("currency",))
     made = reader.terms(tables)
     if made is None or reader.plain.problems:
@@ -152,10 +162,10 @@ def _problems(name: str, lines: Mapping[Path, int], reader: PlainReader) -> list
 class _TermsReader:
     """Reads the tables of one file beside some fares."""
 
-    def __init__(self, unit: Currency | None, facts: FareFacts) -> None:
-        self._unit, self._facts = unit, facts
+    def __init__(self, network: str, unit: Currency | None, facts: FareFacts) -> None:
+        self._network, self._unit, self._facts = network, unit, facts
         self._sources: list[TermSource] = []
-        self.plain = PlainReader(self._amount, self._amount)
+        self.plain = PlainReader(self._amount, self._amount, misfit)
 
     def terms(self, tables: Mapping[str, object]) -> Terms | None:
         """The terms, or None where a problem was noted."""
@@ -172,6 +182,10 @@ class _TermsReader:
         except Unreadable:
             return None
         assert isinstance(made, Terms)
+        if self._unit is not None and (found := faults(made, self._network, self._unit)):
+            for at, reason in found:
+                self.plain.refuse(spelled(at, self.plain.spelled), reason)
+            return None
         return dataclasses.replace(made, sources=tuple(self._sources))
 
     def text(self, value: object, at: Path) -> str:
@@ -180,7 +194,9 @@ class _TermsReader:
             self.plain.refuse(at, "is missing" if value is None else "is no text")
             return ""
         if at == ("currency",) and self._unit is None:
-            self.plain.refuse(at, f"{value!r} is not known")
+            self.plain.refuse(at, f"{shown(value)} is not known")
+        if at == ("network",) and (reason := unfit_network(value)) is not None:
+            self.plain.refuse(at, reason)
         return value
 
     def _without_source(self, name: str, hint: object, value: object) -> object:
@@ -202,7 +218,8 @@ class _TermsReader:
         source = self.text(left.pop("source", None), (*at, "source"))
         grade = self.text(left.pop("grade", None), (*at, "grade"))
         if grade and not _GRADE.fullmatch(grade):
-            self.plain.refuse((*at, "grade"), f"{grade!r} is neither A, B, C, D nor our reading")
+            told = f"{shown(grade)} is neither A, B, C, D nor our reading"
+            self.plain.refuse((*at, "grade"), told)
         self._sources.append(TermSource(term, source, grade))
         if record is None:
             if "value" not in left:
@@ -210,8 +227,8 @@ class _TermsReader:
             self.plain.refuse_unknown({n: v for n, v in left.items() if n != "value"}, at)
             return self._known_stops(left.get("value"))
         if any(it.name == "source" for it in dataclasses.fields(record)):
-            told = grade if grade == "our reading" else f"grade {grade}"
-            left["source"] = f"{source} ({told})"
+            graded = grade if grade == "our reading" else f"grade {grade}"
+            left["source"] = f"{source} ({graded})"
         return left
 
     def _known_stops(self, value: object) -> object:
@@ -223,7 +240,7 @@ class _TermsReader:
 
     def _amount(self, value: object, at: Path) -> Money:
         if not isinstance(value, str):
-            raise MalformedInput("bad_amount", f'{value!r} is not text such as "66.00"')
+            raise MalformedInput("bad_amount", f'{shown(value)} is not text such as "66.00"')
         found = self._facts.named(value)
         if found is None and value.startswith(_FROM) and not self._facts.lowest_from:
             found = self._facts.lowest

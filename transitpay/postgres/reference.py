@@ -117,6 +117,16 @@ async def participant_currency(conn: asyncpg.Connection, participant: str) -> st
     return str(await conn.fetchval(_CURRENCY, participant))
 
 
+_WALLETS = """
+select id from participant where kind = 'wallet'
+"""
+
+
+async def wallets(conn: asyncpg.Connection) -> set[str]:
+    """The ids of all enrolled wallets."""
+    return {row["id"] for row in await conn.fetch(_WALLETS)}
+
+
 _PUT_AGREEMENTS = """
 insert into wallet_agreement (wallet, fare_currency, valid_from, fx_mode, charge_currency,
     settlement_currency, margin, fee_rate, bad_debt, recorded_at)

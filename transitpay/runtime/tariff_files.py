@@ -14,7 +14,9 @@ from transitpay.fares.tariff import Tariff
 from transitpay.fares.tariff_files import Parsed, Problem, SourceFile
 from transitpay.fares.tariff_files.formats import FORMATS, Format, Job
 from transitpay.fares.tariff_files.gtfs import GtfsChoice
+from transitpay.fares.term_faults import faults
 from transitpay.fares.terms_file import TermsFile, read_terms_file
+from transitpay.fares.version_rules import unfit_day, unfit_name
 from transitpay.runtime.builtin import published_terms
 from transitpay.runtime.unpacked import read_unpacked
 
@@ -25,7 +27,10 @@ NAMES = (*FORMATS, DOCUMENT)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was said beside the files; None where they say it themselves."""
+    """What was said beside the files; None where they say it themselves.
+
+    ``otherwise`` is the first day where nobody says one.
+    """
 
     format: str | None = None
     network: str | None = None
@@ -33,6 +38,7 @@ class Wish:
     terms: Path | None = None
     version: str | None = None
     gtfs: GtfsChoice = field(default_factory=GtfsChoice)
+    otherwise: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,12 @@ def read_tariffs(paths: Sequence[Path], wish: Wish) -> Reading:
     """The tariffs of the files: one of all files together, of documents one each.
 
     Raises: MalformedInput (``unknown_format``, ``missing_network``, ``missing_day``,
-    ``unknown_network``) where the files do not say it and nobody else did.
+    ``unknown_network``) where the files do not say it and nobody else did; (``bad_version``,
+    ``bad_day``) for a name or first day that no version has.
     """
+    if wish.version is not None and (reason := unfit_name(wish.version)) is not None:
+        raise MalformedInput("bad_version", reason, field="--version")
+    _refuse_day(wish.valid_from)
     problems: list[Problem] = []
     files = [read_source(path, problems) for path in paths]
     if problems:
@@ -82,13 +92,19 @@ def read_tariffs(paths: Sequence[Path], wish: Wish) -> Reading:
     if terms is None:
         return Reading((), tuple(problems))
     days = {day for file in files if (day := day_in_name(file.name)) is not None}
-    day = wish.valid_from or (days.pop() if len(days) == 1 else None)
+    day = wish.valid_from or (days.pop() if len(days) == 1 else wish.otherwise)
     if day is None:
         raise MalformedInput(
             "missing_day", "no file's name holds the one first day", field="--valid-from"
         )
+    _refuse_day(day)
     parsed = form.read(files, Job(day, terms, wish.gtfs))
     return _reading(parsed, wish, terms)
+
+
+def _refuse_day(day: date | None) -> None:
+    if day is not None and (reason := unfit_day(day)) is not None:
+        raise MalformedInput("bad_day", reason, field="--valid-from")
 
 
 def _reading(parsed: Parsed, wish: Wish, terms: TermsFile) -> Reading:
@@ -97,7 +113,13 @@ def _reading(parsed: Parsed, wish: Wish, terms: TermsFile) -> Reading:
         return Reading((), parsed.problems, parsed.left_out, parsed.warnings)
     named = tariff.version if wish.terms is None else f"{tariff.version}+{terms.version}"
     tariff = replace(tariff, version=wish.version or named)
-    return Reading((tariff,), (), parsed.left_out, parsed.warnings)
+    problems = tuple(
+        Problem(terms.name, None, ".".join(map(str, at)), reason)
+        for at, reason in faults(tariff.terms, tariff.network, tariff.currency)
+    )
+    if (reason := unfit_name(tariff.version)) is not None:
+        problems += (Problem(terms.name, None, "version", reason),)
+    return Reading(() if problems else (tariff,), problems, parsed.left_out, parsed.warnings)
 
 
 def _is_document(file: SourceFile) -> bool:

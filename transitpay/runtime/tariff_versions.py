@@ -20,6 +20,7 @@ from transitpay.postgres import approvals, lists, tariff_versions
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Actor, Role
 from transitpay.postgres.tariff_versions import StoredVersion
+from transitpay.runtime.tariff_beside import refuse_unknown
 
 Key = tuple[str, str]
 
@@ -49,9 +50,12 @@ async def import_tariffs(
     """Record these versions in one transaction; the same again changes nothing.
 
     Raises: RuleViolation (``forbidden``), Conflict (``other_content``), MalformedInput
-    (``bad_tariff_document``) for a tariff that its own document does not give again.
+    (``bad_tariff_document``) for a tariff that its own document does not give again,
+    (``bad_tariff``) for one that names unknown networks or wallets.
     """
     await tariff_versions.lock_for_recording(conn)
+    tariffs = list(tariffs)
+    await refuse_unknown(conn, tariffs)
     done = [await _import(conn, tariff, by, at) for tariff in tariffs]
     if any(it.what is Recording.COUNTS for it in done):
         await lists.raise_version(conn, "tariffs", at)

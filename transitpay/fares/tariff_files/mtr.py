@@ -45,6 +45,7 @@ class _Rows:
     pairs: PairFares
     names: dict[str, str] = field(default_factory=dict)
     highest_single: int = 0
+    dear: list[Problem] = field(default_factory=list)
 
 
 def read_station_names(file: SourceFile) -> tuple[Mapping[str, Stop], tuple[Problem, ...]]:
@@ -85,7 +86,7 @@ def read_mtr_fares(
     if problems:
         return Parsed(None, tuple(problems))
     stops = tuple(_stop(i, rows.names[i], names) for i in ids)
-    warnings = rows.pairs.asymmetric(HKD)
+    warnings = [*rows.pairs.asymmetric(HKD), *rows.dear]
     first = {start: line for (start, _), (_, line) in reversed(rows.pairs.places.items())}
     warnings += [
         Problem(
@@ -165,6 +166,9 @@ def _read_row(
         problems.append(Problem(file, line, _OCTOPUS, reason))
     elif start != end and (twice := rows.pairs.add(file, line, start, end, octopus)):
         problems.append(twice)
+    if octopus > single > 0:
+        one, other = (Money(it, HKD).major() for it in (octopus, single))
+        rows.dear.append(Problem(file, line, _OCTOPUS, f"{one}, and a single ticket {other}"))
     rows.highest_single = max(rows.highest_single, single)
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from transitpay.fares.tariff import Tariff
+from transitpay.fares.version_rules import fit_stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,10 @@ class SourceFile:
 
     @property
     def version(self) -> str:
-        """The name without endings, and the first digits of the SHA-256 of the content."""
+        """The name without endings and odd signs, and how the SHA-256 of the content begins."""
         stem = self.name.removesuffix(".gz")
         stem = stem.rsplit(".", 1)[0] if "." in stem else stem
-        return f"{stem}#{hashlib.sha256(self.content).hexdigest()[:8]}"
+        return f"{fit_stem(stem)}#{hashlib.sha256(self.content).hexdigest()[:8]}"
 
     def text(self, problems: list[Problem]) -> str | None:
         """The content as UTF-8 with or without a byte order mark; None adds a problem."""

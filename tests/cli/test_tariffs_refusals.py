@@ -1,0 +1,177 @@
+"""What ``transitpay tariffs`` refuses in one line, and what it tells a person to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from click.testing import CliRunner, Result
+from test_tariffs_command import STATIONS, TERMS, fares, home
+from test_tariffs_command import mtr as fare_files
+
+from transitpay.cli import cli
+from transitpay.errors import MalformedInput
+from transitpay.fares.document import document_of
+from transitpay.fares.tariff import FlatFares
+from transitpay.fares.terms import Cap, CapPeriod, CodeDiscount, Transfer
+from transitpay.money import CNY, HKD, Money
+from transitpay.runtime.builtin import builtin_book
+
+__all__ = ["home"]
+MTR, KMB = builtin_book().latest("mtr"), builtin_book().latest("kmb")
+DAY = date(2027, 1, 1)
+
+
+def mtr(home: Path, text: str) -> tuple[Path, Path]:
+    (home / "mtr_lines_and_stations.csv").write_text(STATIONS, "utf-8")
+    return fare_files(home, text)
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["tariffs", *map(str, words)], catch_exceptions=False)
+
+
+async def invoke(*words: str | Path) -> Result:
+    return await asyncio.to_thread(run, *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = " + "[" * 50_000, "toml: nested too deep"),
+        ("[" * 50_000, "toml: "),
+        ("a = " + "9" * 6000, "toml: a number of too many digits"),
+        (TERMS.replace("0.10", "0.00"), "line 4, step.value: "),
+        (TERMS.replace("HKD", "CNY"), "line 2, currency: CNY where the fares are in HKD"),
+    ],
+)
+def test_terms_that_cannot_be_read_are_one_problem_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    terms = tmp_path / "t.toml"
+    terms.write_text(text, "utf-8")
+    result = run("check", "--terms", terms, *mtr(tmp_path, fares("4.90")))
+    assert result.exit_code == 1
+    first, count = result.stderr.splitlines()
+    assert first.startswith("problem: t.toml") and said in first
+    assert count == "1 problem"
+
+
+@pytest.mark.parametrize("version", ["", "two words", "\x1b[31mred", "a\n", "a" * 5000])
+def test_a_name_that_nobody_can_type_is_refused(tmp_path: Path, version: str) -> None:
+    with pytest.raises(MalformedInput) as refusal:
+        run("check", "--version", version, *mtr(tmp_path, fares("4.90")))
+    assert (refusal.value.code, refusal.value.field) == ("bad_version", "--version")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1989-12-31", "2200-01-01", "9999-12-31"])
+def test_a_first_day_of_no_tariff_is_refused(tmp_path: Path, day: str) -> None:
+    document = tmp_path / "d.json"
+    document.write_bytes(document_of(MTR))
+    for files in (mtr(tmp_path, fares("4.90")), (document,)):
+        with pytest.raises(MalformedInput) as refusal:
+            run("check", "--valid-from", day, *files)
+        assert (refusal.value.code, refusal.value.field) == ("bad_day", "--valid-from")
+
+
+@pytest.mark.parametrize(
+    ("terms", "unit", "said", "field"),
+    [
+        ({"caps": (Cap(CapPeriod.DAY, Money(4000, HKD), frozenset({"mtr", "zzz"}), "s"),)},
+         HKD, "mtr: no tariff of 'zzz' is known", "caps.0.networks"),
+        ({"caps": (Cap(CapPeriod.DAY, Money(4000, HKD), frozenset({"mtr", "shenzhen-metro"}),
+          "s"),)}, HKD, "mtr: shenzhen-metro is in CNY, mtr in HKD", "caps.0.networks"),
+        ({"transfers": (Transfer(frozenset({"shenzhen-bus"}), 90, Money(40, HKD), "s"),)},
+         HKD, "mtr: shenzhen-bus is in CNY, mtr in HKD", "transfers.0.after"),
+        ({"transfers": (Transfer(frozenset({"kmb"}), 90, Money(40, HKD), "s",
+          frozenset({"nopay"})),)}, HKD, "'nopay' is no wallet", "transfers.0.wallets"),
+        ({"code_discounts": (CodeDiscount("nopay", 90, DAY, DAY, "s"),)},
+         HKD, "'nopay' is no wallet", "code_discounts.0.wallet"),
+        ({"wallets": frozenset({"nopay", "alipayhk"})}, HKD, "'nopay' is no wallet", "wallets"),
+    ],
+)  # fmt: skip
+async def test_networks_and_wallets_that_are_not_there_are_refused_beside_the_stored_ones(
+    home: Path, terms: dict[str, Any], unit: Any, said: str, field: str
+) -> None:
+    path = home / "d.json"
+    path.write_bytes(document_of(replace(MTR, terms=replace(MTR.terms, **terms))))
+    assert (await invoke("check", path)).exit_code == 0, "alone it stands"
+    for words in (("import", path, "--by", "anna"), ("check", "--stored", path)):
+        with pytest.raises(MalformedInput, match=said) as refusal:
+            await invoke(*words)
+        assert (refusal.value.code, refusal.value.field) == ("bad_tariff", field)
+    assert (await invoke("list", "--json")).stdout.strip() == '{"versions": []}'
+
+
+async def test_a_network_keeps_its_currency_and_new_ones_may_be_named_once_stored(
+    home: Path,
+) -> None:
+    path = home / "d.json"
+    tram = replace(KMB, network="tram", operator="mtr", version="tram-1")
+    ride = Transfer(frozenset({"tram"}), 90, Money(40, HKD), "s")
+    other = replace(KMB, network="ferry", operator="mtr", version="ferry-1",
+                    terms=replace(KMB.terms, transfers=(ride,)))  # fmt: skip
+    path.write_bytes(document_of(other))
+    with pytest.raises(MalformedInput, match="no tariff of 'tram' is known"):
+        await invoke("import", path, "--by", "anna")
+    first = home / "tram.json"
+    first.write_bytes(document_of(tram))
+    assert (await invoke("import", first, "--by", "anna")).exit_code == 0
+    assert (await invoke("import", path, "--by", "anna")).exit_code == 0
+    turned = replace(tram, version="tram-2", currency=CNY)
+    first.write_bytes(document_of(turned))
+    with pytest.raises(MalformedInput, match="CNY, and tram is in HKD"):
+        await invoke("import", first, "--by", "anna")
+
+
+async def test_what_is_unlikely_beside_the_version_before_is_told_and_imported(home: Path) -> None:
+    path = home / "d.json"
+    for version, minor, odd in (
+        ("one", 500, ""),
+        ("two", 1510, "look at: fares more than 3 times those before: 1, e.g. 1A 15.10"),
+    ):
+        tariff = replace(KMB, version=version, fares=FlatFares({"1A": minor}))
+        path.write_bytes(document_of(replace(tariff, operator="mtr")))
+        checked = await invoke("check", "--stored", path)
+        done = await invoke("import", path, "--by", "anna")
+        assert (checked.exit_code, done.exit_code) == (0, 0)
+        assert odd in checked.stdout and odd in done.stderr
+        assert odd or "look at" not in checked.stdout + done.stderr
+    again = json.loads((await invoke("check", "--stored", "--json", path)).stdout)
+    assert len(again["unlikely"]) == 2
+
+
+def test_an_octopus_fare_above_the_single_ticket_is_a_warning(tmp_path: Path) -> None:
+    assert "warning" not in run("check", *mtr(tmp_path, fares("5.00"))).stderr
+    result = run("check", *mtr(tmp_path, fares("5.10")))
+    assert result.exit_code == 0
+    assert "line 2, OCT_ADT_FARE: 5.10, and a single ticket 5.00" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "day", "constraint"),
+    [
+        ("two words", "2027-01-01", "tariff_version_name"),
+        ("a" * 201, "2027-01-01", "tariff_version_name"),
+        ("a\n", "2027-01-01", "tariff_version_name"),
+        ("a", "1989-12-31", "tariff_version_day"),
+        ("a", "2200-01-01", "tariff_version_day"),
+    ],
+)
+async def test_the_table_holds_the_same_names_and_days(
+    db: Any, version: str, day: str, constraint: str
+) -> None:
+    conn = await db.connect("transitpay_gateway")
+    with pytest.raises(asyncpg.CheckViolationError) as refusal:
+        await conn.execute(
+            "insert into tariff_version (network, version, valid_from, sha256, document,"
+            " recorded_at) values ('n', $1, $2, $3, '{}', '2027-01-01')",
+            version, date.fromisoformat(day), bytes(32),
+        )  # fmt: skip
+    assert refusal.value.constraint_name == constraint
