@@ -14,7 +14,13 @@ from click.testing import CliRunner, Result
 
 from transitpay.cli import cli
 from transitpay.clock import service_day
-from transitpay.errors import Conflict, MalformedInput, RuleViolation
+from transitpay.errors import (
+    Conflict,
+    MalformedInput,
+    RuleViolation,
+    TemporarilyUnavailable,
+    TransitPayError,
+)
 from transitpay.fares.document import document_of, tariff_of
 from transitpay.postgres.reference import Actor, Participant, Role
 from transitpay.runtime import access
@@ -155,6 +161,93 @@ async def test_a_file_that_cannot_be_read_is_a_problem_with_its_name(home: Path)
     assert "gone.csv, file: cannot be read" in result.stderr
 
 
+async def test_check_says_no_where_import_does(home: Path) -> None:
+    files = mtr(home, fares("4.90", "x"), "27")
+    result = await invoke("check", *files)
+    assert result.exit_code == 1 and "2 problems" in result.stderr
+    assert "mtr_lines_fares.27.csv, --valid-from: no file's name holds the one" in result.stderr
+    files = mtr(home, fares("4.90"), "2027-13-27")
+    for command in (("check", *files), ("import", *files, "--by", "anna")):
+        result = await invoke(*command)
+        assert result.exit_code == 1 and "can be imported" not in result.stdout
+        assert "mtr_lines_fares.2027-13-27.csv, file: 2027-13-27 in its name is no" in result.stderr
+
+
+async def test_files_are_known_by_what_their_format_needs_and_what_lacks_is_named(
+    home: Path,
+) -> None:
+    fares_file, _ = mtr(home, fares("4.90"))
+    result = await invoke("check", fares_file)
+    assert "problem: mtr_lines_and_stations*.csv, stations: the format mtr needs it" in (
+        result.stderr
+    )
+    result = await invoke("check", "--network", "kmb", *mtr(home, fares("4.90")))
+    assert "mtr, network: files of this format are those of mtr, not kmb" in result.stderr
+    with pytest.raises(MalformedInput, match="read as mtr, not as a GTFS feed") as refusal:
+        await invoke("check", *mtr(home, fares("4.90")), "--gtfs", "media=card")
+    assert refusal.value.field == "--gtfs"
+
+
+async def test_what_is_neither_a_file_nor_a_stored_network_is_refused_by_name(home: Path) -> None:
+    files = mtr(home, fares("4.90"))
+    assert (await answer("list", "--network", "zzz"))["versions"] == []
+    await answer("import", *files, "--by", "anna")
+    for words in (("list", "--network", "zzz"), ("show", "zzz"), ("diff", "zzz@2027-01-01", "mtr")):
+        with pytest.raises(RuleViolation, match="'zzz' is stored; stored are those of mtr"):
+            await invoke(*words)
+    for gone in ("/nope", "gone.csv", "a/b/c"):
+        with pytest.raises(MalformedInput, match=f"there is no file {gone}"):
+            await invoke("diff", gone, files[0])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "check odd.bin",
+        "import odd.bin --by anna",
+        "diff gone.csv odd.bin",
+        "dry-run gone.csv --from 2027-01-01 --to 2027-01-01",
+        "dry-run odd.bin --from soon --to 2027-01-01",
+        "list --network zzz",
+    ],
+)
+async def test_every_refusal_is_one_json_object_too(home: Path, words: str) -> None:
+    await answer("import", *mtr(home, fares("4.90")), "--by", "anna")
+    (home / "odd.bin").write_bytes(b"?")
+    given = [str(home / it) if it == "odd.bin" else it for it in words.split()]
+
+    def once() -> Result:
+        return CliRunner().invoke(cli, ["tariffs", *given, "--json"])
+
+    result = await asyncio.to_thread(once)
+    assert isinstance(result.exception, TransitPayError)
+    told = json.loads(result.stdout)
+    assert (told["refused"], told["reason"]) == (result.exception.code, result.exception.message)
+
+
+async def test_problems_of_compared_files_are_json_too(home: Path) -> None:
+    bad, stations = mtr(home, fares("x"))
+    for command in (
+        ("diff", bad, bad, "--beside", stations),
+        ("dry-run", bad, stations, "--from", "2027-07-01", "--to", "2027-07-01"),
+    ):
+        result = await invoke(*command, "--json")
+        assert result.exit_code == 1
+        assert json.loads(result.stdout)["problems"][0]["line"] == 2
+
+
+@pytest.mark.parametrize("words", ["list", "show mtr", "diff mtr mtr"])
+def test_a_command_that_looks_makes_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("TRANSITPAY_HOME", str(tmp_path / "home"))
+    result = CliRunner().invoke(cli, ["tariffs", *words.split()])
+    assert isinstance(result.exception, TemporarilyUnavailable)
+    assert "`transitpay db init` makes one" in result.exception.message
+    assert not (tmp_path / "home").exists()
+
+
 async def test_documents_are_read_as_they_were_written(home: Path) -> None:
     tariff = builtin_book().latest("kmb")
     path = home / "kmb.json"
@@ -255,5 +348,5 @@ async def test_all_of_mtr_and_shenzhen_is_stored_in_a_few_seconds(
     await answer("import", *files, "--by", "anna", "--valid-from", "2018-08-31")
     assert asyncio.get_running_loop().time() - began < 10
     metrics = data_dir / "shenzhen_metro" / "metro-line-metrics.json"
-    told = await answer("check", *files, metrics)
+    told = await answer("check", *files, metrics, "--valid-from", "2018-08-31")
     assert told["problems"] == [] and told["warnings"]

@@ -98,3 +98,10 @@ def test_two_files_that_begin_on_one_day_are_refused(folder: Path) -> None:
     (folder / "mtr" / "mtr_lines_fares.2020-01-02.csv").write_text(fares("4.70"), "utf-8")
     with pytest.raises(MalformedInput, match="both begin on 2020-01-02"):
         load_book(folder, networks=["mtr"])
+
+
+def test_a_day_in_a_name_that_is_none_is_a_problem_and_no_other_day(folder: Path) -> None:
+    path = folder / "mtr" / "mtr_lines_fares.2027-13-27.csv"
+    path.write_text(fares("4.90"), "utf-8")
+    with pytest.raises(MalformedInput, match="2027-13-27 in its name is no day"):
+        load_book(folder, networks=["mtr"])

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import asyncpg
 
-from transitpay.errors import MalformedInput
+from transitpay.errors import MalformedInput, TemporarilyUnavailable
+from transitpay.postgres.cluster_files import ClusterFiles
 from transitpay.postgres.embedded import running_database
 from transitpay.postgres.pool import Connection, connect, database_errors
 from transitpay.runtime.config import Settings
@@ -38,7 +39,15 @@ def in_transaction(settings: Settings, work: Callable[[Connection], Awaitable[_T
 
 
 def with_connection(settings: Settings, work: Callable[[Connection], Awaitable[_T]]) -> _T:
-    """What ``work`` returned; its transactions are its own. Raises: as ``in_transaction``."""
+    """What ``work`` returned; its transactions are its own.
+
+    Makes no database: without DATABASE_URL there must be one in the home already.
+
+    Raises: as ``in_transaction``; TemporarilyUnavailable (``no_database``).
+    """
+    if settings.database_url is None and ClusterFiles.under(settings.home).cluster_major() is None:
+        reason = f"there is no database in {settings.home}: `transitpay db init` makes one"
+        raise TemporarilyUnavailable("no_database", reason)
 
     async def once() -> _T:
         conn = await connect(settings.dsn(ROLE), application_name="transitpay-command")

@@ -12,24 +12,28 @@ import click
 from transitpay.cli.database import in_transaction
 from transitpay.cli.tariff_reading import (
     ANY_DAY,
+    ToldCommand,
     as_json_option,
     problem_count,
     reading_json,
     show_problems,
+    show_refusal,
     tariff_named,
     wish_options,
 )
+from transitpay.errors import MalformedInput
 from transitpay.fares.difference import Difference, FareMove, difference
 from transitpay.fares.plausibility import doubts
 from transitpay.fares.tariff import Tariff
+from transitpay.fares.tariff_files import Problem
 from transitpay.postgres.pool import Connection
 from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_beside import refuse_unknown
 from transitpay.runtime.tariff_beside import unlikely as doubts_stored
-from transitpay.runtime.tariff_files import Wish, read_tariffs
+from transitpay.runtime.tariff_files import Reading, Wish, read_tariffs
 
 
-@click.command()
+@click.command(cls=ToldCommand)
 @click.argument("old")
 @click.argument("new")
 @click.option(
@@ -51,7 +55,7 @@ def diff(
     pair = [tariff_named(settings, text, beside, wish) for text in (old, new)]
     problems = [problem for one in pair if isinstance(one, tuple) for problem in one]
     if problems:
-        show_problems("problem", problems, None)
+        show_refusal(problems, as_json)
         context.exit(1)
     before, after = (one for one in pair if isinstance(one, Tariff))
     found = difference(before, after)
@@ -62,7 +66,7 @@ def diff(
         click.echo(line)
 
 
-@click.command()
+@click.command(cls=ToldCommand)
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--stored", is_flag=True,
@@ -82,7 +86,7 @@ def check(
 
     Stores nothing. Exit code 1: there are problems, and `import` would refuse the files.
     """
-    reading = read_tariffs(files, replace(wish, otherwise=ANY_DAY))
+    reading = _dated(files, wish)
     problems = list(reading.problems)
     unlikely = (_beside if stored else _alone)(reading.tariffs)
     if as_json:
@@ -114,6 +118,18 @@ def _beside(tariffs: Sequence[Tariff]) -> list[str]:
         return [text for tariff in tariffs for text in await doubts_stored(conn, tariff)]
 
     return in_transaction(Settings.from_environment(), work)
+
+
+def _dated(files: tuple[Path, ...], wish: Wish) -> Reading:
+    """The files as ``import`` reads them; that nobody says the first day is one problem more."""
+    try:
+        return read_tariffs(files, wish)
+    except MalformedInput as error:
+        if error.code != "missing_day":
+            raise
+        reading = read_tariffs(files, replace(wish, otherwise=ANY_DAY))
+        problem = Problem(files[0].name, None, error.field or "", error.message)
+        return replace(reading, tariffs=(), problems=(problem, *reading.problems))
 
 
 def _difference(old: Tariff, new: Tariff, found: Difference) -> dict[str, object]:

@@ -11,9 +11,10 @@ from rich.console import Console
 from transitpay.cli.database import with_connection
 from transitpay.cli.tables import amount_text, new_progress, new_table, wide_console
 from transitpay.cli.tariff_reading import (
+    ToldCommand,
     as_json_option,
     day_of,
-    show_problems,
+    show_refusal,
     tariff_named,
     wish_options,
 )
@@ -25,7 +26,7 @@ from transitpay.runtime.tariff_files import Wish
 from transitpay.runtime.tariff_trial import try_tariff
 
 
-@click.command("dry-run")
+@click.command("dry-run", cls=ToldCommand)
 @click.argument("files", nargs=-1, required=True)
 @click.option("--from", "first", required=True, help="First service day of the journeys.")
 @click.option("--to", "last", required=True, help="Last service day, included.")
@@ -55,7 +56,7 @@ def dry_run(
         raise MalformedInput("bad_day", f"{last_day} is before {first_day}", field="--to")
     tariff = tariff_named(settings, files[0], tuple(map(Path, files[1:])), wish)
     if isinstance(tariff, tuple):
-        show_problems("problem", tariff, None)
+        show_refusal(tariff, as_json)
         context.exit(1)
     progress = new_progress(Console(stderr=True))
     progress.disable = as_json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -13,13 +14,14 @@ import click
 
 from transitpay.cli.database import in_transaction
 from transitpay.clock import service_day
-from transitpay.errors import MalformedInput, RuleViolation
+from transitpay.errors import MalformedInput, RuleViolation, TransitPayError
 from transitpay.fares.document import tariff_of
 from transitpay.fares.tariff import Tariff
 from transitpay.fares.tariff_files import Problem
 from transitpay.fares.tariff_files.gtfs import GtfsChoice
 from transitpay.postgres import tariff_versions
 from transitpay.postgres.pool import Connection
+from transitpay.postgres.tariff_versions import StoredVersion
 from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_files import NAMES, Reading, Wish, read_tariffs
 
@@ -34,6 +36,20 @@ by_option = click.option(
 ANY_DAY = date(2000, 1, 1)
 #: Names that --gtfs takes; the starred ones several times.
 _GTFS = ("agency", "media", "rider", "network*", "product*", "transfer-from*")
+
+
+class ToldCommand(click.Command):
+    """A command whose refusals are one JSON object too where ``--json`` asks for one."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Raises: as the command does, after the object is printed."""
+        try:
+            return super().invoke(ctx)
+        except TransitPayError as error:
+            if ctx.params.get("as_json"):
+                told = {"refused": error.code, "field": error.field, "reason": error.message}
+                click.echo(json.dumps(told, ensure_ascii=False))
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +161,14 @@ def show_problems(kind: str, problems: Sequence[Problem], most: int | None = 20)
         click.echo(f"{kind}: and {len(problems) - len(shown):,} more", err=True)
 
 
+def show_refusal(problems: Sequence[Problem], as_json: bool) -> None:
+    """All problems of files that another command than `import` needs a tariff of."""
+    if as_json:
+        told = {"problems": [problem_json(it) for it in problems]}
+        click.echo(json.dumps(told, ensure_ascii=False))
+    show_problems("problem", problems, None)
+
+
 def problem_count(problems: Sequence[Problem]) -> str:
     """How many there are, in words."""
     return "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
@@ -169,12 +193,27 @@ def reading_json(reading: Reading) -> dict[str, object]:
     }
 
 
+async def known_versions(conn: Connection, network: str | None) -> list[StoredVersion]:
+    """The stored versions of a network, or of all.
+
+    Raises: RuleViolation (``unknown_network``) where only others have some.
+    """
+    known = await tariff_versions.versions(conn, network)
+    if known or network is None:
+        return known
+    others = sorted({it.network for it in await tariff_versions.versions(conn, None)})
+    if others:
+        reason = f"no tariff of {network!r} is stored; stored are those of {', '.join(others)}"
+        raise RuleViolation("unknown_network", reason, field="network")
+    return known
+
+
 async def stored_tariff(conn: Connection, network: str, version: str | None, day: date) -> Tariff:
     """A stored version by its name, or the one in force on a day.
 
-    Raises: RuleViolation (``not_found``).
+    Raises: RuleViolation (``not_found``, ``unknown_network``).
     """
-    known = await tariff_versions.versions(conn, network)
+    known = await known_versions(conn, network)
     if version is None:
         found = [it for it in known if it.counts_at is not None and it.valid_from <= day]
         found = sorted(found, key=lambda it: (it.valid_from, it.counts_at))[-1:]
@@ -201,6 +240,8 @@ def tariff_named(
             raise MalformedInput("several_tariffs", "one tariff is compared with one", field=text)
         return reading.tariffs[0] if reading.tariffs else reading.problems
     network, slash, version = text.partition("/")
+    if not network or "/" in version or "." in network:
+        raise MalformedInput("no_such_file", f"there is no file {text}", field="file")
     network, at, day = network.partition("@") if not slash else (network, "", "")
 
     async def work(conn: Connection) -> Tariff:

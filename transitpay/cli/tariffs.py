@@ -14,8 +14,10 @@ from transitpay.cli.tariff_compare import check, diff
 from transitpay.cli.tariff_dry_run import dry_run
 from transitpay.cli.tariff_reading import (
     Refused,
+    ToldCommand,
     as_json_option,
     by_option,
+    known_versions,
     problem_count,
     problem_json,
     readable,
@@ -27,7 +29,7 @@ from transitpay.clock import service_day
 from transitpay.errors import RuleViolation
 from transitpay.fares.document import document_of
 from transitpay.fares.tariff import Tariff
-from transitpay.postgres import approvals, tariff_versions
+from transitpay.postgres import approvals
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Actor
 from transitpay.postgres.tariff_versions import StoredVersion
@@ -43,7 +45,11 @@ from transitpay.runtime.tariff_versions import (
 )
 
 
-@click.group()
+class _Commands(click.Group):
+    command_class = ToldCommand
+
+
+@click.group(cls=_Commands)
 def tariffs() -> None:
     """Tariffs: import, compare, try out and list the versions of each network."""
 
@@ -108,7 +114,7 @@ def list_(network: str | None, as_json: bool) -> None:
     settings = Settings.from_environment()
 
     async def work(conn: Connection) -> list[StoredVersion]:
-        return await tariff_versions.versions(conn, network)
+        return await known_versions(conn, network)
 
     known = in_transaction(settings, work)
     states = states_of(known, service_day(settings.clock().now()))

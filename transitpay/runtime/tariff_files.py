@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from transitpay.runtime.builtin import published_terms
 from transitpay.runtime.unpacked import read_unpacked
 
 DOCUMENT = "document"
+_LIKE_A_DAY = re.compile("[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 #: Every format that can be asked for.
 NAMES = (*FORMATS, DOCUMENT)
 
@@ -61,13 +63,17 @@ def read_source(path: Path, problems: list[Problem]) -> SourceFile:
     return SourceFile(path.name, content)
 
 
-def day_in_name(name: str) -> date | None:
-    """The day in a file's name such as ``mtr_lines_fares.2027-06-27.csv``."""
+def day_in_name(name: str, problems: list[Problem]) -> date | None:
+    """The day in a file's name such as ``mtr_lines_fares.2027-06-27.csv``.
+
+    What looks like a day and is none is a problem.
+    """
     for part in name.split("."):
         try:
             return date.fromisoformat(part)
         except ValueError:
-            continue
+            if _LIKE_A_DAY.fullmatch(part):
+                problems.append(Problem(name, None, "file", f"{part} in its name is no day"))
     return None
 
 
@@ -88,10 +94,13 @@ def read_tariffs(paths: Sequence[Path], wish: Wish) -> Reading:
     if wish.format == DOCUMENT or (wish.format is None and all(map(_is_document, files))):
         return _documents(files, wish)
     form = FORMATS[wish.format] if wish.format else _format_of(files)
+    if wish.gtfs != GtfsChoice() and form.name != "gtfs":
+        reason = f"these files are read as {form.name}, not as a GTFS feed"
+        raise MalformedInput("bad_option", reason, field="--gtfs")
     terms = _terms(form, wish, problems)
-    if terms is None:
+    days = {day for file in files if (day := day_in_name(file.name, problems)) is not None}
+    if terms is None or problems:
         return Reading((), tuple(problems))
-    days = {day for file in files if (day := day_in_name(file.name)) is not None}
     day = wish.valid_from or (days.pop() if len(days) == 1 else wish.otherwise)
     if day is None:
         raise MalformedInput(
@@ -145,11 +154,11 @@ def _documents(files: Iterable[SourceFile], wish: Wish) -> Reading:
 
 
 def _format_of(files: Sequence[SourceFile]) -> Format:
-    """The one format that has a use for every file, and all that it needs among them."""
+    """The first format that has a use for every file, and something that it needs among them."""
     for form in FORMATS.values():
-        roles = [form.role_of(file.name) for file in files]
+        roles = {form.role_of(file.name) for file in files}
         needed = {role.name for role in form.roles if role.required}
-        if None not in roles and needed <= set(roles):
+        if None not in roles and (needed & roles or not needed):
             return form
     names = ", ".join(file.name for file in files)
     raise MalformedInput(

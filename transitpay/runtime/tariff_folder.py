@@ -23,6 +23,7 @@ from transitpay.fares.tariff_files.shenzhen_metro import read_shenzhen_metro
 from transitpay.fares.terms_file import TermsFile
 from transitpay.runtime.builtin import builtin_book, builtin_tariffs, published_terms
 from transitpay.runtime.calendars import known_calendars
+from transitpay.runtime.tariff_files import day_in_name
 from transitpay.runtime.unpacked import read_unpacked
 
 #: The day of the newest copy of the MTR file, whose name carries none.
@@ -72,7 +73,10 @@ def _mtr(data: Path, terms: TermsFile, problems: list[Problem]) -> list[Tariff]:
     if not paths:
         raise _absent(folder, "mtr_lines_fares.csv")
     return _keep(
-        (read_mtr_fares(_read(path), _day(path, _MTR_UNDATED), names, terms) for path in paths),
+        (
+            read_mtr_fares(_read(path), _day(path, _MTR_UNDATED, problems), names, terms)
+            for path in paths
+        ),
         problems,
     )
 
@@ -97,7 +101,7 @@ def _hk_bus(network: str) -> _Reader:
             raise _absent(folder, "ROUTE_BUS.xml")
         return _keep(
             (
-                read_route_bus(_read(path), network, _day(path, HK_BUS_SINCE), terms)
+                read_route_bus(_read(path), network, _day(path, HK_BUS_SINCE, problems), terms)
                 for path in paths
             ),
             problems,
@@ -123,14 +127,10 @@ def _keep(parsed: Iterable[Parsed], problems: list[Problem]) -> list[Tariff]:
     return tariffs
 
 
-def _day(path: Path, undated: date) -> date:
+def _day(path: Path, undated: date, problems: list[Problem]) -> date:
     """The first day of a file's fares, from ``name.<day>.csv`` where the name holds one."""
-    stem, _, rest = path.name.partition(".")
-    try:
-        day = date.fromisoformat(rest.split(".", 1)[0])
-    except ValueError:
-        return undated
-    return _IN_FORCE_SINCE.get((stem, day), day)
+    day = day_in_name(path.name, problems) or undated
+    return _IN_FORCE_SINCE.get((path.name.partition(".")[0], day), day)
 
 
 def _all(folder: Path, pattern: str) -> list[Path]:

@@ -78,8 +78,8 @@ class Format:
             if len(given) > 1 and not known.several:
                 problems.append(Problem(given[1].name, None, known.name, "a second such file"))
         if self.networks and job.network not in self.networks:
-            reason = f"{job.network} is none of {', '.join(self.networks)}"
-            problems.append(Problem(job.terms.name, None, "network", reason))
+            reason = f"files of this format are those of {', '.join(self.networks)}"
+            problems.append(Problem(self.name, None, "network", f"{reason}, not {job.network}"))
         return Parsed(None, tuple(problems)) if problems else self.reader(sorted_files, job)
 
     def role_of(self, name: str) -> str | None:
