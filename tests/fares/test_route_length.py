@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from itertools import combinations_with_replacement
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from transitpay.fares.tariff import Tariff
 from transitpay.fares.terms import BusinessCar, LengthFares, LengthStep, LongRoutes
 from transitpay.money import CNY, Money
 from transitpay.runtime.builtin import builtin_book
+from transitpay.runtime.tariff_folder import load_book
 
 
 def yuan(amount: int) -> Money:
@@ -46,6 +50,9 @@ def test_routes_of_45_km_and_more_go_by_the_distance_ridden(ridden_m: int, minor
     assert fare_by_length(replace(FOSHAN, long=None), 45_000, ridden_m) == yuan(4)
 
 
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
 @pytest.fixture
 def metro() -> Tariff:
     tariff = builtin_book().latest("shenzhen-metro")
@@ -55,18 +62,70 @@ def metro() -> Tariff:
 
 def test_the_business_car_costs_the_whole_path_and_twice_its_part(metro: Tariff) -> None:
     luohu, futian, airport = (metro.find_stop(name) for name in ("罗湖", "福田", "机场"))
-    fare = price_business_car((luohu, airport), (futian, airport), metro)
+    fare = price_business_car((luohu, airport), (futian, airport), HALF_AN_HOUR, metro)
     whole, part = metro.plain_fare(luohu, airport).minor, metro.plain_fare(futian, airport).minor
     assert [line.amount.minor for line in fare.lines] == [whole, 2 * part]
-    assert price_business_car((futian, airport), (futian, airport), metro).amount.minor == 3 * part
+    alone = price_business_car((futian, airport), (futian, airport), HALF_AN_HOUR, metro)
+    assert alone.amount.minor == 3 * part
+
+
+def test_what_a_long_stay_adds_in_the_business_car_is_not_known_and_said(metro: Tariff) -> None:
+    futian, airport = metro.find_stop("福田"), metro.find_stop("机场")
+    for stay, codes in (
+        (timedelta(minutes=210), ["fare", "business_car"]),
+        (timedelta(minutes=210, seconds=1), ["fare", "business_car", "overstay_unknown"]),
+    ):
+        fare = price_business_car((futian, airport), (futian, airport), stay, metro)
+        assert [line.code for line in fare.lines] == codes
+        assert fare.amount.minor == 3 * metro.plain_fare(futian, airport).minor
+
+
+def test_a_part_that_is_not_on_the_path_by_its_fares_has_no_fare(metro: Tariff) -> None:
+    luohu, guomao, futian, airport = map(metro.find_stop, ("罗湖", "国贸", "福田", "机场"))
+    for path, part in (
+        ((luohu, guomao), (futian, airport)),  # dearer than the whole path
+        ((luohu, airport), (airport, futian)),  # the other way
+        ((luohu, futian), (futian, airport)),  # beyond its end
+    ):
+        with pytest.raises(MalformedInput, match="is no part of") as refusal:
+            price_business_car(path, part, HALF_AN_HOUR, metro)
+        assert refusal.value.code == "part_off_path"
 
 
 def test_the_business_car_is_refused_off_its_line_and_where_there_is_none(metro: Tariff) -> None:
     luohu, futian, airport = (metro.find_stop(name) for name in ("罗湖", "福田", "机场"))
     with pytest.raises(MalformedInput, match="does not call at 罗湖"):
-        price_business_car((luohu, airport), (luohu, airport), metro)
+        price_business_car((luohu, airport), (luohu, airport), HALF_AN_HOUR, metro)
     with pytest.raises(MalformedInput, match="two different ends"):
-        price_business_car((luohu, airport), (airport, airport), metro)
+        price_business_car((luohu, airport), (airport, airport), HALF_AN_HOUR, metro)
     without = replace(metro, terms=replace(metro.terms, business_car=None))
     with pytest.raises(RuleViolation, match="has no business car"):
-        price_business_car((luohu, airport), (futian, airport), without)
+        price_business_car((luohu, airport), (futian, airport), HALF_AN_HOUR, without)
+
+
+_LINE_11 = (
+    *("碧头", "松岗", "后亭", "沙井", "马安山", "塘尾", "桥头", "福永", "机场北", "机场", "碧海湾"),
+    *(
+        "宝安",
+        "前海湾",
+        "南山",
+        "后海",
+        "红树湾南",
+        "车公庙",
+        "福田",
+        "岗厦北",
+        "福星",
+        "华强南",
+        "红岭南",
+    ),
+)
+
+
+def test_every_part_of_a_ride_along_line_11_is_on_its_path(data_dir: Path) -> None:
+    metro = load_book(data_dir, networks=["shenzhen-metro"]).latest("shenzhen-metro")
+    for names in (_LINE_11, _LINE_11[::-1]):
+        line = [metro.find_stop(name) for name in names]
+        for places in combinations_with_replacement(range(len(line)), 4):
+            start, take, leave, end = (line[i] for i in places)
+            if take != leave:
+                price_business_car((start, end), (take, leave), HALF_AN_HOUR, metro)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -118,7 +119,8 @@ def _answer(question: Question, book: TariffBook) -> Fare:
         assert question.to_stop is not None, "only stations have a business car"
         ends = (question.from_stop, question.to_stop)
         try:
-            return price_business_car(ends, question.business, question.tariff)
+            stay = timedelta(minutes=question.asked.minutes)
+            return price_business_car(ends, question.business, stay, question.tariff)
         except MalformedInput as error:
             option = f"--{(error.field or '').replace('_', '-')}"
             raise MalformedInput(error.code, error.message, field=option) from None
