@@ -81,23 +81,19 @@ def test_a_first_day_of_no_tariff_is_refused(tmp_path: Path, day: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("terms", "unit", "said", "field"),
+    ("terms", "said", "field"),
     [
         ({"caps": (Cap(CapPeriod.DAY, Money(4000, HKD), frozenset({"mtr", "zzz"}), "s"),)},
-         HKD, "mtr: no tariff of 'zzz' is known", "caps.0.networks"),
-        ({"caps": (Cap(CapPeriod.DAY, Money(4000, HKD), frozenset({"mtr", "shenzhen-metro"}),
-          "s"),)}, HKD, "mtr: shenzhen-metro is in CNY, mtr in HKD", "caps.0.networks"),
-        ({"transfers": (Transfer(frozenset({"shenzhen-bus"}), 90, Money(40, HKD), "s"),)},
-         HKD, "mtr: shenzhen-bus is in CNY, mtr in HKD", "transfers.0.after"),
+         "mtr: no tariff of 'zzz' is known", "caps.0.networks"),
         ({"transfers": (Transfer(frozenset({"kmb"}), 90, Money(40, HKD), "s",
-          frozenset({"nopay"})),)}, HKD, "'nopay' is no wallet", "transfers.0.wallets"),
+          frozenset({"nopay"})),)}, "'nopay' is no wallet", "transfers.0.wallets"),
         ({"code_discounts": (CodeDiscount("nopay", 90, DAY, DAY, "s"),)},
-         HKD, "'nopay' is no wallet", "code_discounts.0.wallet"),
-        ({"wallets": frozenset({"nopay", "alipayhk"})}, HKD, "'nopay' is no wallet", "wallets"),
+         "'nopay' is no wallet", "code_discounts.0.wallet"),
+        ({"wallets": frozenset({"nopay", "alipayhk"})}, "'nopay' is no wallet", "wallets"),
     ],
 )  # fmt: skip
 async def test_networks_and_wallets_that_are_not_there_are_refused_beside_the_stored_ones(
-    home: Path, terms: dict[str, Any], unit: Any, said: str, field: str
+    home: Path, terms: dict[str, Any], said: str, field: str
 ) -> None:
     path = home / "d.json"
     path.write_bytes(document_of(replace(MTR, terms=replace(MTR.terms, **terms))))
@@ -107,6 +103,31 @@ async def test_networks_and_wallets_that_are_not_there_are_refused_beside_the_st
             await invoke(*words)
         assert (refusal.value.code, refusal.value.field) == ("bad_tariff", field)
     assert (await invoke("list", "--json")).stdout.strip() == '{"versions": []}'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[caps]]\nperiod = "day"\namount = "40.00"\nnetworks = ["mtr", "shenzhen-metro"]\n',
+         "line 10, caps.0.networks: shenzhen-metro is in CNY, mtr in HKD"),
+        ('[[transfers]]\nafter = ["kmb", "shenzhen-bus"]\nwithin_minutes = 90\noff = "0.40"\n',
+         "line 8, transfers.0.after: shenzhen-bus is in CNY, mtr in HKD"),
+    ],
+)  # fmt: skip
+def test_amounts_of_two_currencies_are_never_shared(tmp_path: Path, text: str, said: str) -> None:
+    terms = tmp_path / "t.toml"
+    terms.write_text(TERMS + text + 'source = "s"\ngrade = "A"\n', "utf-8")
+    result = run("check", "--terms", terms, *mtr(tmp_path, fares("4.90")))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [f"problem: t.toml {said}", "1 problem"]
+
+
+def test_a_document_gives_no_network_another_currency(tmp_path: Path) -> None:
+    path = tmp_path / "d.json"
+    path.write_bytes(document_of(replace(KMB, currency=CNY)))
+    result = run("check", path)
+    assert result.exit_code == 1
+    assert "problem: d.json, currency: CNY, and kmb is in HKD" in result.stderr
 
 
 async def test_a_network_keeps_its_currency_and_new_ones_may_be_named_once_stored(

@@ -38,21 +38,13 @@ def faults_beside(
 
     ``currencies`` are those of all networks that have a tariff, ``wallets`` all that are known.
     """
-    terms, found = tariff.terms, list[Fault]()
-    own = currencies.get(tariff.network, tariff.currency)
-    if own != tariff.currency:
-        found.append((("currency",), f"{tariff.currency}, and {tariff.network} is in {own}"))
-    groups: list[tuple[Path, Set[str]]] = [
-        (("caps", i, "networks"), it.networks) for i, it in enumerate(terms.caps)
+    terms = tariff.terms
+    found = faults_of_currency(tariff, currencies)
+    found += [
+        (at, f"no tariff of {name!r} is known")
+        for at, name in _others(tariff)
+        if name not in currencies
     ]
-    groups += [(("transfers", i, "after"), it.after) for i, it in enumerate(terms.transfers)]
-    for at, networks in groups:
-        for name in sorted(networks - {tariff.network}):
-            unit = currencies.get(name)
-            if unit is None:
-                found.append((at, f"no tariff of {name!r} is known"))
-            elif unit != tariff.currency:
-                found.append((at, f"{name} is in {unit}, {tariff.network} in {tariff.currency}"))
     named: list[tuple[Path, Set[str]]] = [(("wallets",), terms.wallets)]
     named += [(("code_discounts", i, "wallet"), frozenset({it.wallet}))
               for i, it in enumerate(terms.code_discounts)]  # fmt: skip
@@ -63,6 +55,30 @@ def faults_beside(
         for name in sorted(names - wallets)
     ]
     return found
+
+
+def faults_of_currency(tariff: Tariff, currencies: Mapping[str, Currency]) -> list[Fault]:
+    """Networks that a tariff names, or its own, in another currency; unknown ones are not told."""
+    own = currencies.get(tariff.network, tariff.currency)
+    found: list[Fault] = []
+    if own != tariff.currency:
+        found.append((("currency",), f"{tariff.currency}, and {tariff.network} is in {own}"))
+    for at, name in _others(tariff):
+        unit = currencies.get(name, tariff.currency)
+        if unit != tariff.currency:
+            found.append((at, f"{name} is in {unit}, {tariff.network} in {tariff.currency}"))
+    return found
+
+
+def _others(tariff: Tariff) -> Iterator[tuple[Path, str]]:
+    """Each other network that caps and transfers name."""
+    terms = tariff.terms
+    groups: list[tuple[Path, Set[str]]] = []
+    groups += [(("caps", i, "networks"), it.networks) for i, it in enumerate(terms.caps)]
+    groups += [(("transfers", i, "after"), it.after) for i, it in enumerate(terms.transfers)]
+    for at, networks in groups:
+        for name in sorted(networks - {tariff.network}):
+            yield at, name
 
 
 def _rising(at: Path, limits: Sequence[int | None]) -> Iterator[Fault]:

@@ -87,12 +87,15 @@ class TermsFile:
     _tables: Mapping[str, object]
     _lines: Mapping[Path, int]
 
+    def line(self, at: Path) -> int | None:
+        """On which line a value stands, or what is around it."""
+        return line_of(self._lines, at)
+
     def terms(self, facts: FareFacts) -> Terms | tuple[Problem, ...]:
         """The terms beside these fares; stops that the fares do not know are left out."""
         if facts.lowest.currency != self.currency:
             reason = f"{self.currency} where the fares are in {facts.lowest.currency}"
-            line = line_of(self._lines, ("currency",))
-            return (Problem(self.name, line, "currency", reason),)
+            return (Problem(self.name, self.line(("currency",)), "currency", reason),)
         reader = _TermsReader(self.network, self.currency, facts)
         made = reader.terms(self._tables)
         return made or tuple(_problems(self.name, self._lines, reader.plain))

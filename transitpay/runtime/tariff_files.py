@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -15,9 +15,10 @@ from transitpay.fares.tariff import Tariff
 from transitpay.fares.tariff_files import Parsed, Problem, SourceFile
 from transitpay.fares.tariff_files.formats import FORMATS, Format, Job
 from transitpay.fares.tariff_files.gtfs import GtfsChoice
-from transitpay.fares.term_faults import faults
+from transitpay.fares.term_faults import faults, faults_of_currency
 from transitpay.fares.terms_file import TermsFile, read_terms_file
 from transitpay.fares.version_rules import unfit_day, unfit_name
+from transitpay.money import Currency
 from transitpay.runtime.builtin import published_terms
 from transitpay.runtime.unpacked import read_unpacked
 
@@ -122,13 +123,18 @@ def _reading(parsed: Parsed, wish: Wish, terms: TermsFile) -> Reading:
         return Reading((), parsed.problems, parsed.left_out, parsed.warnings)
     named = tariff.version if wish.terms is None else f"{tariff.version}+{terms.version}"
     tariff = replace(tariff, version=wish.version or named)
+    found = faults(tariff.terms, tariff.network, tariff.currency)
+    found += faults_of_currency(tariff, _published_currencies())
     problems = tuple(
-        Problem(terms.name, None, ".".join(map(str, at)), reason)
-        for at, reason in faults(tariff.terms, tariff.network, tariff.currency)
+        Problem(terms.name, terms.line(at), ".".join(map(str, at)), reason) for at, reason in found
     )
     if (reason := unfit_name(tariff.version)) is not None:
         problems += (Problem(terms.name, None, "version", reason),)
     return Reading(() if problems else (tariff,), problems, parsed.left_out, parsed.warnings)
+
+
+def _published_currencies() -> Mapping[str, Currency]:
+    return {network: file.currency for network, file in published_terms().items()}
 
 
 def _is_document(file: SourceFile) -> bool:
@@ -143,6 +149,9 @@ def _documents(files: Iterable[SourceFile], wish: Wish) -> Reading:
         problems += [Problem(file.name, None, field, reason) for field, reason in read.problems]
         if read.tariff is not None:
             own = read.tariff
+            for at, reason in faults_of_currency(own, _published_currencies()):
+                where = ".".join(map(str, at if at == ("currency",) else ("terms", *at)))
+                problems.append(Problem(file.name, None, where, reason))
             tariffs.append(
                 replace(
                     own,
