@@ -14,17 +14,17 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
-from settlement.charge_wallets import ChargeTerms, ChargeWorker, policy_of
-from settlement.circuit import Circuit
-from settlement.clear_taps import Clearer
+from settlement.clearing.clear_taps import Clearer
+from settlement.clearing.tariffs import TariffDesk
+from settlement.collecting.charge_wallets import ChargeTerms, ChargeWorker, policy_of
+from settlement.collecting.circuit import Circuit
+from settlement.collecting.notifications import NotificationWorker
+from settlement.collecting.partners import Partners
+from settlement.collecting.refunds import RefundDesk, RefundWorker
+from settlement.fx.rate_feeds import RateFeed, ecb_anchor
+from settlement.fx.rates import RatePublisher, rate_terms
 from settlement.loops import Pace, rest, run_worker
 from settlement.metrics import SettlementMetrics
-from settlement.notifications import NotificationWorker
-from settlement.partners import Partners
-from settlement.rate_feeds import RateFeed, ecb_anchor
-from settlement.rates import RatePublisher, rate_terms
-from settlement.refunds import RefundDesk, RefundWorker
-from settlement.tariffs import TariffDesk
 from transitpay.charging.partner_messages import NOTIFY_PATH
 from transitpay.clock import Clock
 from transitpay.errors import TemporarilyUnavailable

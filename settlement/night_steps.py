@@ -17,14 +17,15 @@ import aiohttp
 import asyncpg
 import duckdb
 
-from settlement import batches, evidence
-from settlement.close_day import close_day, closes_at
-from settlement.layouts import LAYOUTS
-from settlement.match_run import Engine
-from settlement.netting import NetPosition
-from settlement.partners import Partners
-from settlement.reconcile import Reconciled, WalletDay, reconcile
-from settlement.wallet_files import fetch_files
+from settlement.closing import batches
+from settlement.closing.close_day import close_day, closes_at
+from settlement.closing.netting import NetPosition
+from settlement.collecting.partners import Partners
+from settlement.reconciling import evidence
+from settlement.reconciling.layouts import LAYOUTS
+from settlement.reconciling.match_run import Engine
+from settlement.reconciling.reconcile import Reconciled, WalletDay, reconcile
+from settlement.reconciling.wallet_files import fetch_files
 from transitpay.charging.charge import ChargePolicy
 from transitpay.clock import Clock, day_start
 from transitpay.errors import TemporarilyUnavailable, TransitPayError

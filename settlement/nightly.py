@@ -16,12 +16,12 @@ from datetime import date, datetime, timedelta
 import aiohttp
 import click
 
-from settlement.charge_wallets import policy_of
-from settlement.match_run import open_engine
-from settlement.night_report import day_report, write_report
+from settlement.closing.night_report import day_report, write_report
+from settlement.closing.report import DayReport, as_json
+from settlement.collecting.charge_wallets import policy_of
+from settlement.collecting.partners import Partners
 from settlement.night_steps import Night, StepState, run_day
-from settlement.partners import Partners
-from settlement.report import DayReport, as_json
+from settlement.reconciling.match_run import open_engine
 from transitpay.errors import MalformedInput, TemporarilyUnavailable
 from transitpay.postgres import closings, night
 from transitpay.postgres.embedded import running_database

@@ -38,10 +38,10 @@ MONEY = (
     "transitpay/charging/",
     "transitpay/clearing.py",
     "transitpay/fares/",
-    "settlement/netting.py",
-    "settlement/statements.py",
-    "settlement/matching.py",
-    "settlement/batches.py",
+    "settlement/closing/netting.py",
+    "settlement/closing/statements.py",
+    "settlement/reconciling/matching.py",
+    "settlement/closing/batches.py",
 )
 STOPWATCHES = ("gateway/", "settlement/", *WORLDLY)
 DATABASE_CLOCK = re.compile(

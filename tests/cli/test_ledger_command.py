@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "settlement"))
 
 from night_seed import CLOSE_AT, DAY, NOON, Ride, refund, ride, take_part
 
-from settlement.close_day import close_day
+from settlement.closing.close_day import close_day
 from transitpay.cli import main
 from transitpay.cli.ledger import check_books
 

@@ -11,7 +11,7 @@ from gateway_world import AT, OTHER_WALLET, WALLET, Phone, World
 from issuer_world import refresh
 from test_wallet_calls import RIDER, call
 
-from settlement.clear_taps import Clearer
+from settlement.clearing.clear_taps import Clearer
 from settlement.metrics import SettlementMetrics
 from transitpay.fares.highest import highest_fares
 from transitpay.fares.shown import journey_terms, stop_names

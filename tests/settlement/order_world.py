@@ -14,9 +14,9 @@ from typing import Any
 
 from instant_wallet import InstantWallet
 
-from settlement.charge_wallets import ChargeTerms, ChargeWorker
-from settlement.clear_taps import Clearer
-from settlement.refunds import RefundWorker
+from settlement.clearing.clear_taps import Clearer
+from settlement.collecting.charge_wallets import ChargeTerms, ChargeWorker
+from settlement.collecting.refunds import RefundWorker
 from transitpay.charging.charge import ChargePolicy
 from transitpay.clock import LOCAL_ZONE, ManualClock, day_start
 from transitpay.fares.tariff import Tariff, TariffBook

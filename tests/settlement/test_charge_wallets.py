@@ -12,11 +12,11 @@ import pytest
 from day_seed import DAY, NOON, World, make_world
 from scripted_wallet import OURS, THEIRS, ScriptedWallet, key_pair
 
-from settlement.charge_wallets import ChargeTerms, ChargeWorker
-from settlement.circuit import Circuit
-from settlement.clear_taps import Clearer
-from settlement.notifications import NotificationWorker
-from settlement.wallet_http import Partner, TimeLimits, WalletClient
+from settlement.clearing.clear_taps import Clearer
+from settlement.collecting.charge_wallets import ChargeTerms, ChargeWorker
+from settlement.collecting.circuit import Circuit
+from settlement.collecting.notifications import NotificationWorker
+from settlement.collecting.wallet_http import Partner, TimeLimits, WalletClient
 from transitpay.charging.charge import ChargePolicy, charge_id
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
 from transitpay.postgres.inboxes import insert_notification

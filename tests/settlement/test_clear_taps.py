@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from day_seed import DAY, MINUTE, NOON, World, make_world
 
-from settlement.clear_taps import Clearer
+from settlement.clearing.clear_taps import Clearer
 from settlement.metrics import SettlementMetrics
 from transitpay.postgres.reference import Participant, put_participant
 from transitpay.postgres.taps import note_riders
@@ -249,7 +249,7 @@ async def test_an_exit_that_comes_after_its_entry_was_closed_makes_the_journey_w
 async def test_a_rider_who_breaks_our_code_is_postponed_and_spoils_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch, mistake: type[Exception]
 ) -> None:
-    from settlement import clear_taps
+    from settlement.clearing import clear_taps
 
     real = clear_taps.read_rider
 

@@ -20,7 +20,7 @@ from night_seed import (
     take_part,
 )
 
-from settlement.close_day import close_day, closes_at
+from settlement.closing.close_day import close_day, closes_at
 from transitpay.clock import day_start
 from transitpay.errors import RuleViolation
 from transitpay.ledger.balances import is_balanced

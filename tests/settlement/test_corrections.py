@@ -14,10 +14,10 @@ from day_seed import DAY, MINUTE, NOON, World
 from night_seed import fingerprint
 from test_refunds import TERMS, Office, office
 
-from settlement.charge_wallets import ChargeWorker
-from settlement.clear_taps import Clearer
-from settlement.close_day import close_day
-from settlement.refunds import RefundWorker
+from settlement.clearing.clear_taps import Clearer
+from settlement.closing.close_day import close_day
+from settlement.collecting.charge_wallets import ChargeWorker
+from settlement.collecting.refunds import RefundWorker
 from transitpay.cli.ledger import check_books
 from transitpay.clock import day_start
 from transitpay.fares.highest import highest_fares

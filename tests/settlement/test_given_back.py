@@ -10,7 +10,7 @@ import pytest
 from day_seed import MINUTE, NOON
 from test_refunds import CHARGE, Office, all_zero, office
 
-from settlement.clear_taps import Clearer
+from settlement.clearing.clear_taps import Clearer
 from transitpay.postgres.taps import note_riders
 from transitpay.runtime.builtin import builtin_book
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from day_seed import DAY, MINUTE, NOON, World, make_world
 
-from settlement.clear_taps import Clearer
+from settlement.clearing.clear_taps import Clearer
 from transitpay.cli import cli
 from transitpay.errors import TransitPayError
 from transitpay.fares.document import document_of

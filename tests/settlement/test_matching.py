@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from settlement import matching
-from settlement.match_run import Tables, open_engine, run, unmatched_ids, write_parquet
-from settlement.matching import Result
+from settlement.reconciling import matching
+from settlement.reconciling.match_run import Tables, open_engine, run, unmatched_ids, write_parquet
+from settlement.reconciling.matching import Result
 
 ENGINE = open_engine()
 INTERNAL = [column.split()[0] for column in matching.INTERNAL.split(", ")]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from settlement.netting import NetPosition, net, wallet_fee_of
+from settlement.closing.netting import NetPosition, net, wallet_fee_of
 from transitpay.errors import RuleViolation
 from transitpay.ledger.window_sums import FareSum, TakingSum
 from transitpay.money import CNY, Money

@@ -12,9 +12,9 @@ from day_seed import DAY, MINUTE, NOON
 from test_corrections import HOUR, RIDER, WALLET, Desk, close, entered
 from test_refunds import CHARGE, JOURNEY, TERMS, Office, office
 
-from settlement.clear_taps import Clearer
-from settlement.refunds import RefundWorker
-from settlement.weigh import weigh
+from settlement.clearing.clear_taps import Clearer
+from settlement.collecting.refunds import RefundWorker
+from settlement.collecting.weigh import weigh
 from transitpay.charging.evidence import CancelAnswered
 from transitpay.charging.wallet_port import Done
 from transitpay.cli.ledger import check_books

@@ -12,10 +12,10 @@ import pytest
 from day_seed import DAY, NOON, World, make_world
 from scripted_wallet import OURS, THEIRS, ScriptedWallet, key_pair
 
-from settlement.charge_wallets import ChargeTerms, ChargeWorker
-from settlement.clear_taps import Clearer
-from settlement.refunds import RefundDesk, RefundWorker
-from settlement.wallet_http import Partner, TimeLimits, WalletClient
+from settlement.clearing.clear_taps import Clearer
+from settlement.collecting.charge_wallets import ChargeTerms, ChargeWorker
+from settlement.collecting.refunds import RefundDesk, RefundWorker
+from settlement.collecting.wallet_http import Partner, TimeLimits, WalletClient
 from transitpay.charging.charge import ChargePolicy, charge_id
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
 from transitpay.postgres import reference
@@ -213,7 +213,7 @@ async def test_an_unknown_journey_is_told_so(office: Office) -> None:
 
 async def test_surplus_money_goes_back_by_itself(office: Office) -> None:
     """A refused attempt turns out to be paid after the next one was: one of them is refunded."""
-    from settlement.weigh import weigh
+    from settlement.collecting.weigh import weigh
     from transitpay.charging.evidence import Notified
     from transitpay.charging.wallet_port import Succeeded
     from transitpay.money import CNY, Money

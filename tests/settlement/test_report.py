@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from settlement.batches import house_file, payout_file, payouts, statement
-from settlement.csv_text import csv_text, guarded
-from settlement.netting import NetPosition
-from settlement.night_report import write_report
-from settlement.report import DayReport, breaks_csv, page
+from settlement.closing.batches import house_file, payout_file, payouts, statement
+from settlement.closing.csv_text import csv_text, guarded
+from settlement.closing.netting import NetPosition
+from settlement.closing.night_report import write_report
+from settlement.closing.report import DayReport, breaks_csv, page
 from transitpay.ledger.digest import Closing
 from transitpay.ledger.night import StoredBreak, StoredRun, StoredStep
 from transitpay.ledger.window_sums import WindowLine

@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from settlement.rate_feeds import BUILTIN_ANCHOR, RateFeed, read_observation
-from settlement.rates import PAIR, RatePublisher, rate_terms
+from settlement.fx.rate_feeds import BUILTIN_ANCHOR, RateFeed, read_observation
+from settlement.fx.rates import PAIR, RatePublisher, rate_terms
 from transitpay.clock import ManualClock
 from transitpay.errors import MalformedInput
 from transitpay.fx.rate import NotYet

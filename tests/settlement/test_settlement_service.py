@@ -17,9 +17,9 @@ from day_seed import NOON, World, make_world
 from scripted_wallet import ScriptedWallet, key_pair
 
 from settlement.app import notify_url
+from settlement.collecting.partners import partner_key_file
 from settlement.loops import Pace, run_worker
 from settlement.metrics import SettlementMetrics
-from settlement.partners import partner_key_file
 from transitpay.clock import ScaledClock, SystemClock, service_day
 from transitpay.errors import TemporarilyUnavailable
 from transitpay.fares.highest import highest_fares

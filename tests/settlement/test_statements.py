@@ -7,8 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from settlement.layouts import ALIPAY_CN, ALIPAYHK, TRANSITPAY, FileKind, Layout, RowKind
-from settlement.statements import FileFacts, Statement, parse
+from settlement.closing.statements import FileFacts, Statement, parse
+from settlement.reconciling.layouts import (
+    ALIPAY_CN,
+    ALIPAYHK,
+    TRANSITPAY,
+    FileKind,
+    Layout,
+    RowKind,
+)
 
 DAY = date(2026, 10, 30)
 OURS_HEAD = ",".join(TRANSITPAY.header)

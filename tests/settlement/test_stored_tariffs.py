@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from day_seed import DAY, MINUTE, NOON, World, make_world
 
-from settlement.clear_taps import Clearer
-from settlement.tariffs import TariffDesk
+from settlement.clearing.clear_taps import Clearer
+from settlement.clearing.tariffs import TariffDesk
 from transitpay.errors import Conflict, MalformedInput, RuleViolation
 from transitpay.fares.document import document_of
 from transitpay.fares.tariff import MatrixFares, Tariff

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from day_seed import MINUTE, NOON, World, make_world
 
-from settlement.clear_taps import Clearer
-from settlement.denials import lock_key
+from settlement.clearing.clear_taps import Clearer
+from settlement.clearing.denials import lock_key
+from settlement.clearing.suspending import suspend
 from settlement.metrics import SettlementMetrics
-from settlement.suspending import suspend
 from transitpay.fares.tariff import TariffBook
 from transitpay.fares.terms import Suspension
 from transitpay.postgres import evidence

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "journeys"))
 
 from random_days import BOOK, FAR, MINUTE, NETWORKS, RULES, START, Days, batches, days
 
-from settlement.clear_taps import Clearer
+from settlement.clearing.clear_taps import Clearer
 from transitpay.clock import LOCAL_ZONE, ManualClock, service_day
 from transitpay.fares.fare import Priced
 from transitpay.fares.rider_pricing import price_all

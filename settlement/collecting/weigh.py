@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
-from settlement import wallet_money
-from settlement.denials import settle_denials, touches_denial
-from settlement.wallet_money import RiderMoney
+from settlement.clearing import wallet_money
+from settlement.clearing.denials import settle_denials, touches_denial
+from settlement.clearing.wallet_money import RiderMoney
 from transitpay.charging.charge import Attempt, Charge, ChargePolicy
 from transitpay.charging.correcting import due_again
 from transitpay.charging.decide import Decision, decide

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from settlement import wallet_money
-from settlement.clearing_batch import Booking, ClearedJourney, Rider, wait
-from settlement.wallet_money import RiderMoney
+from settlement.clearing import wallet_money
+from settlement.clearing.clearing_batch import Booking, ClearedJourney, Rider, wait
+from settlement.clearing.wallet_money import RiderMoney
 from transitpay.charging.allotment import Due
 from transitpay.charging.correcting import Corrected, InFlight, Tied, correct
 from transitpay.comparison import Ended, EndedWhy

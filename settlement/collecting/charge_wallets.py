@@ -15,9 +15,9 @@ from datetime import timedelta
 
 import asyncpg
 
-from settlement.circuit import Circuit
+from settlement.collecting.circuit import Circuit
+from settlement.collecting.weigh import Weighed, weigh
 from settlement.metrics import SettlementMetrics
-from settlement.weigh import Weighed, weigh
 from transitpay.charging.charge import Attempt, Charge, ChargePolicy, begin
 from transitpay.charging.evidence import CancelAnswered, Evidence, InquiryAnswered, PayAnswered
 from transitpay.charging.lifecycle import Action

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from settlement.denials import settle_denials, touches_denial
+from settlement.clearing.denials import settle_denials, touches_denial
 from transitpay.charging.correcting import Corrected
 from transitpay.charging.partner_messages import RefundRequest, build_refund
 from transitpay.postgres import charge_parts, charges, refunds

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from settlement.denials import lock_key
+from settlement.clearing.denials import lock_key
 from transitpay.clock import service_day
 from transitpay.fares.tariff import TariffBook
 from transitpay.fares.terms import Suspension

@@ -16,8 +16,8 @@ from typing import Any
 
 import duckdb
 
-from settlement import matching
-from settlement.matching import PRECEDENCE, Break, Result
+from settlement.reconciling import matching
+from settlement.reconciling.matching import PRECEDENCE, Break, Result
 
 # DuckDB has no type information, and its rows have columns of many types: Any is what it gives.
 Engine = Any

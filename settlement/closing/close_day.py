@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 
 import asyncpg
 
-from settlement.netting import NetPosition, net
+from settlement.closing.netting import NetPosition, net
 from transitpay.clock import day_start
 from transitpay.errors import Conflict, RuleViolation, TemporarilyUnavailable
 from transitpay.ledger.digest import FIRST, Closing, ClosingDigest

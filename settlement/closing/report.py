@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from settlement.csv_text import csv_text, major
+from settlement.closing.csv_text import csv_text, major
 from transitpay.ledger.digest import Closing
 from transitpay.ledger.night import StoredBreak, StoredRun, StoredStep
 

@@ -12,9 +12,9 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from settlement import wallet_money
-from settlement.charge_wallets import ChargeTerms
-from settlement.wallet_money import RiderMoney
+from settlement.clearing import wallet_money
+from settlement.clearing.wallet_money import RiderMoney
+from settlement.collecting.charge_wallets import ChargeTerms
 from transitpay.charging.correcting import Corrected, correct, left_in
 from transitpay.charging.lifecycle import ChargeState
 from transitpay.charging.refund import RefundState, decide_refund

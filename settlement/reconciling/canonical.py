@@ -10,11 +10,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from settlement.layouts import Cancelled, FileKind, Layout, Problem, Row, RowKind
-from settlement.match_run import Engine, write_parquet
-from settlement.matching import EDGE_MINUTES, EXTERNAL, RULES_VERSION, Standing
-from settlement.netting import wallet_fee_of
-from settlement.statements import LISTED_PROBLEMS, FileFacts, scan
+from settlement.closing.netting import wallet_fee_of
+from settlement.closing.statements import LISTED_PROBLEMS, FileFacts, scan
+from settlement.reconciling.layouts import Cancelled, FileKind, Layout, Problem, Row, RowKind
+from settlement.reconciling.match_run import Engine, write_parquet
+from settlement.reconciling.matching import EDGE_MINUTES, EXTERNAL, RULES_VERSION, Standing
 from transitpay.charging.lifecycle import AttemptState
 from transitpay.charging.partner_json import Fields
 from transitpay.clock import LOCAL_ZONE, wallet_day

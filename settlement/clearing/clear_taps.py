@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from settlement import corrections
-from settlement.clearing_batch import (
+from settlement.clearing import corrections
+from settlement.clearing.clearing_batch import (
     Aside,
     Booking,
     Facts,
@@ -31,9 +31,9 @@ from settlement.clearing_batch import (
     settings_of,
     wanted_rates,
 )
-from settlement.corrections import Saved
+from settlement.clearing.corrections import Saved
+from settlement.clearing.suspending import suspend
 from settlement.metrics import SettlementMetrics
-from settlement.suspending import suspend
 from transitpay.charging.lifecycle import ChargeState
 from transitpay.clock import LOCAL_ZONE, Clock
 from transitpay.errors import TransitPayError

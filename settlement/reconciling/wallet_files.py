@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from settlement.evidence import Incoming, stored_path
-from settlement.wallet_http import Partner
+from settlement.collecting.wallet_http import Partner
+from settlement.reconciling.evidence import Incoming, stored_path
 from transitpay.charging.signature import NotBelieved, verify_response
 from transitpay.clock import Clock
 from transitpay.errors import TemporarilyUnavailable

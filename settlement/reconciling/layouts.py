@@ -1,7 +1,7 @@
 """Describes the wallet file layouts as configuration, and the canonical row they are read into.
 
 A layout names columns, delimiter, encoding, date format, unit, signs and words; reading
-(``settlement.statements``) knows nothing of any wallet. A new partner is a new value here.
+(``settlement.closing.statements``) knows nothing of any wallet. A new partner is a new value here.
 """
 
 from __future__ import annotations

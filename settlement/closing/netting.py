@@ -2,7 +2,7 @@
 
 Positive = the house pays the participant; below zero the participant pays. The sums come from
 fares, quotes, charges, captures and fees, never from the books; that they also are what was
-posted is asked separately (``settlement.close_day``), so the two prove one another.
+posted is asked separately (``settlement.closing.close_day``), so the two prove one another.
 
 Worked (fare HKD 52.20, quote 47.76 + 0.15, captured CNY 47.91, fees 1.5 % and 0.6 %): the
 operator is paid HKD 51.42, the wallet pays CNY 47.62; house: service fee HKD 0.78, position

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from settlement.fx.rate_feeds import RateFeed
 from settlement.metrics import SettlementMetrics
-from settlement.rate_feeds import RateFeed
 from transitpay.clock import Clock
 from transitpay.fx.guard import GuardPolicy, Refused, check
 from transitpay.fx.publication import next_rows

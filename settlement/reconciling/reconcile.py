@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from settlement import match_run
-from settlement.canonical import (
+from settlement.collecting.weigh import weigh
+from settlement.reconciling import match_run
+from settlement.reconciling.canonical import (
     RowDigest,
     canonical_path,
     carried_rows,
@@ -23,10 +24,17 @@ from settlement.canonical import (
     read_file,
     standing,
 )
-from settlement.evidence import stored_path
-from settlement.layouts import FileKind, Layout
-from settlement.match_run import BatchTotal, Engine, FilePayment, ParquetRows, Tables, write_parquet
-from settlement.matching import (
+from settlement.reconciling.evidence import stored_path
+from settlement.reconciling.layouts import FileKind, Layout
+from settlement.reconciling.match_run import (
+    BatchTotal,
+    Engine,
+    FilePayment,
+    ParquetRows,
+    Tables,
+    write_parquet,
+)
+from settlement.reconciling.matching import (
     EXTERNAL,
     INTERNAL,
     KNOWN,
@@ -36,7 +44,6 @@ from settlement.matching import (
     BreakState,
     Result,
 )
-from settlement.weigh import weigh
 from transitpay.charging.charge import ChargePolicy
 from transitpay.charging.evidence import Evidence, InFile, NotInFile
 from transitpay.clock import day_start

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from settlement.collecting.weigh import weigh
 from settlement.metrics import SettlementMetrics
-from settlement.weigh import weigh
 from transitpay.charging.charge import ChargePolicy
 from transitpay.charging.evidence import Notified
 from transitpay.charging.partner_messages import parse_notification

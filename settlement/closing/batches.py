@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from settlement.csv_text import Cell, csv_text, major
-from settlement.netting import HOUSE, NetPosition
+from settlement.closing.csv_text import Cell, csv_text, major
+from settlement.closing.netting import HOUSE, NetPosition
 from transitpay.ledger.window_sums import WindowLine
 from transitpay.money import Money, currency
 

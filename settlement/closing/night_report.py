@@ -6,7 +6,7 @@ import os
 from datetime import date
 from pathlib import Path
 
-from settlement.report import DayReport, breaks_csv, json_text, page
+from settlement.closing.report import DayReport, breaks_csv, json_text, page
 from transitpay.postgres import closings, night, recon_runs
 from transitpay.postgres.pool import Connection
 

@@ -18,7 +18,16 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import BinaryIO
 
-from settlement.layouts import FileKind, Layout, Problem, Row, RowKind, Signs, Total, Unit
+from settlement.reconciling.layouts import (
+    FileKind,
+    Layout,
+    Problem,
+    Row,
+    RowKind,
+    Signs,
+    Total,
+    Unit,
+)
 from transitpay.clock import LOCAL_ZONE, wallet_day
 from transitpay.errors import MalformedInput
 from transitpay.money import currency, parse_major

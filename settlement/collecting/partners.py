@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aiohttp
 
-from settlement.wallet_http import Partner, TimeLimits, WalletClient
+from settlement.collecting.wallet_http import Partner, TimeLimits, WalletClient
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
 from transitpay.clock import Clock
 from transitpay.errors import MalformedInput

@@ -1,0 +1,1 @@
+"""Taps become journeys, fares and bookings, and are corrected when what is known changes."""

@@ -1,0 +1,1 @@
+"""A day is closed, netted, stated to operators and reported."""

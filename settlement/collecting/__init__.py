@@ -1,0 +1,1 @@
+"""What riders owe is collected from wallets, and given back."""

@@ -1,0 +1,1 @@
+"""Rates are fetched, guarded and published minute by minute."""

@@ -1,0 +1,1 @@
+"""Wallets' files are read and matched with what we know."""
