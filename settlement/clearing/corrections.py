@@ -16,6 +16,7 @@ from settlement.clearing.clearing_batch import Booking, ClearedJourney, Rider, w
 from settlement.clearing.wallet_money import RiderMoney
 from transitpay.charging.allotment import Due
 from transitpay.charging.correcting import Corrected, InFlight, Tied, correct
+from transitpay.charging.refund import IN_DOUBT
 from transitpay.comparison import Ended, EndedWhy
 from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.ledger.bookings import FareSubject, taken_back
@@ -112,8 +113,11 @@ def _dues(cleared: Iterable[ClearedJourney]) -> tuple[list[Due], list[Due]]:
 
 
 def _age(charge: TiedCharge, at: datetime, retry: timedelta) -> timedelta:
+    """How long to wait for the end of what is in doubt of this charge."""
     attempt = charge.stored.charge.open_attempt
-    return wait(at - attempt.sent_at if attempt else timedelta(0), retry)
+    asked = [attempt.sent_at] if attempt else []
+    asked += [it.created_at for it in charge.tied.refunds if it.state in IN_DOUBT]
+    return wait(at - min(asked, default=at), retry)
 
 
 async def _end(conn: Connection, saved: Saved, at: datetime) -> None:

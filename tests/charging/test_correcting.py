@@ -149,3 +149,38 @@ def test_first_journeys_have_a_charge_each_and_free_ones_none() -> None:
 def test_a_charge_id_is_opaque_and_the_same_for_the_same_journeys() -> None:
     assert charge_id("a", "b") == charge_id("b", "a") != charge_id("a")
     assert charge_id("2026-11-02/bus-7/17") == "c-kicxtnb2dz7adgkw6tsuuhahfq"
+
+
+def test_a_correction_from_nothing_is_one_further_charge_for_all_its_journeys() -> None:
+    found = corrected([], {"j1", "j2"}, ("j1~2", 500), ("j2~2", 300))
+    (debt,) = found.debts
+    assert debt.charge.amount == money(800)
+    assert found.parts == (Part(debt.charge.id, "j1~2", 500), Part(debt.charge.id, "j2~2", 300))
+    assert corrected([], {"j1"}, ("j1~2", 0)) == Corrected()
+
+
+@pytest.mark.parametrize("state", [RefundState.PREPARED, RefundState.UNKNOWN])
+def test_while_a_refund_is_in_doubt_no_more_is_asked_for_and_less_still_goes_back(
+    state: RefundState,
+) -> None:
+    charge = captured("c1", 1000)
+    doubtful = tied(charge, ("j1", 600), refunds=(refund(charge, 400, state),))
+    owed = [Due("j1~2", money(601))]
+    assert correct(WALLET, [doubtful], {"j1"}, owed, (), T0) == InFlight("c1")
+    assert corrected([doubtful], {"j1"}, ("j1~2", 600)).refunds == ()
+    assert [it.amount for it in corrected([doubtful], {"j1"}, ("j1~2", 599)).refunds] == [money(1)]
+
+
+def test_a_refund_of_another_attempt_in_doubt_keeps_no_correction_waiting() -> None:
+    charge = captured("c1", 1000)
+    surplus = replace(refund(charge, 1000, RefundState.UNKNOWN), attempt_id="c1-0")
+    found = corrected([tied(charge, ("j1", 1000), refunds=(surplus,))], {"j1"}, ("j1~2", 1200))
+    assert [it.charge.amount for it in found.debts] == [money(200)]
+
+
+def test_refused_money_of_a_fare_that_was_given_back_pays_for_what_stands_later() -> None:
+    charge = captured("c1", 1000)
+    refused = refund(charge, 1000, RefundState.REFUSED)
+    found = corrected([tied(charge, refunds=(refused,))], {"j1~2"}, ("j1~3", 700))
+    assert found.debts == () and found.parts == (Part("c1", "j1~3", 700),)
+    assert [(it.id, it.amount) for it in found.refunds] == [("c1-r2", money(300))]

@@ -516,6 +516,7 @@ async def test_a_mode_that_is_declared_after_the_charge_corrects_it_and_its_end_
         "select filled_by, filled_stops from journey where ended_at is null"
     )
     assert tuple(row) == ("open_gates", ["78"])
+    await desk.collect()
     await declare(desk, "gates_open", stop="78", at=NOON, until=NOON, replaces="m1", request="m2")
     await desk.clear()
     assert await desk.standing() == [(3, "2", None, "missing_exit", 6080)]

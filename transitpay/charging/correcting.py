@@ -2,7 +2,8 @@
 
 Charges that hold no money are withdrawn, what was collected pays for the journeys that stand now
 (``allotment``), and the net is one further charge or refunds. While an attempt may hold money,
-nothing is decided: its end is waited for.
+nothing is decided: its end is waited for. Nor is more asked for while a refund is in doubt: the
+wallet may refuse it, and then that money pays.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import datetime
 from transitpay.charging.allotment import Allotment, Collected, Due, GiveBack, Part, allot
 from transitpay.charging.charge import Charge, charge_id, new_charge, withdraw
 from transitpay.charging.lifecycle import AttemptState, ChargeState
-from transitpay.charging.refund import Refund, RefundState
+from transitpay.charging.refund import IN_DOUBT, Refund, RefundState
 from transitpay.money import Currency, Money
 
 
@@ -48,7 +49,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """An attempt of this charge may hold money: correct once its end is known."""
+    """An attempt or a refund of this charge is in doubt: correct once its end is known."""
 
     charge_id: str
 
@@ -75,8 +76,8 @@ def correct(
 ) -> Corrected | InFlight:
     """What becomes of one rider's charges when the ``ended`` journeys give way to others.
 
-    ``tied`` are all charges with a part for an ended journey. Where none of a currency is among
-    them, each journey gets a charge of its own.
+    ``tied`` are all charges with a part for an ended journey, and those made for it of which money
+    is still to go back. Where nothing ends, each journey gets a charge of its own.
     """
     flying = [it.charge.id for it in tied if it.charge.state is ChargeState.IN_FLIGHT]
     if flying:
@@ -88,10 +89,14 @@ def correct(
     for unit in sorted(units, key=str):
         some = [it for it in asked if it.charge.amount.currency == unit]
         owed = [due for due in dues if due.amount.currency == unit]
-        if some:
-            done.append(_correct(wallet, some, ended, owed, unit, at))
-        else:
+        if not some and not ended:
             done.append(Corrected(debts=new_debts(wallet, owed, (), at)))
+            continue
+        corrected = _correct(wallet, some, ended, owed, unit, at)
+        doubtful = [it.charge.id for it in some if _has_doubtful_refund(it)]
+        if corrected.debts and doubtful:
+            return InFlight(min(doubtful))
+        done.append(corrected)
     return _joined(done)
 
 
@@ -188,6 +193,13 @@ def _refund(back: GiveBack, captured: Sequence[Tied], unit: Currency, at: dateti
     amount = Money(back.minor, unit)
     assert back.minor <= left_in(it), "no more than is left"
     return Refund(refund_id, back.charge_id, back.attempt_id, amount, RefundState.PREPARED, at, at)
+
+
+def _has_doubtful_refund(it: Tied) -> bool:
+    """Whether the wallet has not said yes or no to a refund of what was captured."""
+    return it.charge.state is ChargeState.CAPTURED and any(
+        r.state in IN_DOUBT and r.attempt_id == _paid(it.charge) for r in it.refunds
+    )
 
 
 def _paid(charge: Charge) -> str:

@@ -25,6 +25,10 @@ class RefundState(StrEnum):
     REFUSED = "REFUSED"  #: final no: people look
 
 
+#: The wallet has not said yes or no.
+IN_DOUBT = frozenset({RefundState.PREPARED, RefundState.UNKNOWN})
+
+
 @dataclass(frozen=True, slots=True)
 class Refund:
     """One refundRequestId; ``next_at`` None: nothing is left to do."""

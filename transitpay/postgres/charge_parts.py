@@ -55,7 +55,16 @@ class TiedCharge:
 
 
 _CHARGES_OF = """
-select distinct charge_id from charge_part where journey_id = any($1::text[]) order by charge_id
+select charge_id from charge_part where journey_id = any($1::text[])
+union
+select r.charge_id
+from journey j
+join journey k on k.key = j.key and k.issuer = j.issuer and k.rider_id = j.rider_id
+    and k.priced_at >= coalesce(j.entry_at, j.exit_at)
+join charge c on c.journey_id = k.id and c.state = 'CAPTURED'
+join refund r on r.charge_id = c.id and r.state <> 'REFUNDED'
+where j.id = any($1::text[]) and j.revision > 1
+order by charge_id
 """
 
 _PARTS = """
@@ -70,8 +79,9 @@ async def lock_of_journeys(
 ) -> dict[str, TiedCharge]:
     """All charges that pay for one of the journeys, with all of their parts and refunds.
 
-    They are locked in the order of their ids. What a cancel replaced while its lock was waited
-    for is read again.
+    With them come those made for an earlier revision of which a refund is refused or in doubt.
+    They are locked in the order of their ids. What a cancel replaced while its lock was waited for
+    is read again.
     """
     wanted = await _charges_of(conn, journey_ids)
     while wanted:
