@@ -56,6 +56,17 @@ def test_variants_of_one_fare_are_one_route_and_of_several_must_be_named() -> No
     assert not {"9X", "A21"} & {stop.id for stop in tariff.stops}
 
 
+def test_a_file_that_ends_within_a_route_has_that_one_problem() -> None:
+    half = route("2", "5.0", "1002").partition("<FULL_FARE>")[0]
+    assert problems(buses(route("1", "6.7", "1001"), half, end="")) == [
+        "ROUTE_BUS.xml line 7, xml: no element found"
+    ]
+    told = problems(buses(route("1", "x", "1001"), half, end="</dataroot>"))
+    assert len(told) == 2
+    assert told[0] == "ROUTE_BUS.xml line 7, xml: mismatched tag"
+    assert told[1].startswith("ROUTE_BUS.xml line 3, FULL_FARE: 'x'")
+
+
 def test_every_problem_of_a_route_file_is_named_with_the_line_of_its_route() -> None:
     parsed = buses(
         route("1", "6.7", "1001"),

@@ -105,3 +105,27 @@ def test_a_day_in_a_name_that_is_none_is_a_problem_and_no_other_day(folder: Path
     path.write_text(fares("4.90"), "utf-8")
     with pytest.raises(MalformedInput, match="2027-13-27 in its name is no day"):
         load_book(folder, networks=["mtr"])
+
+
+def test_weekday_fares_of_new_lantao_bus_are_read_beside_its_list(tmp_path: Path) -> None:
+    folder = tmp_path / "hk_bus"
+    folder.mkdir()
+    route = (
+        "<ROUTE_DATA><ROUTE><ROUTE_ID>7</ROUTE_ID><COMPANY_CODE>NLB</COMPANY_CODE>"
+        "<ROUTE_NAMEE>1</ROUTE_NAMEE><FULL_FARE>20</FULL_FARE></ROUTE></ROUTE_DATA>"
+    )
+    for day in ("2026-03-31", "2027-01-01"):
+        (folder / f"ROUTE_BUS.{day}.xml").write_text(route, "utf-8")
+    (folder / "nlb-weekday.csv").write_text("route,amount\n1,12.00\n", "utf-8")
+    (folder / "nlb-weekday.2027-01-01.csv").write_text("route,amount\n1,13.00\n", "utf-8")
+    versions = load_book(tmp_path, networks=["nlb"]).versions("nlb")
+    assert [it.plain_fare(it.find_stop("7")).minor for it in versions] == [1200, 1300]
+    assert not any("Weekday" in text for it in versions for text in it.terms.unknown)
+    for name, reason in (
+        ("other-weekday.csv", "other-weekday.csv, weekdays: a second such file"),
+        ("weekday.2027-02-01.csv", "no ROUTE_BUS file is of 2027-02-01"),
+    ):
+        (folder / name).write_text("route,amount\n1,12.00\n", "utf-8")
+        with pytest.raises(MalformedInput, match=reason):
+            load_book(tmp_path, networks=["nlb"])
+        (folder / name).unlink()

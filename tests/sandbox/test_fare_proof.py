@@ -117,6 +117,18 @@ def test_a_pair_is_equal_when_the_fare_table_says_the_value_of_its_exit(tmp_path
     assert (it.where, it.fare_minor, it.value_minor) == ("a.csv line 5", 200, 300)
 
 
+def test_who_left_free_at_the_station_of_the_entry_may_have_been_cleared(tmp_path: Path) -> None:
+    free = (
+        *ride("AAAAAAAAA", "06:00", "06:20", 200, to="罗湖站"),
+        *ride("BBBBBBBBB", "06:00", "06:21", 200, to="罗湖站"),
+        *ride("CCCCCCCCC", "06:00", "06:20", 200),
+    )
+    paid = ride("DDDDDDDDD", "06:00", "06:20", 200, to="罗湖站")[1].replace(",200,0,", ",200,190,")
+    entered = ride("DDDDDDDDD", "06:00", "06:20", 200)[0]
+    found = compare_pairs(rows_of(tmp_path, *free, entered, paid), load_book(None))
+    assert (found.pairs, found.left_free, found.left_free_soon) == (4, 2, 1)
+
+
 @pytest.fixture(scope="module")
 def data() -> Path:
     folder = os.environ.get("TRANSITPAY_DATA")

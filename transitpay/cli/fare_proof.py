@@ -33,7 +33,7 @@ _KINDS = (TapKind.BUS, TapKind.EXIT)
 _WORDS = {
     Verdict.ADULT: "follow as adult fares from value, mark and mode",
     Verdict.UNMARKED_TRANSFER: "inferred: transfer discount with the mark at 0",
-    Verdict.FREE: "inferred: free (concession card)",
+    Verdict.FREE: "inferred: free (concession card or cleared at the same station)",
     Verdict.HALF: "inferred: half (student's card)",
     Verdict.BUSINESS_CAR: "inferred: undiscounted, a fare of the business car",
     Verdict.UNDISCOUNTED: "inferred: undiscounted",
@@ -99,6 +99,7 @@ def _totals(rows: TapRows, judged: Sequence[Judged], pairs: Pairs) -> dict[str, 
         "unexplained": [_row(it) for it in judged if it.verdict is Verdict.UNEXPLAINED],
         "pairs": {
             "all": pairs.pairs, "over_limit": pairs.over_limit, "unreadable": pairs.unreadable,
+            "left_free": pairs.left_free, "left_free_soon": pairs.left_free_soon,
             "comparable": pairs.comparable, "equal": pairs.equal,
             "differing": [
                 {"row": it.where, "from": it.entry, "to": it.exit, "fare_minor": it.fare_minor,
@@ -150,6 +151,8 @@ def _show(
 def _pairs_table(pairs: Pairs) -> Any:  # a rich table
     table = new_table("Entry and exit of one card", "what", "pairs:")
     table.add_row("all", str(pairs.pairs))
+    table.add_row("of one station, left free", str(pairs.left_free))
+    table.add_row("  within 20 minutes", str(pairs.left_free_soon))
     table.add_row("over the time limit: halves of two rides", str(pairs.over_limit))
     for code, many in pairs.unreadable.items():
         table.add_row(f"not in the fare table ({code})", str(many))

@@ -2,14 +2,14 @@
 
 Expected below the folder: ``mtr/mtr_lines_fares.csv`` and ``mtr_lines_and_stations.csv``,
 ``mtr/history/mtr_lines_fares.<day>.csv``, ``shenzhen_metro/metro-*.json``,
-``hk_bus/ROUTE_BUS.<day>.xml``; each may be gzipped (``.gz``). Networks that no file describes
-(Shenzhen buses) come from the built-in tariffs.
+``hk_bus/ROUTE_BUS.<day>.xml`` and for New Lantao Bus ``hk_bus/*weekday*.csv``; each may be
+gzipped (``.gz``). Networks that no file describes (Shenzhen buses) come from the built-in tariffs.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -31,6 +31,8 @@ _MTR_UNDATED = date(2026, 6, 9)
 #: A file's day is when it was copied; these fares were in force before.
 _IN_FORCE_SINCE = {("mtr_lines_fares", date(2024, 7, 5)): MTR_ADULT_FARES_SINCE}
 _PROBLEMS_SHOWN = 3
+#: The network beside whose list a file of our own gives the fares of weekdays.
+_WITH_WEEKDAYS = "nlb"
 _Reader = Callable[[Path, TermsFile, list[Problem]], list[Tariff]]
 
 
@@ -99,15 +101,40 @@ def _hk_bus(network: str) -> _Reader:
         paths = _all(folder, "ROUTE_BUS*.xml*")
         if not paths:
             raise _absent(folder, "ROUTE_BUS.xml")
+        weekdays = _weekdays(folder, paths, problems) if network == _WITH_WEEKDAYS else {}
         return _keep(
             (
-                read_route_bus(_read(path), network, _day(path, HK_BUS_SINCE, problems), terms)
+                read_route_bus(
+                    _read(path),
+                    network,
+                    _day(path, HK_BUS_SINCE, problems),
+                    terms,
+                    weekdays.get(path),
+                )
                 for path in paths
             ),
             problems,
         )
 
     return read
+
+
+def _weekdays(
+    folder: Path, paths: list[Path], problems: list[Problem]
+) -> Mapping[Path, SourceFile]:
+    """The weekday fares beside each list: those of the day in its name, else those without one."""
+    by_day: dict[date | None, Path] = {}
+    for path in _all(folder, "*weekday*.csv*"):
+        if by_day.setdefault(day_in_name(path.name, problems), path) != path:
+            problems.append(Problem(path.name, None, "weekdays", "a second such file"))
+    days = {path: day_in_name(path.name, []) for path in paths}
+    problems += [
+        Problem(path.name, None, "weekdays", f"no ROUTE_BUS file is of {day}")
+        for day, path in by_day.items()
+        if day is not None and day not in days.values()
+    ]
+    own = {path: by_day.get(day, by_day.get(None)) for path, day in days.items()}
+    return {path: _read(beside) for path, beside in own.items() if beside is not None}
 
 
 #: network -> what reads its files; the order is that of loading.

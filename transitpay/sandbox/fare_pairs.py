@@ -26,6 +26,7 @@ NETWORK = "shenzhen-metro"
 #: No wallet: whose codes have no discount.
 _NOBODY = "card"
 _LATER = timedelta(days=30)
+_CLEARED_WITHIN = timedelta(minutes=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,17 @@ class Differing:
 
 @dataclass(slots=True)
 class Pairs:
-    """All pairs = equal + differing + over the limit + those at stations of no fare table."""
+    """All pairs = equal + differing + over the limit + those at stations of no fare table.
+
+    ``left_free`` of all are of one station and paid nothing, ``left_free_soon`` of them within the
+    20 minutes in which staff may clear it.
+    """
 
     pairs: int = 0
     equal: int = 0
     over_limit: int = 0
+    left_free: int = 0
+    left_free_soon: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)
     differing: list[Differing] = field(default_factory=list)
 
@@ -79,6 +86,9 @@ def _compare(
     assert journey.entry is not None and journey.exit is not None
     found.pairs += 1
     entry, exit = raws[journey.entry.key], raws[journey.exit.key]
+    if entry.place == exit.place and exit.paid_minor == 0:
+        found.left_free += 1
+        found.left_free_soon += exit.at - entry.at <= _CLEARED_WITHIN
     [it] = price_all([journey], book)
     if not isinstance(it, Priced):
         found.unreadable[it.code] += 1

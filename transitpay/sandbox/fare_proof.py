@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
     ADULT = "adult"  #: follows from value, mark and mode
     UNMARKED_TRANSFER = "transfer_without_mark"  #: as an adult's with a mark that is not there
-    FREE = "free"  #: a concession card
+    FREE = "free"  #: a concession card, or cleared by staff at the station of the entry
     HALF = "half"  #: a student's card
     BUSINESS_CAR = "business_car"  #: undiscounted, and a fare of the business car to this station
     UNDISCOUNTED = "undiscounted"

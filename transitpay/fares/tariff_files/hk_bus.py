@@ -272,4 +272,6 @@ def _rows(file: SourceFile, problems: list[Problem]) -> list[tuple[int, dict[str
         problems.append(Problem(file.name, parser.CurrentLineNumber, "xml", error.message))
     except (LookupError, ValueError) as error:  # an encoding that Python has no table for
         problems.append(Problem(file.name, parser.CurrentLineNumber, "xml", str(error)))
+    if reader.row is not None:  # read half: what is missing of it is no problem of its own
+        reader.rows.pop()
     return reader.rows
