@@ -2,130 +2,30 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
 
 import pytest
-
-from transitpay.fares.names import Language
-from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff
-from transitpay.fares.tariff_files import Parsed, SourceFile
-from transitpay.fares.tariff_files.formats import FORMATS, Job
-from transitpay.fares.tariff_files.gtfs import GtfsChoice, archive, read_gtfs
-from transitpay.fares.tariff_files.gtfs import fares as gtfs_fares
-from transitpay.fares.tariff_files.gtfs import transfers as gtfs_transfers
-from transitpay.fares.terms import Transfer
-from transitpay.fares.terms_file import TermsFile, read_terms_file
-from transitpay.money import CNY, Money
-
-DAY = date(2026, 1, 1)
-STEP = '\n[step]\nvalue = "0.01"\nsource = "its fares"\ngrade = "D"\n'
-CALENDAR = '\n[calendar]\nvalue = "hong-kong"\nsource = "its fares"\ngrade = "D"\n'
-
-#: A metro of three stations in two zones, its single ride by zones, a day pass and children.
-METRO: Mapping[str, str] = {
-    "agency.txt": "agency_id,agency_name\na,Metro\n",
-    "stops.txt": """stop_id,stop_name,stop_code,location_type,parent_station
-s1,Old Harbour,OHB,1,
-s1a,Old Harbour platform 1,,0,s1
-s2,Market,,,
-s3,University,,,
-e1,Exit A,,2,s1
-""",
-    "routes.txt": "route_id,agency_id,route_short_name,network_id\nm1,a,M1,metro\nm2,a,M2,metro\n",
-    "areas.txt": "area_id\ninner\nouter\n",
-    "stop_areas.txt": "area_id,stop_id\ninner,s1\ninner,s2\nouter,s3\n",
-    "rider_categories.txt": ("rider_category_id,is_default_fare_category\nadult,1\nchild,\n"),
-    "fare_media.txt": "fare_media_id,fare_media_name,fare_media_type\ncode,Ride code,4\ncash,,0\n",
-    "fare_products.txt": """fare_product_id,rider_category_id,fare_media_id,amount,currency
-one,adult,,2.00,CNY
-one,child,,1.00,CNY
-two,,code,3.50,CNY
-two,,cash,4.00,CNY
-pass,adult,,15.00,CNY
-""",
-    "fare_leg_rules.txt": """leg_group_id,network_id,from_area_id,to_area_id,fare_product_id
-g,metro,inner,inner,one
-g,metro,outer,outer,one
-g,metro,inner,outer,two
-g,metro,outer,inner,two
-""",
-}
-#: Buses of two networks with a fare each, and transfers between them.
-BUSES: Mapping[str, str] = {
-    "stops.txt": "stop_id,stop_name\nb1,Pier\nb2,Bridge\n",
-    "routes.txt": """route_id,route_short_name,route_long_name
-r1,1,Pier - Hill
-r2,2,Pier - Bridge
-x1,X1,Pier - Airport
-""",
-    "networks.txt": "network_id\ncity\nexpress\n",
-    "route_networks.txt": "network_id,route_id\ncity,r1\ncity,r2\nexpress,x1\n",
-    "fare_products.txt": """fare_product_id,amount,currency
-city,2.00,CNY
-express,12.00,CNY
-less,-0.40,CNY
-""",
-    "fare_leg_rules.txt": """leg_group_id,network_id,fare_product_id
-c,city,city
-e,express,express
-""",
-}
-TRANSFERS = (
-    "from_leg_group_id,to_leg_group_id,transfer_count,duration_limit,duration_limit_type,"
-    "fare_transfer_type,fare_product_id\n"
+from gtfs_feeds import (
+    BUSES,
+    CALENDAR,
+    CODE,
+    DAY,
+    METRO,
+    STEP,
+    flat,
+    loaded,
+    problems,
+    read,
+    terms,
+    zipped,
 )
 
-
-def terms(network: str = "metro", more: str = STEP) -> TermsFile:
-    text = f'network = "{network}"\ncurrency = "CNY"\n{more}'
-    read = read_terms_file(SourceFile("terms.toml", text.encode()))
-    assert read.file is not None, [str(problem) for problem in read.problems]
-    return read.file
-
-
-def read(
-    feed: Mapping[str, str],
-    choice: GtfsChoice | None = None,
-    *,
-    of: TermsFile | None = None,
-    **change: str,
-) -> Parsed:
-    """The feed with some files changed; a file ``x.txt`` is given as ``x``."""
-    texts = {**feed, **{f"{name}.txt": text for name, text in change.items()}}
-    files = {name: SourceFile(name, text.encode()) for name, text in texts.items() if text}
-    return read_gtfs(files, DAY, of or terms(), choice)
-
-
-CODE = GtfsChoice(media="code")
-ALL = GtfsChoice()
-
-
-def loaded(parsed: Parsed) -> Tariff:
-    assert parsed.tariff is not None, [str(problem) for problem in parsed.problems]
-    return parsed.tariff
-
-
-def flat(parsed: Parsed) -> FlatFares:
-    fares = loaded(parsed).fares
-    assert isinstance(fares, FlatFares)
-    return fares
-
-
-def problems(parsed: Parsed) -> list[str]:
-    assert parsed.tariff is None, "nothing is half loaded"
-    return [str(problem) for problem in parsed.problems]
-
-
-def zipped(files: Mapping[str, str]) -> SourceFile:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, text in files.items():
-            packed.writestr(name, text)
-    return SourceFile("feed.zip", content.getvalue())
+from transitpay.fares.names import Language
+from transitpay.fares.tariff import MatrixFares
+from transitpay.fares.tariff_files import SourceFile
+from transitpay.fares.tariff_files.formats import FORMATS, Job
+from transitpay.fares.tariff_files.gtfs import GtfsChoice
+from transitpay.fares.tariff_files.gtfs import fares as gtfs_fares
 
 
 def test_areas_and_leg_rules_make_a_matrix_of_the_default_riders_fares() -> None:
@@ -479,197 +379,3 @@ def test_stations_in_no_area_of_the_rules_are_left_out_by_name() -> None:
     assert [str(problem) for problem in parsed.left_out] == [
         "stops.txt, stop_id: in no area of the rules: b9"
     ]
-
-
-def transfers(*rows: str, choice: GtfsChoice = ALL, of: TermsFile | None = None) -> Parsed:
-    return read(
-        BUSES, choice, of=of, fare_transfer_rules=TRANSFERS + "".join(r + "\n" for r in rows)
-    )
-
-
-CITY = GtfsChoice(gtfs_networks=frozenset({"city"}), networks={"express": "express-bus"})
-
-
-def test_a_fixed_amount_within_a_time_is_a_transfer_of_the_tariff() -> None:
-    parsed = transfers("e,c,,5400,1,1,less", "c,c,-1,5400,1,1,less", choice=CITY)
-    found = loaded(parsed).terms.transfers
-    assert found == (
-        Transfer(frozenset({"express-bus"}), 90, Money(40, CNY), "fare_transfer_rules.txt line 2"),
-        Transfer(frozenset({"metro"}), 90, Money(40, CNY), "fare_transfer_rules.txt line 3"),
-    )
-    assert parsed.left_out == ()
-    assert [str(warning) for warning in parsed.warnings] == [
-        "fare_transfer_rules.txt line 3, duration_limit: the time runs from the ride before each "
-        "ride, not from the first"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("row", "off"),
-    [
-        ("e,c,,3600,1,0,", 200),  # the second ride is free
-        ("c,c,-1,3600,1,0,", 200),
-        ("e,c,,3600,1,2,express", 200),  # together what the first costs
-    ],
-)
-def test_a_free_second_ride_and_one_price_for_both_are_amounts_off(row: str, off: int) -> None:
-    found = loaded(transfers(row, choice=CITY)).terms.transfers
-    assert [(it.within_minutes, it.off.minor) for it in found] == [(60, off)]
-
-
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        ("e,c,,,,1,less", "no limit of time"),
-        ("e,c,,90,1,1,less", "90 seconds, no whole minutes"),
-        ("e,c,,3600,0,1,less", "duration_limit_type 0, and we count from boarding to boarding"),
-        ("c,c,1,3600,1,1,less", "only 1 rides in a row"),
-        ("e,c,,3600,1,1,city", "a ride that costs more after another"),
-        ("e,c,,3600,1,2,city", "a price for both rides together that is no fixed amount off"),
-        ("e,c,,3600,1,7,city", "fare_transfer_type '7'"),
-    ],
-)
-def test_a_transfer_that_a_tariff_cannot_say_is_left_out_and_the_tariff_says_so(
-    row: str, expected: str
-) -> None:
-    parsed = transfers(row, choice=CITY)
-    tariff = loaded(parsed)
-    assert tariff.terms.transfers == ()
-    assert len(parsed.left_out) == 1
-    assert expected in parsed.left_out[0].reason
-    assert expected in tariff.terms.unknown[0]
-
-
-def test_a_transfer_of_a_part_of_our_rides_is_left_out() -> None:
-    both = transfers("e,c,,5400,1,1,less")
-    assert loaded(both).terms.transfers == ()
-    assert "e to c: not from c to c, which are ours too" in both.left_out[0].reason
-    whole = transfers(
-        "c,c,-1,5400,1,1,less", "c,e,,5400,1,1,less", "e,c,,5400,1,1,less", "e,e,-1,5400,1,1,less"
-    )
-    assert [it.off.minor for it in loaded(whole).terms.transfers] == [40]
-    unmapped = transfers("e,c,,5400,1,1,less", choice=replace(CITY, networks={}))
-    assert "of a network that is none of ours" in unmapped.left_out[0].reason
-
-
-def test_more_leg_groups_than_are_compared_leave_the_transfers_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(gtfs_transfers, "MOST_PAIRS", 1)
-    parsed = transfers("e,c,,5400,1,1,less", choice=CITY)
-    assert loaded(parsed).terms.transfers == ()
-    assert "more than 1 pairs of leg groups" in parsed.left_out[0].reason
-
-
-def test_after_gates_the_time_runs_from_the_exit() -> None:
-    rows = TRANSFERS + "g,g,-1,1800,2,1,less\n"
-    products = METRO["fare_products.txt"] + "less,,,-0.50,CNY\n"
-    tariff = loaded(read(METRO, CODE, fare_products=products, fare_transfer_rules=rows))
-    assert [(it.within_minutes, it.off.minor) for it in tariff.terms.transfers] == [(30, 50)]
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"stops": ""}, "stops.txt, feed: file is missing"),
-        (
-            {"fare_leg_rules": "", "fare_attributes": "fare_id\n1\n"},
-            "fares of version 1 (fare_attributes.txt) are not read",
-        ),
-        (
-            {"fare_products": "fare_product_id,amount,currency\none,2,CNY\ntwo,3.50,CNY\n"},
-            "'2' has not",
-        ),
-        (
-            {"fare_products": "fare_product_id,amount,currency\none,2.00,USD\ntwo,3.50,CNY\n"},
-            "'USD' where",
-        ),
-        (
-            {"fare_products": "fare_product_id,amount,currency\none,x,CNY\ntwo,3.50,CNY\n"},
-            "'x' has not",
-        ),
-        (
-            {"fare_products": "fare_product_id,amount,currency\none,2.00,CNY\n"},
-            "'two' is not in fare",
-        ),
-        (
-            {"fare_products": "fare_product_id,amount,currency\none,-2.00,CNY\ntwo,3.50,CNY\n"},
-            "below 0",
-        ),
-        ({"areas": "area_id\ninner\n"}, "'outer' is not in areas.txt"),
-        ({"areas": "area_id\ninner\ninner\nouter\n"}, "line 3, area_id: the same as line 2"),
-        ({"stop_areas": "area_id,stop_id\ninner,s1\ninner,s9\n"}, "'s9' is not in stops.txt"),
-        (
-            {
-                "stops": METRO["stops.txt"] + "s1b,Old Harbour platform 2,,0,s1\n",
-                "stop_areas": "area_id,stop_id\ninner,s1\nouter,s1a\nouter,s3\n",
-            },
-            "lie in different areas",
-        ),
-        ({"networks": "network_id\nmetro\n"}, "forbidden beside networks.txt"),
-        ({"routes": "route_id,agency_id\nm1,z\n"}, "'z' is not in agency.txt"),
-        ({"agency": "agency_id,agency_name\na,A\nb,B\n"}, "several agencies, a, b: name one"),
-        ({"rider_categories": "rider_category_id\nadult\nchild\n"}, "0 default categories"),
-        ({"stops": "stop_id\ns1\ns1a\ns2\ns3\ne1\n"}, "line 2, stop_name: empty"),
-        (
-            {"fare_leg_rules": "from_area_id,to_area_id,fare_product_id\nouter,outer,one\n"},
-            "1 stations in 1 groups of areas",
-        ),
-        (
-            {
-                "stop_areas": "area_id,stop_id\ninner,s1\nouter,s3\n",
-                "fare_leg_rules": (
-                    "from_area_id,to_area_id,fare_product_id\ninner,inner,one\nouter,outer,one\n"
-                ),
-            },
-            "no rule with a fare for our riders between stations",
-        ),
-        (
-            {
-                "networks": "network_id\nmetro\nbus\n",
-                "routes": "route_id\nm1\n",
-                "route_networks": "route_id,network_id\nm1,metro\n",
-                "fare_leg_join_rules": "from_network_id,to_network_id\nmetro,bus\n",
-            },
-            "legs of this network and another are one",
-        ),
-    ],
-)
-def test_each_defect_of_a_feed_is_named(change: dict[str, str], expected: str) -> None:
-    found = problems(read(METRO, CODE if "fare_products" not in change else None, **change))
-    assert any(expected in problem for problem in found), found
-
-
-def test_a_choice_that_the_feed_does_not_have_is_named_with_those_that_it_has() -> None:
-    choice = GtfsChoice(
-        agency="z",
-        media="nfc",
-        rider="old",
-        products=frozenset({"month"}),
-        gtfs_networks=frozenset({"bus"}),
-    )
-    assert problems(read(METRO, choice)) == [
-        "agency.txt, agency_id: 'z' was chosen; there are a",
-        "fare_media.txt, fare_media_id: 'nfc' was chosen; there are cash, code",
-        "rider_categories.txt, rider_category_id: 'old' was chosen; there are adult, child",
-        "fare_products.txt, fare_product_id: 'month' was chosen; there are one, pass, two",
-        "networks.txt, network_id: 'bus' was chosen; there are metro",
-    ]
-
-
-def test_what_is_unpacked_has_a_bound_that_headers_cannot_move(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    bomb = zipped({**METRO, "translations.txt": "0" * 200_000})
-    assert len(bomb.content) < 5_000
-    monkeypatch.setattr(archive, "MOST_BYTES", 100_000)
-    found = problems(read_gtfs(bomb, DAY, terms(), CODE))
-    assert found == ["feed.zip/translations.txt, zip: more than 100000 bytes unpacked"]
-
-
-def test_archives_that_are_none_or_hold_no_feed_are_problems() -> None:
-    found = problems(read_gtfs(SourceFile("f.zip", b"PK\x03\x04no"), DAY, terms()))
-    assert found[0].startswith("f.zip, zip: cannot be read: ")
-    assert "no file of a feed" in problems(read_gtfs(zipped({"a/stops.txt": ""}), DAY, terms()))[0]
-    cut = SourceFile("f.zip", zipped(METRO).content[:-40])
-    assert "cannot be read" in problems(read_gtfs(cut, DAY, terms()))[0]
