@@ -780,11 +780,16 @@ create table charge (
     next_at timestamptz,                 -- null = nothing left to do
     attempts int not null default 0,
     captured_at timestamptz,             -- the wallet's completion time
-    lease_until timestamptz              -- the only column compared with the database clock
+    refused_code text,                   -- the wallet's final no, also to what this replaced
+    refused_since timestamptz,           -- when it first said so
+    denies_rider boolean not null default false,   -- Charge.denies_rider, for who asks by rider
+    lease_until timestamptz,             -- the only column compared with the database clock
+    constraint charge_refused check ((refused_code is null) = (refused_since is null)),
+    constraint charge_denies check (not denies_rider or refused_code is not null)
 );
 create index charge_due on charge (wallet, next_at) where next_at is not null;
 create index charge_in_flight on charge (wallet, next_at) where state = 'IN_FLIGHT';
-create index charge_arrears on charge (issuer, rider_id) where state = 'ARREARS';
+create index charge_denies_rider on charge (issuer, rider_id) where denies_rider;
 create index on charge (journey_id);
 
 -- Which part of which charge pays for which standing journey (settlement). A correction writes them
@@ -1270,7 +1275,6 @@ grant select on
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
     refund_request_done, travel_minimum, suspension, stop_name, journey_terms,
     half_journey, crossed_accounts to transitpay_gateway;
-grant select (charge_id, n, result_code) on charge_attempt to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from transitpay.charging.charge import Charge
-from transitpay.charging.lifecycle import AttemptState, ChargeState
 from transitpay.postgres import evidence
 from transitpay.postgres.charges import StoredCharge
 from transitpay.postgres.pool import Connection
@@ -24,10 +23,7 @@ async def settle_denials(
 
 def touches_denial(was: StoredCharge, now: Charge) -> bool:
     """True when the change may begin or end a rider's denial."""
-    if was.charge.denies_rider != now.denies_rider:
-        return True
-    refused_before = any(a.state is AttemptState.DECLINED for a in now.attempts)
-    return refused_before and now.state is ChargeState.CAPTURED and was.charge != now
+    return was.charge.denies_rider != now.denies_rider
 
 
 def lock_key(issuer: str, rider_id: str) -> int:

@@ -255,6 +255,11 @@ def test_no_balance_is_arrears_tried_again_and_cleared_on_payment() -> None:
     assert (owing.state, owing.next_at) == (ChargeState.ARREARS, s(1) + POLICY.arrears_retry)
     assert owing.denies_rider
     retried = begin(owing, s(1) + POLICY.arrears_retry, POLICY)
+    assert retried.state is ChargeState.IN_FLIGHT and retried.denies_rider
+    unknown = PayAnswered("c17-2", Unknown("timeout"))
+    assert twice(retried, unknown, s(90_000)).charge.denies_rider
+    again = twice(retried, PayAnswered("c17-2", Declined("ORDER_IS_CLOSED")), s(90_000)).charge
+    assert again.state is ChargeState.DUE and again.denies_rider
     paid = twice(retried, PayAnswered("c17-2", replace(PAID, payment_id="w2")), s(90_000)).charge
     assert (paid.state, paid.denies_rider) == (ChargeState.CAPTURED, False)
     assert retry_now(owing, s(5)).next_at == s(5)

@@ -1,21 +1,30 @@
 """A correction at the wallet: unpaid debts are withdrawn, paid ones pay for what stands now."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from transitpay.charging.allotment import Due, Part
-from transitpay.charging.charge import Charge, ChargePolicy, begin, charge_id, new_charge
+from transitpay.charging.charge import (
+    Charge,
+    ChargePolicy,
+    Refusal,
+    begin,
+    charge_id,
+    new_charge,
+    release,
+)
 from transitpay.charging.correcting import Corrected, InFlight, Tied, correct, due_again, new_debts
 from transitpay.charging.decide import decide
 from transitpay.charging.evidence import CancelAnswered, PayAnswered
-from transitpay.charging.lifecycle import ChargeState
+from transitpay.charging.lifecycle import Action, ChargeState
 from transitpay.charging.refund import Refund, RefundState
 from transitpay.charging.wallet_port import Declined, Done, Succeeded
 from transitpay.money import CNY, HKD, Money
 
 T0 = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 WALLET = "alipayhk"
 
 
@@ -30,6 +39,10 @@ def flying(name: str, minor: int) -> Charge:
 def captured(name: str, minor: int) -> Charge:
     paid = PayAnswered(f"{name}-1", Succeeded(f"w-{name}", T0, money(minor)))
     return decide(flying(name, minor), paid, T0).charge
+
+
+def refused(name: str, minor: int, at: datetime, code: str = "USER_BALANCE_NOT_ENOUGH") -> Charge:
+    return decide(flying(name, minor), PayAnswered(f"{name}-1", Declined(code)), at).charge
 
 
 def tied(charge: Charge, *parts: tuple[str, int], refunds: tuple[Refund, ...] = ()) -> Tied:
@@ -51,18 +64,71 @@ def refund(charge: Charge, minor: int, state: RefundState) -> Refund:
 def test_a_debt_that_holds_no_money_gives_way_to_one_for_the_new_fare(state: ChargeState) -> None:
     charge = new_charge("c1", WALLET, money(1000), state is ChargeState.HELD, T0)
     if state is ChargeState.ARREARS:
-        answer = PayAnswered("c1-1", Declined("USER_BALANCE_NOT_ENOUGH"))
-        charge = decide(flying("c1", 1000), answer, T0).charge
+        charge = refused("c1", 1000, T0)
     found = corrected([tied(charge, ("j1", 1000))], {"j1"}, ("j1~2", 850))
     assert [it.state for it in found.withdrawn] == [ChargeState.WITHDRAWN]
     (debt,) = found.debts
-    assert (debt.journey, debt.charge.amount, debt.charge.state) == (
-        "j1~2",
-        money(850),
-        ChargeState.DUE,
-    )
+    then = ChargeState.ARREARS if state is ChargeState.ARREARS else ChargeState.DUE
+    assert (debt.journey, debt.charge.amount, debt.charge.state) == ("j1~2", money(850), then)
     assert debt.charge.id != "c1" and found.parts == (Part(debt.charge.id, "j1~2", 850),)
     assert found.refunds == ()
+
+
+@pytest.mark.parametrize("minor", [850, 1000, 1400])
+def test_what_a_correction_makes_of_a_refused_debt_is_refused_and_asked_for_no_sooner(
+    minor: int,
+) -> None:
+    old = refused("c1", 1000, T0 + HOUR)
+    (debt,) = corrected([tied(old, ("j1", 1000))], {"j1"}, ("j1~2", minor)).debts
+    heir = debt.charge
+    assert (heir.state, heir.action) == (ChargeState.ARREARS, Action.PAY)
+    assert heir.next_at == old.next_at == T0 + HOUR + ChargePolicy().arrears_retry
+    assert heir.refused == Refusal("USER_BALANCE_NOT_ENOUGH", T0 + HOUR) and heir.denies_rider
+    assert heir.attempts == ()
+
+
+def test_of_several_refused_debts_the_earliest_refusal_and_instant_are_inherited() -> None:
+    some = [
+        tied(refused("c1", 500, T0 + HOUR, "PROCESS_FAIL"), ("j1", 500)),
+        tied(refused("c2", 500, T0 + 3 * HOUR), ("j2", 500)),
+        tied(refused("c3", 500, T0 + 2 * HOUR), ("j3", 500)),
+        tied(captured("c4", 500), ("j4", 500)),
+        tied(new_charge("c5", WALLET, money(500), False, T0), ("j5", 500)),
+    ]
+    (debt,) = corrected(some, {"j1", "j2", "j3", "j4", "j5"}, ("j1~2", 3000)).debts
+    assert debt.charge.amount == money(2500)
+    assert debt.charge.next_at == T0 + 2 * HOUR + ChargePolicy().arrears_retry
+    assert debt.charge.refused == Refusal("PROCESS_FAIL", T0 + HOUR)
+
+
+def test_what_only_a_person_asks_for_again_stays_with_the_person_after_a_correction() -> None:
+    old = refused("c1", 1000, T0, "PROCESS_FAIL")
+    (debt,) = corrected([tied(old, ("j1", 1000))], {"j1"}, ("j1~2", 850)).debts
+    assert (debt.charge.state, debt.charge.action) == (ChargeState.ARREARS, Action.NOTHING)
+    assert debt.charge.next_at is None and debt.charge.denies_rider
+
+
+def test_a_refusal_that_is_not_the_rider_s_fault_is_not_inherited() -> None:
+    old = refused("c1", 1000, T0, "PAYMENT_AMOUNT_EXCEED_LIMIT")
+    (debt,) = corrected([tied(old, ("j1", 1000))], {"j1"}, ("j1~2", 850)).debts
+    assert (debt.charge.state, debt.charge.refused) == (ChargeState.DUE, None)
+
+
+def test_a_refused_debt_that_is_corrected_to_nothing_leaves_none() -> None:
+    found = corrected([tied(refused("c1", 1000, T0), ("j1", 1000))], {"j1"}, ("j1~2", 0))
+    assert found.debts == () and not found.withdrawn[0].denies_rider
+
+
+def test_a_refused_debt_that_waits_for_a_rate_denies_the_rider_all_the_same() -> None:
+    old = tied(refused("c1", 1000, T0), ("j1", 1000))
+    found = correct(WALLET, [old], {"j1"}, (), [Due("j1~2", money(70))], T0)
+    assert isinstance(found, Corrected)
+    (debt,) = found.debts
+    assert debt.charge.state is ChargeState.HELD and debt.charge.denies_rider
+    assert release(debt.charge, money(64), T0).denies_rider
+    (again,) = corrected([tied(debt.charge, ("j1~2", 70))], {"j1~2"}, ("j1~3", 60)).debts
+    assert (again.charge.state, again.charge.next_at) == (ChargeState.ARREARS, T0)
+    assert again.charge.denies_rider
 
 
 def test_while_an_attempt_may_hold_money_nothing_is_corrected() -> None:

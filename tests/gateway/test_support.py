@@ -47,13 +47,10 @@ async def owes(world: World, rider: str, minor: int = 5220) -> None:
     conn = await world.db.connect("transitpay_settlement")
     await conn.execute(
         "insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency,"
-        " state, created_at, attempts) values ('c', $1, $2, $2, $3, $4, 'HKD', 'ARREARS', $5, 1)",
+        " state, created_at, attempts, refused_code, refused_since, denies_rider) values"
+        " ('c', $1, $2, $2, $3, $4, 'HKD', 'ARREARS', $5, 1, 'USER_BALANCE_NOT_ENOUGH', $5, true)",
         journey, WALLET, rider, minor, AT,
     )  # fmt: skip
-    await conn.execute(
-        "insert into charge_attempt (request_id, charge_id, n, body, state, result_code)"
-        " values ('c-1', 'c', 1, '', 'DECLINED', 'USER_BALANCE_NOT_ENOUGH')"
-    )
     await deny(conn, rider, "arrears")
 
 

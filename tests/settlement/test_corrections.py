@@ -390,19 +390,6 @@ async def test_a_held_fare_is_corrected_before_any_rate_is_known(desk: Desk) -> 
     assert [row["state"] for row in states] == ["HELD", "HELD", "WITHDRAWN"]
 
 
-async def test_a_debt_in_arrears_is_corrected_and_lets_the_rider_go(desk: Desk) -> None:
-    desk.office.wallet.script("pay", "USER_BALANCE_NOT_ENOUGH")
-    await entered(desk)
-    await desk.office.charging.once()
-    assert await desk.world.one("select action from deny_request") == "deny"
-    await desk.tap("exit", "78", NOON + HOUR)
-    await desk.clear()
-    states = await desk.world.owner.fetch("select state, amount_minor from charge order by 1")
-    assert [tuple(row) for row in states] == [("DUE", 4791), ("WITHDRAWN", 5549)]
-    words = await desk.world.owner.fetch("select action, reason from deny_request order by id")
-    assert [tuple(row) for row in words] == [("deny", "arrears"), ("release", "settled")]
-
-
 @pytest.mark.parametrize("table", ["open_item", "charge", "journey_tap", "tap_inbox"])
 async def test_a_correction_that_dies_half_way_leaves_nothing(desk: Desk, table: str) -> None:
     await entered(desk)

@@ -90,15 +90,11 @@ async def in_debt(world: World, state: str) -> None:
     )
     await world.owner.execute(
         "insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency,"
-        " state, created_at, attempts) values ('c', $5, $1, $1, $2, 1, 'HKD', $3, $4, 1)"
-        " on conflict (id) do update set state = $3",
-        *RIDER, state, NOON, DEBT,
+        " state, created_at, attempts, refused_code, refused_since, denies_rider) values"
+        " ('c', $5, $1, $1, $2, 1, 'HKD', $3, $4, 1, 'USER_BALANCE_NOT_ENOUGH', $4, $6)"
+        " on conflict (id) do update set state = $3, denies_rider = $6",
+        *RIDER, state, NOON, DEBT, state == "ARREARS",
     )  # fmt: skip
-    await world.owner.execute(
-        "insert into charge_attempt (request_id, charge_id, n, body, state, result_code)"
-        " values ('c-1', 'c', 1, '', 'DECLINED', 'USER_BALANCE_NOT_ENOUGH')"
-        " on conflict do nothing"
-    )
     async with transaction(world.pool) as conn:
         await evidence.settle_denial(conn, *RIDER, lock_key(*RIDER), NOON)
 

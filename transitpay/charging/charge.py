@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -17,6 +18,7 @@ from transitpay.charging.lifecycle import (
     CHARGE_EDGES,
     HOLDING,
     OPEN,
+    UNPAID,
     Action,
     AttemptState,
     ChargeState,
@@ -103,11 +105,20 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """The wallet's last final no to a debt, and since when the debt has been refused."""
+
+    code: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Charge:
     """A debt with its attempts, oldest first; ``action`` is due at ``next_at`` (None: nothing is).
 
     ``amount`` is what the wallet is asked for. While HELD it is the fare, in the fare's currency:
-    the release sets the amount.
+    the release sets the amount. ``refused`` stays while the debt is asked for again, goes over to
+    the charge that a correction makes of it, and ends with the payment.
     """
 
     id: str
@@ -117,6 +128,7 @@ class Charge:
     action: Action
     next_at: datetime | None
     attempts: tuple[Attempt, ...] = ()
+    refused: Refusal | None = None
 
     def __post_init__(self) -> None:
         assert _ID.fullmatch(self.id), "a charge id has 1-56 plain characters"
@@ -131,10 +143,15 @@ class Charge:
 
     @property
     def denies_rider(self) -> bool:
-        """True when the rider's code should be refused until this debt is paid."""
-        last = (self.attempts[-1].code if self.attempts else None) or ""
-        ours = last in NOT_THE_RIDERS_FAULT or meaning_of(last) is Meaning.OF_THE_CALL
-        return self.state is ChargeState.ARREARS and not ours
+        """True when the rider's code should be refused until this debt is paid.
+
+        It was refused and is still owed, whether or not it is just being asked for again. The
+        database keeps this answer: denials, their reasons and the sum that is owed read it there.
+        """
+        if self.refused is None or self.state not in UNPAID:
+            return False
+        code = self.refused.code
+        return not (code in NOT_THE_RIDERS_FAULT or meaning_of(code) is Meaning.OF_THE_CALL)
 
     def attempt(self, attempt_id: str) -> Attempt | None:
         return next((a for a in self.attempts if a.id == attempt_id), None)
@@ -148,7 +165,12 @@ class Charge:
         """The charge in another state; only the steps of the table, or none."""
         if state is not self.state:
             assert (self.state, state) in CHARGE_EDGES, f"{self.state} never becomes {state}"
-        return replace(self, state=state, action=action, next_at=next_at)
+        refused = None if state is ChargeState.CAPTURED else self.refused
+        return replace(self, state=state, action=action, next_at=next_at, refused=refused)
+
+    def refused_with(self, code: str, at: datetime) -> Charge:
+        """The charge after a final no: the last code, since the first of them."""
+        return replace(self, refused=Refusal(code, self.refused.since if self.refused else at))
 
 
 def charge_id(*journeys: str) -> str:
@@ -166,6 +188,27 @@ def new_charge(charge_id: str, wallet: str, amount: Money, held: bool, at: datet
     if held:
         return Charge(charge_id, wallet, amount, ChargeState.HELD, Action.NOTHING, None)
     return Charge(charge_id, wallet, amount, ChargeState.DUE, Action.PAY, at)
+
+
+def in_place_of(charge: Charge, replaced: Iterable[Charge]) -> Charge:
+    """A fresh debt that takes the place of others inherits that their rider is denied.
+
+    It is in arrears, with the earliest of their refusals and of their next instants: who did not
+    pay is not asked sooner because the fare was corrected. What is held for a rate has no instant
+    and is due once there is one.
+    """
+    refused = [it for it in replaced if it.denies_rider]
+    found = [it.refused for it in refused if it.refused is not None]
+    if not found:
+        return charge
+    charge = replace(charge, refused=min(found, key=lambda it: (it.since, it.code)))
+    if charge.state is ChargeState.HELD:
+        return charge
+    held = ChargeState.HELD
+    instants = [charge.next_at if it.state is held else it.next_at for it in refused]
+    next_at = min((it for it in instants if it is not None), default=None)
+    action = Action.NOTHING if next_at is None else Action.PAY
+    return replace(charge, state=ChargeState.ARREARS, action=action, next_at=next_at)
 
 
 def begin(charge: Charge, at: datetime, policy: ChargePolicy) -> Charge:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from transitpay.charging.allotment import Allotment, Collected, Due, GiveBack, Part, allot
-from transitpay.charging.charge import Charge, charge_id, new_charge, withdraw
+from transitpay.charging.charge import Charge, charge_id, in_place_of, new_charge, withdraw
 from transitpay.charging.lifecycle import AttemptState, ChargeState
 from transitpay.charging.refund import IN_DOUBT, Refund, RefundState
 from transitpay.money import Currency, Money
@@ -77,7 +77,8 @@ def correct(
     """What becomes of one rider's charges when the ``ended`` journeys give way to others.
 
     ``tied`` are all charges with a part for an ended journey, and those made for it of which money
-    is still to go back. Where nothing ends, each journey gets a charge of its own.
+    is still to go back. Where nothing ends, each journey gets a charge of its own. A rider who is
+    denied for one of them stays so while anything is owed.
     """
     flying = [it.charge.id for it in tied if it.charge.state is ChargeState.IN_FLIGHT]
     if flying:
@@ -97,7 +98,7 @@ def correct(
         if corrected.debts and doubtful:
             return InFlight(min(doubtful))
         done.append(corrected)
-    return _joined(done)
+    return _inherited(_joined(done), [it.charge for it in tied])
 
 
 def due_again(it: Tied, at: datetime) -> Corrected | None:
@@ -212,6 +213,11 @@ def _merge(parts: Iterable[Part]) -> tuple[Part, ...]:
         key = (part.charge_id, part.journey)
         sums[key] = sums.get(key, 0) + part.minor
     return tuple(Part(*key, minor) for key, minor in sorted(sums.items()))
+
+
+def _inherited(found: Corrected, replaced: Sequence[Charge]) -> Corrected:
+    debts = tuple(replace(it, charge=in_place_of(it.charge, replaced)) for it in found.debts)
+    return replace(found, debts=debts)
 
 
 def _joined(done: Sequence[Corrected]) -> Corrected:

@@ -256,7 +256,7 @@ def _declined(case: _Case, code: str) -> Decision:
     unlisted = case.cancelling and code not in MEANING
     if unlisted or meaning_of(code) is Meaning.TRY_ANEW:
         return case.due_again(over)
-    moved = case.charge.with_attempt(over)
+    moved = case.charge.with_attempt(over).refused_with(code, case.at)
     if meaning_of(code) is Meaning.TRY_LATER:
         later = case.at + case.policy.arrears_retry
         return Decision(moved.to(ChargeState.ARREARS, Action.PAY, later))

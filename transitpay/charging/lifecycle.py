@@ -44,6 +44,8 @@ class Action(StrEnum):
     NOTHING = "NOTHING"
 
 
+#: States of a debt that is neither paid nor gone.
+UNPAID = frozenset({ChargeState.HELD, ChargeState.DUE, ChargeState.IN_FLIGHT, ChargeState.ARREARS})
 #: States in which an attempt may hold the money of the debt. The database has the same list.
 HOLDING = frozenset(
     {AttemptState.SENT, AttemptState.UNKNOWN, AttemptState.CANCELLING, AttemptState.CAPTURED}

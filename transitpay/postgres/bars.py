@@ -11,7 +11,6 @@ from enum import StrEnum
 
 import asyncpg
 
-from transitpay.charging.result_codes import NOT_THE_RIDERS_FAULT
 from transitpay.money import Money, currency
 from transitpay.postgres import denials
 
@@ -44,13 +43,11 @@ class Bar:
 
 
 _OWED = """
-select c.currency, sum(c.amount_minor)::bigint as minor, min(c.created_at) as since
-from charge c
-join charge_attempt a on a.charge_id = c.id and a.n = c.attempts
-where c.issuer = $1 and c.rider_id = $2 and c.state = 'ARREARS'
-  and a.result_code <> all($3::text[])
-group by c.currency
-order by c.currency
+select currency, sum(amount_minor)::bigint as minor, min(refused_since) as since
+from charge
+where issuer = $1 and rider_id = $2 and denies_rider
+group by currency
+order by currency
 """
 
 _SUSPENDED = """
@@ -65,7 +62,7 @@ async def bars(conn: asyncpg.Connection, issuer: str, rider_id: str) -> tuple[in
     """(authorisations up to this serial are refused, why); a second may lie between the two."""
     denied = await denials.denial(conn, issuer, rider_id)
     found: list[Bar] = []
-    owed = await conn.fetch(_OWED, issuer, rider_id, sorted(NOT_THE_RIDERS_FAULT))
+    owed = await conn.fetch(_OWED, issuer, rider_id)
     if owed:
         sums = tuple(Money(row["minor"], currency(row["currency"])) for row in owed)
         found.append(Bar(BarKind.ARREARS, min(row["since"] for row in owed), sums))

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import asyncpg
 
-from transitpay.charging.charge import Attempt, Charge
+from transitpay.charging.charge import Attempt, Charge, Refusal
 from transitpay.charging.lifecycle import Action, AttemptState, ChargeState
 from transitpay.charging.partner_json import Fields, write_quote
 from transitpay.charging.wallet_port import Succeeded, WalletQuote
@@ -34,13 +34,14 @@ class StoredCharge:
 
 _ADD = """
 insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency, state,
-    created_at, next_action, next_at)
+    created_at, next_action, next_at, refused_code, refused_since, denies_rider)
 select c.id, c.journey_id, c.wallet, c.issuer, c.rider_id, c.amount_minor, c.currency, c.state,
-       $9, c.next_action, c.next_at
+       $9, c.next_action, c.next_at, c.refused_code, c.refused_since, c.denies_rider
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-            $7::char(3)[], $8::text[], $10::text[], $11::timestamptz[])
+            $7::char(3)[], $8::text[], $10::text[], $11::timestamptz[], $12::text[],
+            $13::timestamptz[], $14::boolean[])
      as c(id, journey_id, wallet, issuer, rider_id, amount_minor, currency, state, next_action,
-          next_at)
+          next_at, refused_code, refused_since, denies_rider)
 """
 
 
@@ -62,6 +63,15 @@ async def add(conn: asyncpg.Connection, charges: Sequence[StoredCharge], at: dat
         at,
         [str(c.action) for c in them],
         [c.next_at for c in them],
+        *_refused(them),
+    )
+
+
+def _refused(them: Sequence[Charge]) -> tuple[list[str | None], list[datetime | None], list[bool]]:
+    return (
+        [c.refused.code if c.refused else None for c in them],
+        [c.refused.since if c.refused else None for c in them],
+        [c.denies_rider for c in them],
     )
 
 
@@ -86,7 +96,7 @@ set lease_until = now() + make_interval(secs => $5)
 from (select id from urgent union all select id from fresh) due
 where c.id = due.id
 returning c.id, c.journey_id, c.wallet, c.issuer, c.rider_id, c.amount_minor, c.currency, c.state,
-          c.next_action, c.next_at,
+          c.next_action, c.next_at, c.refused_code, c.refused_since,
           (select r.access_token from rider r
            where r.issuer = c.issuer and r.rider_id = c.rider_id) as access_token
 """
@@ -108,7 +118,7 @@ async def claim(
 
 _LOCK = """
 select id, journey_id, wallet, issuer, rider_id, amount_minor, currency, state, next_action,
-       next_at, null::text as access_token
+       next_at, refused_code, refused_since, null::text as access_token
 from charge
 where id = any($1::text[])
 order by id
@@ -142,11 +152,13 @@ _SAVE = """
 update charge c
 set state = s.state, amount_minor = s.amount_minor, currency = s.currency,
     next_action = s.next_action, next_at = s.next_at, attempts = s.attempts,
-    captured_at = s.captured_at,
+    captured_at = s.captured_at, refused_code = s.refused_code, refused_since = s.refused_since,
+    denies_rider = s.denies_rider,
     lease_until = case when $9 then c.lease_until end
 from unnest($1::text[], $2::text[], $3::bigint[], $4::char(3)[], $5::text[], $6::timestamptz[],
-            $7::int[], $8::timestamptz[])
-     as s(id, state, amount_minor, currency, next_action, next_at, attempts, captured_at)
+            $7::int[], $8::timestamptz[], $10::text[], $11::timestamptz[], $12::boolean[])
+     as s(id, state, amount_minor, currency, next_action, next_at, attempts, captured_at,
+          refused_code, refused_since, denies_rider)
 where c.id = s.id
 """
 
@@ -208,6 +220,7 @@ async def save(
         [len(c.attempts) for c in them],
         [captured_at(c) for c in them],
         keep_lease,
+        *_refused(them),
     )
 
 
@@ -276,6 +289,7 @@ def _stored(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> StoredCh
         Action(row["next_action"]),
         row["next_at"],
         tuple(_attempt(found, amount) for found in attempts),
+        Refusal(row["refused_code"], row["refused_since"]) if row["refused_code"] else None,
     )
     bodies = {found["request_id"]: found["body"] for found in attempts}
     who = (row["issuer"], row["rider_id"], row["journey_id"])

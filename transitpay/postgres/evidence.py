@@ -13,8 +13,6 @@ from datetime import datetime
 
 import asyncpg
 
-from transitpay.charging.result_codes import NOT_THE_RIDERS_FAULT
-
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRow:
@@ -128,10 +126,7 @@ limit 1
 
 _IN_ARREARS = """
 select exists (
-    select from charge c
-    join charge_attempt a on a.charge_id = c.id and a.n = c.attempts
-    where c.issuer = $1 and c.rider_id = $2 and c.state = 'ARREARS'
-      and a.result_code <> all($3::text[])
+    select from charge where issuer = $1 and rider_id = $2 and denies_rider
 )
 """
 
@@ -157,8 +152,7 @@ async def settle_denial(
     for each other on ``lock_key``. Returns ``deny``, ``release`` or None.
     """
     await conn.execute(_LOCK_RIDER, lock_key)
-    codes = sorted(NOT_THE_RIDERS_FAULT)
-    owes = bool(await conn.fetchval(_IN_ARREARS, issuer, rider_id, codes))
+    owes = bool(await conn.fetchval(_IN_ARREARS, issuer, rider_id))
     suspended = bool(await conn.fetchval(_SUSPENDED, issuer, rider_id))
     denied = await conn.fetchval(_LAST_WORD, issuer, rider_id) == "deny"
     if (owes or suspended) == denied:
