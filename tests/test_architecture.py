@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -220,3 +221,9 @@ def test_no_test_is_switched_off() -> None:
     switched_off = "mark" + ".skip"
     tests = [p for p in (TOP / "tests").rglob("*.py") if switched_off in p.read_text("utf-8")]
     assert tests == []
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports them by their bare names."""
+    names = sorted(path.name for path in (TOP / "tests").rglob("test_*.py"))
+    assert [one for one, other in itertools.pairwise(names) if one == other] == []

@@ -173,6 +173,7 @@ def _as_json(question: Question, answer: Fare) -> dict[str, object]:
             for line in answer.lines
         ],
         "unknown": list(tariff.terms.unknown),
+        "without_effect": list(question.without_effect),
         "tariff": {
             "version": answer.tariff_version,
             "valid_from": tariff.valid_from.isoformat(),
@@ -202,6 +203,7 @@ def _show(question: Question, answer: Fare) -> None:
         f"{question.tariff.valid_from}: {question.tariff.source}"
     ]
     notes += [_NOT_BY_CODE] if question.business is not None else []
+    notes += [f"without effect: {said}" for said in question.without_effect]
     notes += [f"not known: {said}" for said in question.tariff.terms.unknown]
     for note in notes:
         console.print(note, highlight=False, markup=False)

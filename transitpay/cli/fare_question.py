@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
@@ -32,7 +32,7 @@ WALLETS = ("alipayhk", "alipay", "shenzhen-tong", "shenzhen-tong-card")
 _NOBODY = "0" * 16
 #: The options that only buses have, and only stations.
 _BUS = ("stage_fare", "length_km", "board_at", "alight_at")
-_GATES = ("end", "business_from", "business_to")
+_GATES = ("business_from", "business_to")
 _LENGTH_KM = re.compile(r"[0-9]{1,3}(\.[0-9]{1,9})?")
 _YEAR_MINUTES = 366 * 24 * 60
 
@@ -58,7 +58,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked: the stops are found, the amounts are read."""
+    """What was asked: the stops are found, the amounts are read.
+
+    ``without_effect`` says in words which options no rule of the tariff reads.
+    """
 
     asked: Asked
     tariff: Tariff
@@ -67,6 +70,7 @@ class Question:
     to_stop: Stop | None
     business: tuple[Stop, Stop] | None
     stage_fare_minor: int | None
+    without_effect: tuple[str, ...] = ()
 
 
 def read_question(asked: Asked, tariff: Tariff, at: datetime) -> Question:
@@ -79,13 +83,12 @@ def read_question(asked: Asked, tariff: Tariff, at: datetime) -> Question:
     flat = tariff.kind is TariffKind.FLAT
     for name in _GATES if flat else _BUS:
         if getattr(asked, name) is not None:
-            option = "--to" if name == "end" else f"--{name.replace('_', '-')}"
+            option = f"--{name.replace('_', '-')}"
             code = "bad_stage_fare" if name == "stage_fare" else "not_of_this_network"
             word = "stations" if flat else "buses"
             raise MalformedInput(code, f"only {word} have one", field=option)
     if not flat and asked.end is None:
         raise MalformedInput("missing_stop", f"{tariff.network} needs both stations", field="--to")
-    _check_month(asked, tariff)
     tariff = _with_route_of_length(asked, tariff)
     _check_stops(asked, tariff)
     return Question(
@@ -98,6 +101,7 @@ def read_question(asked: Asked, tariff: Tariff, at: datetime) -> Question:
         stage_fare_minor=None
         if asked.stage_fare is None
         else _amount(asked.stage_fare, tariff, "--stage-fare", "bad_stage_fare"),
+        without_effect=tuple(_without_effect(asked, tariff)),
     )
 
 
@@ -126,7 +130,7 @@ def journey_of(question: Question) -> Journey:
 def history_of(question: Question, book: TariffBook) -> tuple[Priced, ...]:
     """The rides before, as far as the question tells of them.
 
-    Raises: MalformedInput (``unknown_network``, ``not_of_this_network``); RuleViolation
+    Raises: MalformedInput (``unknown_network``, ``bad_amount``); RuleViolation
     (``no_tariff``) where the network of the ride before had none that day.
     """
     asked, found = question.asked, []
@@ -139,7 +143,8 @@ def history_of(question: Question, book: TariffBook) -> tuple[Priced, ...]:
             known = ", ".join(book.networks)
             reason = f"no tariff of {asked.after!r}; known: {known}"
             raise MalformedInput("unknown_network", reason, field="--after")
-        _must_give_transfer(question.tariff, asked.after)
+        if not _gives_transfer(question.tariff, asked.after):
+            return tuple(found)
         ended_at = question.at - timedelta(minutes=asked.after_minutes)
         try:
             tariff = book.tariff(asked.after, service_day(ended_at))
@@ -149,12 +154,23 @@ def history_of(question: Question, book: TariffBook) -> tuple[Priced, ...]:
     return tuple(found)
 
 
-def _must_give_transfer(tariff: Tariff, after: str) -> None:
-    before = sorted({network for transfer in tariff.terms.transfers for network in transfer.after})
-    if after not in before:
-        given = f"only after {', '.join(before)}" if before else "after no ride"
-        reason = f"{tariff.network} gives a transfer {given}, not after {after}"
-        raise MalformedInput("not_of_this_network", reason, field="--after")
+def _gives_transfer(tariff: Tariff, after: str) -> bool:
+    return any(after in transfer.after for transfer in tariff.terms.transfers)
+
+
+def _without_effect(asked: Asked, tariff: Tariff) -> Iterator[str]:
+    """The options that may be asked of any network and that no rule of this one reads."""
+    terms, flat = tariff.terms, tariff.kind is TariffKind.FLAT
+    if asked.after is not None and not _gives_transfer(tariff, asked.after):
+        yield f"--after: {tariff.network} gives no transfer after a ride of {asked.after}"
+    if asked.month_spend is not None and terms.month_tiers is None and not terms.caps:
+        yield f"--month-spend: fares of {tariff.network} do not go by what the month has cost"
+    if flat and asked.end is not None:
+        yield "--to: riders of a bus pay when they board, by the route"
+    if flat and not tariff.boarding_stops:
+        for stop, option in ((asked.board_at, "--board-at"), (asked.alight_at, "--alight-at")):
+            if stop is not None:
+                yield f"{option}: no fare of {tariff.version} depends on bus stops"
 
 
 def read_instant(text: str) -> datetime:
@@ -196,23 +212,10 @@ def _check_minutes(asked: Asked, tariff: Tariff) -> None:
         )
 
 
-def _check_month(asked: Asked, tariff: Tariff) -> None:
-    """What the month has cost is asked for only where a rule of the tariff reads it."""
-    terms = tariff.terms
-    if asked.month_spend is not None and terms.month_tiers is None and not terms.caps:
-        reason = f"fares of {tariff.network} do not go by what the month has cost"
-        raise MalformedInput("not_of_this_network", reason, field="--month-spend")
-
-
 def _check_stops(asked: Asked, tariff: Tariff) -> None:
-    """Bus stops are named only where fares of the tariff depend on them."""
+    """A bus stop is one of those on which fares of the tariff depend."""
     for stop, option in ((asked.board_at, "--board-at"), (asked.alight_at, "--alight-at")):
-        if stop is None:
-            continue
-        if not tariff.boarding_stops:
-            reason = f"no fare of {tariff.version} depends on where a rider boards or alights"
-            raise MalformedInput("not_of_this_network", reason, field=option)
-        if tariff.boarding_stop(stop) is None:
+        if stop is not None and tariff.boarding_stops and tariff.boarding_stop(stop) is None:
             reason = f"{stop!r} is the id of no bus stop of {tariff.network}"
             raise MalformedInput("unknown_stop", reason, field=option)
 
