@@ -888,6 +888,7 @@ create table refund (
 create index on refund (charge_id);
 create index on refund (attempt_request_id);
 create index refund_due on refund (next_at) where next_at is not null;
+create index refund_refused on refund (charge_id) where state = 'REFUSED';
 
 -- Why and how long a rider's codes are suspended for missing exits; it ends when few enough are left,
 -- or by a person (settlement).
@@ -1120,6 +1121,31 @@ create trigger audit_log_append_only before update or delete or truncate on audi
 -- 8. What one service shows of the other
 -- ---------------------------------------------------------------------------------------------
 
+-- What wallets keep of riders' money because they refused to give it back: a row a payment, with the last
+-- refund that was refused, the sum that neither pays for a ride nor is asked for again, and since when.
+create view owed_to_rider as
+select r.request_id, r.charge_id, c.wallet, c.issuer, c.rider_id, c.journey_id, o.amount_minor,
+       r.currency, r.result_code, r.since
+from (
+    select distinct on (x.charge_id, x.attempt_request_id) x.request_id, x.charge_id,
+           x.attempt_request_id, x.currency, x.result_code,
+           min(x.created_at) over (partition by x.charge_id, x.attempt_request_id) as since
+    from refund x
+    where x.state = 'REFUSED'
+    order by x.charge_id, x.attempt_request_id, x.created_at desc, x.request_id desc
+) r
+join charge c on c.id = r.charge_id
+join charge_attempt a on a.request_id = r.attempt_request_id and a.state in ('CAPTURED', 'SURPLUS')
+cross join lateral (
+    select c.amount_minor
+        - (select coalesce(sum(b.amount_minor), 0) from refund b
+           where b.attempt_request_id = r.attempt_request_id and b.state <> 'REFUSED')
+        - case a.state when 'SURPLUS' then 0 else
+          (select coalesce(sum(p.amount_minor), 0) from charge_part p where p.charge_id = c.id) end
+        as amount_minor
+) o
+where o.amount_minor > 0;
+
 -- A rider's journeys as they stand, and those that are gone without another in their place, with fare,
 -- conversion and the state of the charges. A wallet sees its own. The charge state is the worst of the
 -- charges that pay for the journey; refunds are those of these charges, which may pay for others too.
@@ -1137,6 +1163,7 @@ select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.opera
             then coalesce(j.charge_currency, j.fare_currency) end as charge_currency,
        case when j.ended_at is not null then 0 else j.charge_minor end as net_charge_minor,
        m.captured_at, a.wallet_quote, r.state as refund_state, r.amount_minor as refund_minor,
+       o.amount_minor as owed_to_rider_minor,
        p.fare_minor as corrected_from_minor, p.charge_minor as corrected_from_charge_minor,
        p.ended_at as corrected_at,
        case p.ended_why
@@ -1178,6 +1205,10 @@ left join lateral (
     from refund x
     where x.charge_id = any (m.ids || f.ids)
 ) r on true
+left join lateral (
+    select sum(x.amount_minor)::bigint as amount_minor from owed_to_rider x
+    where r.state is not null and x.charge_id = any (m.ids || f.ids)
+) o on true
 left join lateral (
     select x.ended_why, x.ended_at, x.tariff_version, x.excuse, x.filled_by,
            sum(x.fare_minor) over () as fare_minor, sum(x.charge_minor) over () as charge_minor
@@ -1274,13 +1305,13 @@ grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
     refund_request_done, travel_minimum, suspension, stop_name, journey_terms,
-    half_journey, crossed_accounts to transitpay_gateway;
+    half_journey, crossed_accounts, owed_to_rider to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on
     participant, wallet_agreement, partner_endpoint, partner_key, actor, reader, reader_status,
     rider, authorisation, tap, tap_quarantine, clone_alarm, deny_entry, notification,
-    refund_request, ride_record, account_balance, station_mode, journey_statement,
+    refund_request, ride_record, owed_to_rider, account_balance, station_mode, journey_statement,
     suspension_end to transitpay_settlement;
 grant select, insert, update on stop_fare, list_version to transitpay_settlement;
 grant select, insert, delete on stop_name, journey_terms to transitpay_settlement;
@@ -1305,7 +1336,7 @@ grant select on
     participant, wallet_agreement, rate, quote, journey, charge, charge_part, charge_attempt, refund, account,
     entry, posting, open_item, closed_window, window_item, closing, closed_entry, closing_balance,
     net_position, statement_file, wallet_file, recon_run, recon_break, night_step, approval,
-    account_balance, tariff_version to transitpay_finance_read, transitpay_auditor;
+    account_balance, tariff_version, owed_to_rider to transitpay_finance_read, transitpay_auditor;
 grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence, journey_tap
     to transitpay_auditor;
 

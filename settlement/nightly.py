@@ -23,6 +23,7 @@ from settlement.collecting.partners import Partners
 from settlement.night_steps import Night, StepState, run_day
 from settlement.reconciling.match_run import open_engine
 from transitpay.errors import MalformedInput, TemporarilyUnavailable
+from transitpay.money import Money, currency
 from transitpay.postgres import closings, night
 from transitpay.postgres.embedded import running_database
 from transitpay.postgres.pool import Connection, connect, database_errors, open_pool
@@ -202,4 +203,7 @@ def _as_lines(result: NightResult) -> str:
             until = f" until {step.wait_until.isoformat()}" if step.wait_until else ""
             reason = f" ({step.reason})" if step.reason else ""
             lines.append(f"  {step.step:<10} {step.participant:<16} {step.state}{until}{reason}")
+    for it in result.reports[-1].refused_refunds if result.reports else ():
+        amount = Money(it.amount_minor, currency(it.currency))
+        lines.append(f"owed to riders: {it.wallet} refused {it.request_id}, {amount} ({it.code})")
     return "\n".join(lines)

@@ -118,6 +118,7 @@ def only_of(report: DayReport, operator: str) -> DayReport:
         breaks=[],
         night=[],
         balances=[],
+        owed_to_riders=[],
         ledger_balanced=report.ledger_balanced,
         last_closing=report.last_closing,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 
 import asyncpg
@@ -23,6 +24,7 @@ from gateway.operators.operator_models import (
     OperatorJourney,
     RefundAnswer,
     RefundWish,
+    RefusedRefund,
     StatementFile,
     StatementsAnswer,
     TapCount,
@@ -34,6 +36,7 @@ from transitpay.postgres import statements as said
 from transitpay.postgres.inboxes import RefundRequest
 from transitpay.postgres.records import Row
 from transitpay.postgres.reference import Role
+from transitpay.postgres.refused_refunds import refused_refunds
 
 _OPERATORS = frozenset({Role.OPERATOR})
 #: Who sees the house's books.
@@ -125,6 +128,9 @@ async def report_of(conn: asyncpg.Connection, day: date) -> DayReport:
         breaks=[BreakCount.model_validate(r) for r in await records.breaks(conn, day)],
         night=[NightStep.model_validate(r) for r in await records.night_steps(conn, day)],
         balances=balances,
+        owed_to_riders=[
+            RefusedRefund.model_validate(asdict(it)) for it in await refused_refunds(conn)
+        ],
         ledger_balanced=balanced(balances),
         last_closing=LastClosing.model_validate(closing) if closing else None,
     )

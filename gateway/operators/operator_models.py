@@ -170,8 +170,25 @@ class LastClosing(Outgoing):
     digest: str
 
 
+class RefusedRefund(Outgoing):
+    """Money of a rider that the wallet keeps, for people; ``since`` it was first asked for."""
+
+    request_id: str
+    charge_id: str
+    journey_id: str
+    wallet: str
+    rider_id: str
+    amount_minor: int
+    currency: str
+    code: str
+    since: Instant
+
+
 class DayReport(Outgoing):
-    """One day on one page. ``ledger_balanced``: debits equal credits in every currency."""
+    """One day on one page. ``ledger_balanced``: debits equal credits in every currency.
+
+    ``owed_to_riders``: the refunds that wallets refused, of all days.
+    """
 
     day: date
     taps: list[TapCount]
@@ -181,5 +198,6 @@ class DayReport(Outgoing):
     breaks: list[BreakCount]
     night: list[NightStep]
     balances: list[Balance]
+    owed_to_riders: list[RefusedRefund]
     ledger_balanced: bool
     last_closing: LastClosing | None

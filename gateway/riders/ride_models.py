@@ -37,8 +37,8 @@ class Filled(Outgoing):
 
 
 class Correction(Outgoing):
-    """What stood before, and why it changed. ``net_minor``: more to pay, less than 0 a refund;
-    null while there is no rate."""
+    """What stood before, and why it changed. ``net_minor``: more to pay, less than 0 a refund,
+    without what the wallet refused to give back; null while there is no rate."""
 
     why: str
     text: Texts
@@ -52,7 +52,8 @@ class Ride(Outgoing):
     """A journey of a rider with its fare, conversion, the state of its charge, and corrections.
 
     ``id`` names the revision that stands, ``key`` the ride for ever. ``net_charge_minor`` is what
-    the rider pays in the end.
+    the rider pays in the end; ``owed_to_rider_minor`` what was paid beyond that and the wallet
+    refused to give back: null where nothing is owed to the rider.
     """
 
     id: str
@@ -92,6 +93,8 @@ class Ride(Outgoing):
     wallet_quote: JsonValue
     refund_state: str | None
     refund_minor: int | None
+    owed_to_rider_minor: int | None
+    owed_text: Texts | None
     given_back: str | None
     correction: Correction | None
 

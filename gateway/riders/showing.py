@@ -18,7 +18,7 @@ from gateway.riders.ride_models import (
     Ride,
     RideFlag,
 )
-from gateway.riders.texts import bar_text, correction_text, texts
+from gateway.riders.texts import bar_text, correction_text, owed_text, texts
 from gateway.taps.places import Places
 from gateway.taps.tap_models import Texts
 from gateway.taps.texts import refusal_text
@@ -145,6 +145,7 @@ def _ride(row: Row, names: Names) -> Ride:
             "filled": _filled(row, names),
             "flags": flags_of(row),
             "correction": _correction(row),
+            "owed_text": owed_text() if row["owed_to_rider_minor"] else None,
         }
     )
 
@@ -174,11 +175,12 @@ def _correction(row: Row) -> Correction | None:
     if row["corrected_why"] is None:
         return None
     before, now = row["corrected_from_charge_minor"], row["net_charge_minor"]
+    owed: int = row["owed_to_rider_minor"] or 0
     return Correction(
         why=row["corrected_why"],
-        text=correction_text(row["corrected_why"]),
+        text=correction_text(row["corrected_why"], refused=owed > 0),
         at=row["corrected_at"],
         fare_minor=row["corrected_from_minor"],
         charge_minor=before,
-        net_minor=None if before is None or now is None else now - before,
+        net_minor=None if before is None or now is None else now - before + owed,
     )

@@ -61,6 +61,17 @@ _CORRECTIONS: Mapping[str, tuple[str, str, str]] = {
     ),
     "given_back": ("車費已退還", "车费已退还", "The fare was given back."),
 }
+#: The wallet refused to give back what was paid too much.
+_OWED = (
+    "錢包拒絕退款，款項仍欠乘客，客戶服務會跟進",
+    "钱包拒绝退款，款项仍欠乘客，客户服务会跟进",
+    "The wallet refused the refund; the amount is still owed to you. Customer service helps.",
+)
+_GIVEN_BACK_REFUSED = (
+    "車費已取消，但錢包拒絕退款，款項仍未退還",
+    "车费已取消，但钱包拒绝退款，款项仍未退还",
+    "The fare was cancelled, but the wallet refused the refund: it is still owed to you.",
+)
 _OTHER_CORRECTION = ("車費已重新計算", "车费已重新计算", "The fare was worked out again.")
 
 
@@ -69,8 +80,15 @@ def texts(zh_hant: str, zh_hans: str, en: str) -> Texts:
     return Texts.model_validate({"zh-Hant": zh_hant, "zh-Hans": zh_hans, "en": en})
 
 
-def correction_text(why: str) -> Texts:
-    """What a rider reads of a correction."""
+def owed_text() -> Texts:
+    """What a rider reads of money that the wallet refused to give back."""
+    return texts(*_OWED)
+
+
+def correction_text(why: str, *, refused: bool = False) -> Texts:
+    """What a rider reads of a correction; ``refused``: the wallet has not given the money back."""
+    if why == "given_back" and refused:
+        return texts(*_GIVEN_BACK_REFUSED)
     return texts(*_CORRECTIONS.get(why, _OTHER_CORRECTION))
 
 

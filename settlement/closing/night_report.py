@@ -9,6 +9,7 @@ from pathlib import Path
 from settlement.closing.report import DayReport, breaks_csv, json_text, page
 from transitpay.postgres import closings, night, recon_runs
 from transitpay.postgres.pool import Connection
+from transitpay.postgres.refused_refunds import refused_refunds
 
 
 async def day_report(conn: Connection, day: date) -> DayReport:
@@ -21,6 +22,7 @@ async def day_report(conn: Connection, day: date) -> DayReport:
         await recon_runs.runs(conn, day),
         await recon_runs.breaks(conn, day),
         await night.steps(conn, day, day),
+        await refused_refunds(conn),
     )
 
 

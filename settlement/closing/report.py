@@ -11,6 +11,7 @@ from decimal import Decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from settlement.closing.csv_text import csv_text, major
+from transitpay.charging.refund import RefusedRefund
 from transitpay.ledger.digest import Closing
 from transitpay.ledger.night import StoredBreak, StoredRun, StoredStep
 
@@ -31,7 +32,7 @@ _BREAK_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
-    """What is known of a day after a night."""
+    """What is known of a day after a night, and what is owed to riders whatever the day."""
 
     day: date
     closing: Closing | None
@@ -39,6 +40,7 @@ class DayReport:
     runs: Sequence[StoredRun]
     breaks: Sequence[StoredBreak]
     steps: Sequence[StoredStep]
+    refused_refunds: Sequence[RefusedRefund] = ()
 
     @property
     def open_breaks(self) -> int:
@@ -72,6 +74,19 @@ def as_json(report: DayReport) -> dict[str, object]:
         ],
         "breaks": [_break_json(b) for b in report.breaks],
         "open_breaks": report.open_breaks,
+        "owed_to_riders": [
+            {
+                "request_id": r.request_id,
+                "charge_id": r.charge_id,
+                "journey_id": r.journey_id,
+                "wallet": r.wallet,
+                "currency": r.currency,
+                "amount_minor": r.amount_minor,
+                "code": r.code,
+                "since": r.since.isoformat(),
+            }
+            for r in report.refused_refunds
+        ],
         "steps": [
             {
                 "step": s.step,

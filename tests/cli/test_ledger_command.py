@@ -133,6 +133,38 @@ def test_the_command_says_it_in_one_object_and_by_its_exit_code(
     assert [c["number"] for c in found["closings"]] == [1, 2]
 
 
+def test_refunds_that_wallets_refused_are_listed_and_their_sum_is_told(
+    db_with_refused_refund: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in db_with_refused_refund.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    told = []
+    for command in ("check", "refused-refunds"):
+        monkeypatch.setattr("sys.argv", ["transitpay", "ledger", command])
+        with pytest.raises(SystemExit):
+            main()
+        told.append(capsys.readouterr().out)
+    check, listed = told
+    assert "owed to riders, refused by shenzhen-tong: CNY 47.91" in check
+    assert " REFUND_WINDOW_EXCEED since " in listed
+    assert "1 refused refunds are owed to riders" in listed
+
+
+@pytest.fixture
+async def db_with_refused_refund(db: Any, owner: Any) -> Any:
+    await owner.execute("delete from charge_part where journey_id = 'j-c'")
+    await owner.execute(
+        "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
+        " reason, body, state, created_at, result_code)"
+        " select 'x-r', c.id, a.request_id, c.amount_minor, c.currency, 'x', '', 'REFUSED',"
+        " c.created_at, 'REFUND_WINDOW_EXCEED' from charge c"
+        " join charge_attempt a on a.charge_id = c.id where c.journey_id = 'j-c'"
+    )
+    return db
+
+
 @pytest.fixture
 async def db_with_books(db: Any, owner: Any) -> Any:
     return db

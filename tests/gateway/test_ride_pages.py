@@ -118,3 +118,50 @@ async def test_an_operator_sees_missing_ends_of_its_own_journeys(world: World, c
     await ride(world, "00" * 8, 1, entry_at=AT)
     assert await log_in(client, world, "operator:kmb") == 303
     assert "No journey of this service day" in await page(client, ENDS)
+
+
+async def test_a_refund_that_the_wallet_refused_is_owed_and_nobody_reads_that_it_was_given(
+    world: World, client: Any
+) -> None:
+    rider = await rider_of(world, client)
+    key = await ride(
+        world, rider, 1, entry_at=AT, fare_minor=6080, charge_minor=6080, charge_currency="HKD",
+        cleared_at=AT + MINUTE, ended_at=AT + MINUTE, ended_why="given_back",
+    )  # fmt: skip
+    await ride(
+        world, rider, 1, entry_at=AT, id=f"{key}~2", revision=2, fare_minor=0, charge_minor=0,
+        charge_currency="HKD", cleared_at=AT + MINUTE, excuse="given_back",
+    )  # fmt: skip
+    owner = await world.db.connect()
+    await owner.execute("update journey set replaced_by = $1 where id = $2", f"{key}~2", key)
+    await owner.execute(
+        "insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency,"
+        " state, created_at) values ('c1', $1, $2, $2, $3, 6080, 'HKD', 'CAPTURED', $4)",
+        key, WALLET, rider, AT,
+    )  # fmt: skip
+    await owner.execute(
+        "insert into charge_attempt (request_id, charge_id, n, body, state)"
+        " values ('c1-1', 'c1', 1, '', 'CAPTURED')"
+    )
+    await owner.execute(
+        "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
+        " reason, body, state, created_at, result_code) values ('c1-r1', 'c1', 'c1-1', 6080,"
+        " 'HKD', 'correction', '', 'REFUSED', $1, 'REFUND_WINDOW_EXCEED')", AT,
+    )  # fmt: skip
+    found = await call(world, client, "GET", f"/v1/riders/{rider}/rides")
+    [shown] = found["rides"]
+    assert (shown["net_charge_minor"], shown["owed_to_rider_minor"]) == (0, 6080)
+    assert shown["correction"]["net_minor"] == 0, "nothing has come back"
+    assert "refused the refund" in shown["correction"]["text"]["en"]
+    assert "still owed" in shown["owed_text"]["en"]
+    assert await log_in(client, world, "finance") == 303
+    support = await page(client, f"/console/rider?wallet={WALLET}&rider={rider}")
+    assert "owed to the rider: 60.80 HKD" in support and "was given back" not in support
+    day = await page(client, "/console?day=2026-10-30")
+    assert "c1-r1" in day and "REFUND_WINDOW_EXCEED" in day and rider in day
+    path = "/v1/reports/days/2026-10-30"
+    async with client.get(path, headers=world.auth("auditor")) as answer:
+        [owed] = (await answer.json())["owed_to_riders"]
+    assert (owed["request_id"], owed["amount_minor"], owed["wallet"]) == ("c1-r1", 6080, WALLET)
+    assert await log_in(client, world, "operator:mtr") == 303
+    assert "REFUND_WINDOW_EXCEED" not in await page(client, "/console?day=2026-10-30")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from day_seed import MINUTE, NOON
-from settlement.clear_taps import Clearer
+from day_seed import DAY, MINUTE, NOON
 from test_corrections import HOUR, Desk, declare, desk, entered
-from test_refunds import office
+from test_refunds import CHARGE, office
 
+from settlement.clearing.clear_taps import Clearer
+from settlement.closing.night_report import day_report
+from settlement.closing.report import as_json, page
 from transitpay.cli.ledger import check_books
+from transitpay.postgres.refused_refunds import refused_refunds
 from transitpay.runtime.builtin import builtin_book
 
 __all__ = ["desk", "office"]  # the fixtures
@@ -99,3 +102,78 @@ async def test_a_correction_of_free_rides_is_one_further_charge(desk: Desk) -> N
     assert [row[4] for row in await desk.standing()] == [5220, 5220]
     await desk.collect()
     assert await desk.moved() == (1, 0)
+
+
+async def given_back(it: Desk) -> str:
+    """CNY 55.49 was paid and is all to go back; the wallet refuses. Returns the refund's id."""
+    await entered(it)
+    await it.collect()
+    await it.office.ask("one", f"{DAY}/mtr-entry/1")
+    await it.office.desk.once()
+    await read(it)
+    it.office.wallet.script("refund", "REFUND_WINDOW_EXCEED")
+    await it.office.refunding.once()
+    return str(await it.world.one("select request_id from refund where state = 'REFUSED'"))
+
+
+async def test_what_a_wallet_refuses_to_give_back_is_listed_for_people_until_it_is_given(
+    desk: Desk,
+) -> None:
+    refund_id = await given_back(desk)
+    async with desk.world.pool.acquire() as conn, conn.transaction():
+        report = await day_report(conn, DAY)
+        [found] = await refused_refunds(conn)
+    assert as_json(report)["owed_to_riders"] == [
+        {
+            "request_id": refund_id,
+            "charge_id": CHARGE,
+            "journey_id": f"{DAY}/mtr-entry/1",
+            "wallet": "shenzhen-tong",
+            "currency": "CNY",
+            "amount_minor": 5549,
+            "code": "REFUND_WINDOW_EXCEED",
+            "since": found.since.isoformat(),
+        }
+    ]
+    html = page(report)
+    assert "55.49" in html and refund_id in html and "REFUND_WINDOW_EXCEED" in html
+    held = await books(desk)
+    owed = {"wallet": "shenzhen-tong", "currency": "CNY", "amount_minor": 5549}
+    assert held["owed_to_riders"] == [owed] and held["balanced"] is True
+    seen = "select refund_state, net_charge_minor, owed_to_rider_minor, charge_currency"
+    assert await rows(desk, f"{seen} from ride_record") == [("REFUSED", 0, 5549, "CNY")]
+    await desk.office.ask("two", f"{DAY}/mtr-entry/1")
+    await desk.office.desk.once()
+    assert (await books(desk))["owed_to_riders"] == [], "it is asked for again"
+    await desk.collect()
+    assert await rows(desk, f"{seen} from ride_record") == [("REFUNDED", 0, None, "CNY")]
+    assert await desk.paid() == 0
+
+
+async def test_surplus_money_that_is_refused_is_owed_too(desk: Desk) -> None:
+    await entered(desk)
+    await desk.collect()
+    await desk.world.owner.execute(
+        "insert into charge_attempt (request_id, charge_id, n, body, state)"
+        " values ($1 || '-2', $1, 2, '', 'SURPLUS')", CHARGE,
+    )  # fmt: skip
+    await desk.world.owner.execute(
+        "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
+        " reason, body, state, created_at, result_code)"
+        " values ($1 || '-2-r', $1, $1 || '-2', 5549, 'CNY', 'surplus', '', 'REFUSED', $2, 'X')",
+        CHARGE, NOON,
+    )  # fmt: skip
+    assert await rows(desk, "select amount_minor, result_code from owed_to_rider") == [(5549, "X")]
+
+
+async def test_what_a_wallet_refused_to_give_back_is_asked_for_when_the_ride_is_corrected(
+    desk: Desk,
+) -> None:
+    """The ride stays free with an exit that comes late; the wallet is asked for the money again."""
+    await given_back(desk)
+    await desk.tap("exit", "64", NOON + 50 * MINUTE)
+    await read(desk)
+    assert [row[4] for row in await desk.standing()] == [0]
+    assert (await books(desk))["owed_to_riders"] == []
+    await desk.collect()
+    assert await desk.paid() == 0

@@ -5,6 +5,7 @@ One refund is one request id for good: an unknown answer is followed by the same
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,6 +48,25 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedRefund:
+    """Money of a rider that a wallet keeps: the last refund of it that was refused.
+
+    ``amount_minor`` is what is still owed, ``since`` when it was first asked for, ``journey_id``
+    the journey that the charge was first made for, ``code`` the wallet's own.
+    """
+
+    request_id: str
+    charge_id: str
+    journey_id: str
+    wallet: str
+    rider_id: str
+    amount_minor: int
+    currency: str
+    code: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RefundDecision:
     """The refund as it is now; ``book`` says that it was made just now and is to be booked."""
 
@@ -57,6 +77,15 @@ class RefundDecision:
 def surplus_refund(charge_id: str, attempt_id: str, amount: Money, at: datetime) -> Refund:
     """The refund of what was paid although nothing was owed; its id comes from the attempt."""
     return Refund(f"{attempt_id}-r", charge_id, attempt_id, amount, RefundState.PREPARED, at, at)
+
+
+def owed_sums(refused: Iterable[RefusedRefund]) -> list[tuple[str, str, int]]:
+    """(wallet, currency, minor units), in order."""
+    found: dict[tuple[str, str], int] = {}
+    for it in refused:
+        key = (it.wallet, it.currency)
+        found[key] = found.get(key, 0) + it.amount_minor
+    return [(*key, minor) for key, minor in sorted(found.items())]
 
 
 def decide_refund(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 
 import click
 
+from transitpay.charging.refund import RefusedRefund, owed_sums
 from transitpay.ledger.balances import is_balanced, unsettled
 from transitpay.ledger.digest import FIRST, BookedPosting, Closing, ClosingDigest
-from transitpay.money import Money
+from transitpay.money import Money, currency
 from transitpay.postgres import books, closings
 from transitpay.postgres.embedded import running_database
 from transitpay.postgres.journal import balances
 from transitpay.postgres.pool import Connection, connect, database_errors
+from transitpay.postgres.refused_refunds import refused_refunds
 from transitpay.runtime.config import Settings
 
 ROLE = "transitpay_auditor"
@@ -36,6 +39,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     Balanced per currency, every entry with its postings, the digest chain computed again, balances
     of closings, windows and net positions in sum, every tap in one journey at most; what each rider
     paid and owes is what the standing journeys cost, and what ended is taken back whole.
+    What wallets refused to give back is told apart: owed to riders, no problem of the books.
 
     Exit code 0: all holds. 1: something does not; each finding is named. 3: the database is away.
     """
@@ -44,6 +48,35 @@ def check(ctx: click.Context, as_json: bool) -> None:
         found = asyncio.run(_check(settings.dsn(ROLE)))
     click.echo(json.dumps(found, ensure_ascii=False) if as_json else _as_lines(found))
     ctx.exit(1 if found["problems"] else 0)
+
+
+@ledger.command("refused-refunds")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def refused(as_json: bool) -> None:
+    """List what is owed to riders since a wallet refused to give it back, oldest first."""
+    settings = Settings.from_environment()
+    with running_database(settings):
+        found = asyncio.run(_refused(settings.dsn(ROLE)))
+    if as_json:
+        rows = [{**asdict(it), "since": it.since.isoformat()} for it in found]
+        click.echo(json.dumps({"owed_to_riders": rows}, ensure_ascii=False))
+        return
+    for it in found:
+        amount = Money(it.amount_minor, currency(it.currency))
+        since = it.since.isoformat(timespec="seconds")
+        click.echo(f"{it.request_id} {it.wallet} {amount} {it.code} since {since} {it.charge_id}")
+    click.echo(f"{len(found)} refused refunds are owed to riders")
+
+
+async def _refused(dsn: str) -> list[RefusedRefund]:
+    conn = await connect(
+        dsn, application_name="transitpay-ledger", statement_timeout_s=_STATEMENT_LIMIT_S
+    )
+    try:
+        with database_errors():
+            return await refused_refunds(conn)
+    finally:
+        await conn.close()
 
 
 async def _check(dsn: str) -> dict[str, object]:
@@ -85,6 +118,10 @@ async def check_books(conn: Connection) -> dict[str, object]:
         "balances": [
             {"account": name, "currency": str(unit), "balance_minor": amount.minor}
             for (name, unit), amount in sorted(held.items(), key=str)
+        ],
+        "owed_to_riders": [
+            {"wallet": wallet, "currency": unit, "amount_minor": minor}
+            for wallet, unit, minor in owed_sums(await refused_refunds(conn))
         ],
         "problems": problems,
     }
@@ -129,7 +166,12 @@ def _as_lines(found: dict[str, object]) -> str:
     lines += [f"closing {c['number']} {c['day']} {c['digest']}" for c in closed]
     waiting = found["unsettled"]
     assert isinstance(waiting, list)
-    lines += [f"unsettled {w['account']} {_shown(w)}" for w in waiting]
+    lines += [f"unsettled {w['account']} {_amount(w, 'balance_minor')}" for w in waiting]
+    owed = found["owed_to_riders"]
+    assert isinstance(owed, list)
+    lines += [
+        f"owed to riders, refused by {o['wallet']}: {_amount(o, 'amount_minor')}" for o in owed
+    ]
     problems = found["problems"]
     assert isinstance(problems, list)
     lines += [f"PROBLEM {p}" for p in problems]
@@ -137,9 +179,7 @@ def _as_lines(found: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
-def _shown(line: dict[str, object]) -> str:
-    from transitpay.money import currency
-
-    minor = line["balance_minor"]
+def _amount(line: dict[str, object], of: str) -> str:
+    minor = line[of]
     assert isinstance(minor, int)
     return str(Money(minor, currency(str(line["currency"]))))
