@@ -59,6 +59,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     ),
     "not_incomplete": (422, "No station of this journey is missing; there is nothing to name."),
     "given_back": (422, "The operator gave this fare back; there is nothing to name."),
+    "came_too_late": (422, "Its scan came too late and costs nothing; there is nothing to name."),
     "covered_by_mode": (
         422,
         "The operator had opened the gates or waived the fare; there is nothing to name.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import asyncpg
 
@@ -25,6 +26,7 @@ from transitpay.postgres.reference import Role
 from transitpay.runtime.corrections import (
     CorrectionWish,
     approve_correction,
+    overridden_by,
     propose_correction,
 )
 
@@ -60,6 +62,12 @@ class JourneyCorrection(Outgoing):
     approved_at: Instant | None
 
 
+class ApprovedCorrection(JourneyCorrection):
+    """An approved one; ``overridden_by`` is what the journey, as booked now, goes by instead."""
+
+    overridden_by: Literal["station_mode", "given_back"] | None
+
+
 class CorrectionsQuery(Incoming):
     """``waiting``: only those that nobody has approved."""
 
@@ -93,18 +101,21 @@ async def propose(call: Call) -> JourneyCorrection:
     return shown(await call.services.database.run(work))
 
 
-async def approve(call: Call) -> JourneyCorrection:
-    """Let a correction count; again, it is the same.
+async def approve(call: Call) -> ApprovedCorrection:
+    """Let a correction count; again, it is the same. Says what overrides it.
 
     Raises: RuleViolation (``not_found``, ``four_eyes``).
     """
     asked, now = call.body_as(ApprovalWish), call.services.clock.now()
     operator, by = call.participant, call.caller.actor.id
 
-    async def work(conn: asyncpg.Connection) -> Correction:
-        return await approve_correction(conn, operator, asked.request_id, by, now)
+    async def work(conn: asyncpg.Connection) -> tuple[Correction, str | None]:
+        done = await approve_correction(conn, operator, asked.request_id, by, now)
+        return done, await overridden_by(conn, done)
 
-    return shown(await call.services.database.run(work))
+    done, other = await call.services.database.run(work)
+    fields = shown(done).model_dump()
+    return ApprovedCorrection.model_validate({**fields, "overridden_by": other})
 
 
 async def list_corrections(call: Call) -> CorrectionsAnswer:
@@ -151,7 +162,7 @@ ROUTES = (
     ),
     Route(
         "POST", f"{_PATH}/approvals", approve, "Approve another person's correction", _OPERATORS,
-        body=ApprovalWish, answer=JourneyCorrection, errors=("not_found", "four_eyes"),
+        body=ApprovalWish, answer=ApprovedCorrection, errors=("not_found", "four_eyes"),
     ),
     Route(
         "GET", _PATH, list_corrections, "Corrections of journeys, waiting or all", _OPERATORS,

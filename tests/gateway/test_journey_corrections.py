@@ -79,6 +79,27 @@ async def test_a_correction_counts_when_another_person_approves_it(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [
+        ("filled_by = 'open_gates'", "station_mode"),
+        ("excuse = 'emergency'", "station_mode"),
+        ("excuse = 'free'", "station_mode"),
+        ("excuse = 'given_back'", "given_back"),
+        ("excuse = null", None),
+    ],
+)
+async def test_an_approval_says_what_the_journey_goes_by_instead(
+    world: World, client: Any, change: str, other: str | None
+) -> None:
+    journey = await ride(world, RIDER, 1, entry_at=AT - MINUTE)
+    await send(world, client, PATH, wish(journey))
+    owner = await world.db.connect()
+    await owner.execute(f"update journey set {change} where id = $1", journey)
+    done = await send(world, client, f"{PATH}/approvals", {"request_id": "c-1"}, by="second")
+    assert (done["approved_by"], done["overridden_by"]) == ("second", other)
+
+
 @pytest.mark.parametrize("change", [{"stop": "78"}, {"reason": "other"}, {"journey_id": "2"}])
 async def test_a_request_id_is_used_for_one_correction(
     world: World, client: Any, change: dict[str, str]

@@ -100,6 +100,7 @@ async def test_a_station_is_named_up_to_14_service_days_later(world: World) -> N
         ({"exit_at": AT}, "not_incomplete"),
         ({"filled_by": "operator"}, "not_incomplete"),
         ({"excuse": "given_back"}, "given_back"),
+        ({"excuse": "late"}, "came_too_late"),
         ({"filled_by": "open_gates"}, "covered_by_mode"),
         ({"excuse": "emergency"}, "covered_by_mode"),
         ({"network": "kmb"}, "not_incomplete"),

@@ -14,6 +14,7 @@ class DeclarationRefusal(StrEnum):
 
     NOT_INCOMPLETE = "not_incomplete"
     GIVEN_BACK = "given_back"
+    CAME_TOO_LATE = "came_too_late"
     COVERED_BY_MODE = "covered_by_mode"
     CLAIMS_NOT_TAKEN = "claims_not_taken"
     CROSSED_ACCOUNTS = "crossed_accounts"
@@ -49,6 +50,8 @@ def judge_declaration(
         return DeclarationRefusal.NOT_INCOMPLETE
     if excuse is Excuse.GIVEN_BACK:
         return DeclarationRefusal.GIVEN_BACK
+    if excuse is Excuse.LATE:
+        return DeclarationRefusal.CAME_TOO_LATE
     if excuse is not None or filled_by is FilledBy.OPEN_GATES:
         return DeclarationRefusal.COVERED_BY_MODE
     if quota is None:

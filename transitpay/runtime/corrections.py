@@ -92,6 +92,22 @@ async def approve_correction(
     return Correction(said, by, at)
 
 
+async def overridden_by(conn: Connection, correction: Correction) -> str | None:
+    """What the journey goes by instead of the correction, as it is booked now; None = nothing.
+
+    ``given_back``, or ``station_mode`` where gates stood open or the fare was waived.
+    """
+    journey = await missing_ends.standing_journey(conn, correction.journey_id)
+    if journey is None:
+        return None
+    if journey.excuse is Excuse.GIVEN_BACK:
+        return "given_back"
+    modes = (Excuse.EMERGENCY, Excuse.FREE)
+    if journey.excuse in modes or journey.filled_by is FilledBy.OPEN_GATES:
+        return "station_mode"
+    return None
+
+
 def _key(wish: CorrectionWish) -> str:
     """The journey's id without its revision."""
     return wish.journey_id.partition("~")[0]

@@ -18,6 +18,7 @@ from transitpay.postgres.statements import JourneyStatement
 _WHY: Mapping[DeclarationRefusal, str] = {
     DeclarationRefusal.NOT_INCOMPLETE: "no station of this journey is missing",
     DeclarationRefusal.GIVEN_BACK: "the operator gave this fare back",
+    DeclarationRefusal.CAME_TOO_LATE: "its scan came too late, so the ride costs nothing",
     DeclarationRefusal.COVERED_BY_MODE: "the operator had opened the gates or waived the fare",
     DeclarationRefusal.CLAIMS_NOT_TAKEN: "riders name no missing stations on this network",
     DeclarationRefusal.CROSSED_ACCOUNTS: "a journey of that day may be split over two accounts",
