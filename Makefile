@@ -16,9 +16,9 @@ endif
 
 .PHONY: test heavy demo lint types bench docs install clean
 
-# A worker for each core, each with a PostgreSQL of its own; a file's tests stay together.
+# A worker for each core, each with a PostgreSQL of its own.
 test: $(VENV)/.dev
-	$(BIN)/pytest -m "not heavy and not demo" --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "not heavy and not demo" --numprocesses auto --dist worksteal $(ARGS)
 
 # What needs more than a minute, with readers and rasterisers that nothing else needs.
 heavy: $(VENV)/.heavy

@@ -161,7 +161,7 @@ def test_a_format_says_which_files_it_lacks_and_which_it_cannot_use() -> None:
         "mtr_lines_and_stations*.csv",
         "mtr_lines_fares*.csv, fares: the format mtr needs it",
         "mtr_lines_and_stations*.csv, stations: the format mtr needs it",
-        "tram.toml, network: tram is none of mtr",
+        "mtr, network: files of this format are those of mtr, not tram",
     ]
     twice = [SourceFile("ROUTE_BUS.xml", b""), SourceFile("x/route_bus.2026.xml.gz", b"")]
     found = problems(FORMATS["route-bus"].read(twice, job))
