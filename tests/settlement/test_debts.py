@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from correction_desk import RIDER, WALLET, Desk, desk, entered
 from day_seed import NOON
-from test_corrections import RIDER, WALLET, Desk, desk, entered
 from test_refunds import office
 
 from settlement.clearing.denials import lock_key

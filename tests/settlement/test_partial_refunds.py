@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from correction_desk import HOUR, RIDER, WALLET, Desk, close, entered
 from day_seed import DAY, MINUTE, NOON
-from test_corrections import HOUR, RIDER, WALLET, Desk, close, entered
 from test_refunds import CHARGE, JOURNEY, TERMS, Office, office
 
 from settlement.clearing.clear_taps import Clearer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from correction_desk import HOUR, Desk, declare, desk, entered
 from day_seed import DAY, MINUTE, NOON
-from test_corrections import HOUR, Desk, declare, desk, entered
 from test_refunds import CHARGE, office
 
 from settlement.clearing.clear_taps import Clearer
