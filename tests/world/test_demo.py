@@ -103,7 +103,8 @@ def test_kill_9_of_gateway_settlement_and_postgresql_loses_nothing(tmp_path: Pat
     assert totals["restarts"] == 3
     assert totals["ledger"]["balanced"] is True
     assert totals["taps"]["unbooked"] == 0
-    assert totals["taps"]["acknowledged_accepted"] == totals["taps"]["accepted"]
+    # A scan on which reader and gateway differ may be accepted all the same: it is no fault.
+    assert totals["taps"]["untold"] == 0, (totals["taps"], totals["gates"]["differences"])
     reconciliation = totals["reconciliation"]
     assert reconciliation["planted"] == reconciliation["found"]
     assert all(reconciliation["planted"].values()), "each wallet planted something"

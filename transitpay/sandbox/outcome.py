@@ -121,6 +121,7 @@ async def _check_taps(conn: Connection, diary: Diary, found: Outcome) -> set[Sca
     found.totals["taps"] |= {
         "acknowledged": len(diary.answers),
         "acknowledged_accepted": len(told),
+        "untold": len(booked.accepted - accepted),
         "unbooked": len(booked.unbooked),
         "codes_drawn": diary.codes,
     }
