@@ -46,7 +46,7 @@ def mainland() -> HolidayCalendar:
     for day in _days(first, date.max):
         try:
             off, name = chinese_calendar.get_holiday_detail(day)
-        except NotImplementedError:
+        except NotImplementedError:  # the package's word for a year that is not announced yet
             break
         last = day
         if off:

@@ -11,6 +11,7 @@ from transitpay.fares.tariff_files.problem import Problem, SourceFile
 
 #: The most bytes that are unpacked of one file, and of all that are read.
 MOST_BYTES = 64 * 2**20
+#: What zipfile raises of an archive it cannot read; NotImplementedError: an unknown compression.
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
