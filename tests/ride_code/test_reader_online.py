@@ -62,6 +62,25 @@ def test_without_an_answer_the_reader_decides_at_the_end_of_its_budget(rig: Rig)
     assert rig.reader.next_deadline_ms() is None
 
 
+def test_a_code_that_was_accepted_here_is_never_asked_about_again(rig: Rig) -> None:
+    code = rig.text()
+    rig.scan(code)
+    assert rig.hear(200, answer(rig)) == "open"
+    for s, reason in [(3.0, "replay"), (3600.0, "code_stale")]:  # spent, and past its life
+        rig.pass_time(s)
+        assert rig.scan(code) == reason and len(rig.asks) == 1
+    rig.start()
+    assert rig.scan(code) == "code_stale" and len(rig.asks) == 1
+
+
+def test_an_expired_code_that_was_not_accepted_here_is_asked_about(rig: Rig) -> None:
+    """Our clock may be the wrong one: the gateway knows."""
+    code = rig.text()
+    rig.pass_time(3600.0)
+    assert rig.scan(code) == "waiting"
+    assert rig.hear(200, answer(rig)) == "open"
+
+
 @pytest.mark.parametrize("late", ["refused", "accepted"])
 def test_a_late_answer_is_never_acted_on(rig: Rig, late: str) -> None:
     rig.scan(rig.text() if late == "refused" else b"no code")

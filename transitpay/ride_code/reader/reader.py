@@ -319,7 +319,7 @@ class Reader:
             return False
         if self.journal.level.is_full or not may_be_asked(scan.code):
             return False
-        return scan.replay_key is None or not self.window.is_spent(scan.replay_key)
+        return not self.window.has_spent(scan.code, scan.replay_key, self.lists.trust)
 
     def _deadline_ms(self, scan: Scan) -> int:
         return scan.began_ms + self.settings.budget_ms

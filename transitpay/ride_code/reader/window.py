@@ -61,6 +61,13 @@ class Window:
         """Whether this code was accepted before."""
         return key in self._spent
 
+    def has_spent(self, code: bytes, key: ReplayKey | None, trust: TrustList) -> bool:
+        """Whether this very code was accepted before, also one that is refused by now (``key`` is
+        None): expired or denied since, what it spent stays spent whatever anybody answers."""
+        if key is None and (found := spent_by(code, trust)) is not None:
+            key = found[0]
+        return key is not None and self.is_spent(key)
+
     def entered_within(self, rider: RiderRef, at: datetime, passback_s: int) -> bool:
         """Whether this rider and slot entered here less than ``passback_s`` from ``at``."""
         last = self._entered.get(rider)
