@@ -116,6 +116,40 @@ def test_a_disk_that_fails_follows_the_policy_of_a_full_store(scheme: Scheme) ->
     assert rig.scan(rig.text()) == "already_answered" and len(rig.opened) == 1
 
 
+def test_a_code_opens_once_though_the_disk_fails_at_both_of_its_scans(scheme: Scheme) -> None:
+    rig = Rig(scheme, {**CONFIG, "store_full": "open_uncharged"})
+    code = rig.text()
+    rig.disk_works = False
+    assert rig.scan(code) == "open:unrecorded"
+    rig.do(rig.reader.tend(rig.now))
+    assert rig.scan(code) == "already_answered" and len(rig.opened) == 1
+
+
+def test_a_count_that_could_not_be_written_is_told_when_the_disk_works_again(
+    scheme: Scheme,
+) -> None:
+    rig = Rig(scheme, {**CONFIG, "store_full": "open_uncharged"})
+    rig.disk_works = False
+    for n in range(1, 4):  # the third time the disk fails at the count of the first two
+        assert rig.scan(rig.text(counter=n)) == "open:unrecorded"
+        rig.do(rig.reader.tend(rig.now))
+    rig.disk_works = True
+    assert rig.scan(rig.text(counter=4)) == "open"
+    told = [r for r in rig.records if isinstance(r, EventRecord) and r.count]
+    assert [(str(r.kind), r.count) for r in told] == [("unrecorded_scans", 3)]
+    assert len(rig.opened) == 4 and len(rig.scans()) == 1
+
+
+def test_no_rider_of_one_moment_is_forgotten_when_the_disk_fails(scheme: Scheme) -> None:
+    wanted = {"budget_ms": "200", "breaker_after": "1", "store_full": "open_uncharged"}
+    rig = Rig(scheme, {**CONFIG, **wanted})
+    assert rig.scan(rig.text(counter=1)) == "waiting"
+    rig.pass_time(0.2)
+    rig.disk_works = False
+    rig.do(rig.reader.scan(rig.now, rig.text(counter=2, slot=1)))
+    assert len(rig.opened) == 2 and rig.scans() == []
+
+
 def test_a_sealed_batch_holds_the_records_from_the_first_unacknowledged_one(
     scheme: Scheme,
 ) -> None:

@@ -17,6 +17,7 @@ class Journal:
 
     position: int
     level: StoreLevel
+    _told_unrecorded: tuple[int, int] = (0, 0)  # the position of the last such event, its count
 
     def write(self, record: Record) -> Write:
         """The effect that makes this record, made for our position, durable."""
@@ -29,6 +30,10 @@ class Journal:
         """This record could not be written: its position, and those after it, are free again."""
         self.level.waiting -= self.position - failed.position
         self.level.failed = True
+        told_at, count = self._told_unrecorded
+        if told_at >= failed.position:
+            self.level.unrecorded += count
+            self._told_unrecorded = (0, 0)
         self.position = failed.position
 
     def event(self, kind: EventKind, clock: Reading, count: int = 0) -> tuple[Write, ...]:
@@ -43,6 +48,7 @@ class Journal:
         changed = self.level.changed()
         found = () if changed is None else self.event(changed, clock)
         if self.level.unrecorded and not self.level.is_full:
+            self._told_unrecorded = (self.position, self.level.unrecorded)
             found += self.event(EventKind.UNRECORDED_SCANS, clock, self.level.unrecorded)
             self.level.unrecorded = 0
         return found

@@ -11,22 +11,14 @@ network can do. The effects of one call are carried out before the next call is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from transitpay.money import Money
 from transitpay.ride_code.reader.admission import Decided, LocalState, decide
 from transitpay.ride_code.reader.breaker import Breaker
 from transitpay.ride_code.reader.codes import judge_scanned
-from transitpay.ride_code.reader.effects import (
-    Effect,
-    Effects,
-    HoldOpen,
-    Now,
-    Open,
-    Show,
-    Write,
-)
+from transitpay.ride_code.reader.effects import Effect, Effects, HoldOpen, Now, Open, Show, Write
 from transitpay.ride_code.reader.gateway_words import may_be_asked, read_answer, read_beat
 from transitpay.ride_code.reader.held_lists import HeldLists
 from transitpay.ride_code.reader.journal import Journal
@@ -76,7 +68,7 @@ class Reader:
     _held_open: bool = False
     _asked: dict[int, Scan] = field(default_factory=dict)
     _answers: LastAnswers = field(default_factory=LastAnswers)
-    _settled: tuple[int, Scan, Decided] | None = None
+    _settled: dict[int, tuple[Scan, Decided, Show]] = field(default_factory=dict)
     _cache: SignatureCache = field(default_factory=SignatureCache)
 
     @staticmethod
@@ -162,6 +154,7 @@ class Reader:
 
     def tick(self, now: Now) -> Effects:
         """Time has passed: decides alone what waited too long, and notices a clock at fault."""
+        self._settled.clear()
         effects = self._notice_doubt(now)
         for scan in [s for s in self._asked.values() if self._deadline_ms(s) <= now.monotonic_ms]:
             del self._asked[scan.sequence]
@@ -188,19 +181,13 @@ class Reader:
         return self._recorded(now, (self.journal.write(record),))
 
     def not_written(self, now: Now, failed: Write) -> Effects:
-        """This ``Write`` failed and nothing after it was done: its scan follows the policy of a
-        full store, and so do the next ones until ``tend``."""
+        """This ``Write`` failed and nothing after it was done: the scans that were to be recorded
+        from there on follow the policy of a full store, and so do the next ones until ``tend``."""
         self.journal.take_back(failed)
-        settled, self._settled = self._settled, None
-        if settled is None or settled[0] != failed.position:
-            return ()
-        _, scan, decided = settled
-        self.window.forget(scan.sequence)
-        if scan.replay_key is not None:
-            self._answers.forget(scan.replay_key)
-        if decided.by is DecidedBy.GATEWAY and not decided.opens:
-            return (self._show(scan, decided),)
-        return self._decide_alone(now, scan)
+        effects: Effects = ()
+        for position in sorted(p for p in self._settled if p >= failed.position):
+            effects += self._settle_unrecorded(now, *self._settled.pop(position))
+        return effects
 
     # -- the station ------------------------------------------------------------------------
 
@@ -325,12 +312,9 @@ class Reader:
         return scan.began_ms + self.settings.budget_ms
 
     def _already_answered(self, scan: Scan, first: Show) -> Effects:
-        again = Show(
-            scan.sequence, first.signal, first.sound, Reason.ALREADY_ANSWERED, first.texts,
-            first.fare,
-        )  # fmt: skip
+        again = replace(first, sequence=scan.sequence, reason=Reason.ALREADY_ANSWERED)
         decided = Decided(DecidedBy.READER, Decision.ALREADY_ANSWERED, Reason.ALREADY_ANSWERED)
-        return (*self._record(scan, decided), again)
+        return (*self._record(scan, decided, again), again)
 
     def _decide_alone(self, now: Now, scan: Scan) -> Effects:
         verdict = scan.verdict
@@ -349,10 +333,9 @@ class Reader:
 
     def _settle(self, now: Now, scan: Scan, decided: Decided) -> Effects:
         """Record a decision, then carry it out."""
-        self._settled = (self.journal.position, scan, decided)
         self.window.learn(scan.record(self.journal.position, decided), self.lists.trust)
-        effects: list[Effect] = list(self._record(scan, decided))
         shown = self._show(scan, decided)
+        effects: list[Effect] = list(self._record(scan, decided, shown))
         if decided.opens:
             if not effects:
                 self.journal.level.unrecorded += 1
@@ -362,9 +345,21 @@ class Reader:
                 self._answers.remember(scan.replay_key, scan.began_ms, shown)
         return (*effects, shown, *self.journal.level_events(self.clock.read(now)))
 
-    def _record(self, scan: Scan, decided: Decided) -> Effects:
+    def _settle_unrecorded(self, now: Now, scan: Scan, decided: Decided, shown: Show) -> Effects:
+        """A decision that came to nothing, as its record could not be written."""
+        if decided.decision is Decision.ALREADY_ANSWERED:
+            return (shown,)
+        self.window.forget(scan.sequence)
+        if scan.replay_key is not None:
+            self._answers.forget(scan.replay_key)
+        if decided.by is DecidedBy.GATEWAY and not decided.opens:
+            return (shown,)
+        return self._decide_alone(now, scan)
+
+    def _record(self, scan: Scan, decided: Decided, shown: Show) -> Effects:
         if self.journal.level.is_full:
             return ()
+        self._settled[self.journal.position] = (scan, decided, shown)
         self.upkeep.recorded(scan.began_ms)
         return (self.journal.write(scan.record(self.journal.position, decided)),)
 
@@ -376,7 +371,7 @@ class Reader:
 
     def _recorded(self, now: Now, effects: Effects) -> Effects:
         """What was recorded beside scans: it is sent as they are; a full store is told of."""
-        self._settled = None
+        self._settled.clear()
         effects += self.journal.level_events(self.clock.read(now))
         if effects:
             self.upkeep.recorded(now.monotonic_ms)
