@@ -80,7 +80,8 @@ create table api_token (
 );
 create index on api_token (actor);
 
--- What one proposes and another approves (four eyes).
+-- What one proposes and another approves (four eyes), or anybody who may withdraws with a reason: it
+-- has one end, and keeps it.
 create table approval (
     id bigint generated always as identity primary key,
     subject text not null,
@@ -89,8 +90,18 @@ create table approval (
     approved_by text references actor,
     proposed_at timestamptz not null,
     approved_at timestamptz,
-    constraint approval_four_eyes check (approved_by is null or approved_by <> proposed_by)
+    withdrawn_by text references actor,
+    withdrawn_at timestamptz,
+    withdrawn_why text,
+    constraint approval_four_eyes check (approved_by is null or approved_by <> proposed_by),
+    constraint approval_one_end check (approved_by is null or withdrawn_by is null),
+    constraint approval_withdrawn check (num_nulls(withdrawn_by, withdrawn_at, withdrawn_why) in (0, 3))
 );
+create trigger approval_ended before update on approval for each row
+    when (old.approved_by is not null or old.withdrawn_by is not null)
+    execute function refuse_change();
+create trigger approval_kept before delete or truncate on approval
+    for each statement execute function refuse_change();
 
 -- A turnstile or bus reader; its id is also its actor's id.
 create table reader (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from transitpay.clock import Clock, ManualClock, ScaledClock, parse_clock
+from transitpay.clock import Clock, ManualClock, ScaledClock, parse_clock, waited
 
 MORNING = datetime(2026, 10, 29, 22, tzinfo=UTC)
 EVENING = MORNING + timedelta(hours=16)
@@ -39,3 +39,15 @@ def test_business_time_runs_at_the_second_speed_from_the_turn_on(
 def test_the_text_of_a_clock_names_the_same_clock() -> None:
     for clock in (ScaledClock(MORNING, REAL, 600), ScaledClock(MORNING, REAL, 600, EVENING, 3600)):
         assert parse_clock(str(clock)) == clock
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 min"), (59, "0 min"), (60, "1 min"), (3599, "59 min"), (3600, "1 h 0 min"),
+        (86399, "23 h 59 min"), (86400, "1 d 0 h"), (183600, "2 d 3 h"), (187199, "2 d 3 h"),
+    ],
+)  # fmt: skip
+def test_how_long_something_waits_is_cut_to_two_units(seconds: int, text: str) -> None:
+    at = datetime(2026, 11, 2, tzinfo=UTC)
+    assert waited(at, at + timedelta(seconds=seconds)) == text

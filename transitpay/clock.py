@@ -122,3 +122,13 @@ def wallet_day(at: datetime) -> date:
 def day_start(day: date, hour: int = 0, minute: int = 0) -> datetime:
     """The UTC instant of a local wall-clock time on ``day``."""
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=LOCAL_ZONE).astimezone(UTC)
+
+
+def waited(since: datetime, now: datetime) -> str:
+    """How long something waits, for people, cut: ``2 d 3 h``, ``3 h 7 min``, ``7 min``."""
+    span = max(now - since, timedelta())
+    hours, rest = divmod(span - timedelta(span.days), timedelta(hours=1))
+    minutes = rest // timedelta(minutes=1)
+    if span.days:
+        return f"{span.days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

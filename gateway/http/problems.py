@@ -43,6 +43,8 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "reader_has_key": (409, "The reader has a key; an admin must allow another one."),
     "reader_key_retired": (409, "The key was replaced by another one before this was sealed."),
     "already_declared": (409, "Another station was declared for this ride; that one stays."),
+    "already_approved": (409, "It was approved and counts; it is not withdrawn any more."),
+    "already_withdrawn": (409, "It was withdrawn, and stays so; propose it anew under another id."),
     "already_replaced": (409, "A later record has replaced this one; replace that one."),
     "serial_repeated": (409, "Another authorisation of the rider has this serial."),
     "serial_not_rising": (409, "The rider has had a higher serial; sign with the next one."),

@@ -18,7 +18,7 @@ from gateway.auth import SESSION_COOKIE
 from gateway.http.web import LOGIN_PATH, Call, Route
 from gateway.operators.operator_api import HOUSE, read_day, report_of
 from gateway.operators.operator_models import DayReport, TapCount
-from transitpay.clock import wallet_day
+from transitpay.clock import waited, wallet_day
 from transitpay.postgres import records
 from transitpay.postgres.reference import Role
 
@@ -75,6 +75,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["amount"] = amount
+    made.filters["waited"] = waited
     return made
 
 

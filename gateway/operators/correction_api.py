@@ -1,4 +1,4 @@
-"""What operators call about journeys with a missing end: propose a station, approve it, list."""
+"""What operators call about journeys with a missing end: propose a station, approve, withdraw."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from gateway.http.fields import (
 from gateway.http.web import Call, Route
 from transitpay.errors import MalformedInput
 from transitpay.postgres import corrections
-from transitpay.postgres.corrections import Correction
+from transitpay.postgres.approvals import Withdrawal
+from transitpay.postgres.corrections import Correction, Stage
 from transitpay.postgres.reference import Role
 from transitpay.runtime.corrections import (
     CorrectionWish,
     approve_correction,
     overridden_by,
     propose_correction,
+    withdraw_correction,
 )
 
 _OPERATORS = frozenset({Role.OPERATOR})
@@ -48,8 +50,15 @@ class ApprovalWish(Incoming):
     request_id: ShortId
 
 
+class WithdrawalWish(Incoming):
+    """Which correction of yours or another's is withdrawn, and why."""
+
+    request_id: ShortId
+    reason: Sentence
+
+
 class JourneyCorrection(Outgoing):
-    """A correction; it counts once ``approved_by`` is somebody."""
+    """A correction; it counts once ``approved_by`` is somebody, never if ``withdrawn_by`` is."""
 
     request_id: str
     journey_id: str
@@ -60,6 +69,9 @@ class JourneyCorrection(Outgoing):
     proposed_at: Instant
     approved_by: str | None
     approved_at: Instant | None
+    withdrawn_by: str | None
+    withdrawn_at: Instant | None
+    withdrawn_why: str | None
 
 
 class ApprovedCorrection(JourneyCorrection):
@@ -69,7 +81,7 @@ class ApprovedCorrection(JourneyCorrection):
 
 
 class CorrectionsQuery(Incoming):
-    """``waiting``: only those that nobody has approved."""
+    """``waiting``: only those that nobody has approved or withdrawn."""
 
     waiting: bool = False
     limit: PageLimit = 50
@@ -87,7 +99,7 @@ async def propose(call: Call) -> JourneyCorrection:
     """Put a correction up for approval; the same request is the same correction.
 
     Raises: RuleViolation (``not_found``, ``unknown_stop``, ``not_incomplete``, ``given_back``),
-    Conflict (``request_repeated``).
+    Conflict (``request_repeated``, ``already_withdrawn``).
     """
     asked, now = call.body_as(JourneyCorrectionWish), call.services.clock.now()
     wish = CorrectionWish(
@@ -104,7 +116,7 @@ async def propose(call: Call) -> JourneyCorrection:
 async def approve(call: Call) -> ApprovedCorrection:
     """Let a correction count; again, it is the same. Says what overrides it.
 
-    Raises: RuleViolation (``not_found``, ``four_eyes``).
+    Raises: RuleViolation (``not_found``, ``four_eyes``), Conflict (``already_withdrawn``).
     """
     asked, now = call.body_as(ApprovalWish), call.services.clock.now()
     operator, by = call.participant, call.caller.actor.id
@@ -118,6 +130,20 @@ async def approve(call: Call) -> ApprovedCorrection:
     return ApprovedCorrection.model_validate({**fields, "overridden_by": other})
 
 
+async def withdraw(call: Call) -> JourneyCorrection:
+    """Take a correction back that waits; again, it is the same.
+
+    Raises: RuleViolation (``not_found``), Conflict (``already_approved``, ``already_withdrawn``).
+    """
+    asked, operator = call.body_as(WithdrawalWish), call.participant
+    it = Withdrawal(call.caller.actor.id, call.services.clock.now(), asked.reason)
+
+    async def work(conn: asyncpg.Connection) -> Correction:
+        return await withdraw_correction(conn, operator, asked.request_id, it)
+
+    return shown(await call.services.database.run(work))
+
+
 async def list_corrections(call: Call) -> CorrectionsAnswer:
     """A page of the operator's corrections."""
     asked = call.query_as(CorrectionsQuery)
@@ -127,7 +153,7 @@ async def list_corrections(call: Call) -> CorrectionsAnswer:
         found = await corrections.corrections(
             conn,
             call.participant,
-            waiting=asked.waiting,
+            stage=Stage.WAITING if asked.waiting else None,
             before=int(asked.cursor) if asked.cursor else None,
             limit=asked.limit + 1,
         )
@@ -148,6 +174,9 @@ def shown(it: Correction) -> JourneyCorrection:
         proposed_at=it.said.stated_at,
         approved_by=it.approved_by,
         approved_at=it.approved_at,
+        withdrawn_by=it.withdrawn.by if it.withdrawn else None,
+        withdrawn_at=it.withdrawn.at if it.withdrawn else None,
+        withdrawn_why=it.withdrawn.why if it.withdrawn else None,
     )
 
 
@@ -158,11 +187,18 @@ ROUTES = (
         body=JourneyCorrectionWish, answer=JourneyCorrection,
         errors=(
             "not_found", "unknown_stop", "not_incomplete", "given_back", "request_repeated",
+            "already_withdrawn",
         ),
     ),
     Route(
         "POST", f"{_PATH}/approvals", approve, "Approve another person's correction", _OPERATORS,
-        body=ApprovalWish, answer=ApprovedCorrection, errors=("not_found", "four_eyes"),
+        body=ApprovalWish, answer=ApprovedCorrection,
+        errors=("not_found", "four_eyes", "already_withdrawn"),
+    ),
+    Route(
+        "POST", f"{_PATH}/withdrawals", withdraw, "Withdraw a correction that waits", _OPERATORS,
+        body=WithdrawalWish, answer=JourneyCorrection,
+        errors=("not_found", "already_approved", "already_withdrawn"),
     ),
     Route(
         "GET", _PATH, list_corrections, "Corrections of journeys, waiting or all", _OPERATORS,

@@ -1,6 +1,6 @@
-"""Journeys with a missing end on one page: what is missing, corrections that wait for approval.
+"""Journeys with a missing end on one page: what is missing, corrections that wait or are withdrawn.
 
-An operator's people propose and approve here as by the API; the house's people only read.
+An operator's people propose, approve and withdraw as by the API; the house's people only read.
 """
 
 from __future__ import annotations
@@ -14,21 +14,28 @@ from pydantic import ValidationError
 
 from gateway.http.web import Call, Route
 from gateway.operators.console import PEOPLE, render_page
-from gateway.operators.correction_api import ApprovalWish, JourneyCorrectionWish, shown
+from gateway.operators.correction_api import (
+    ApprovalWish,
+    JourneyCorrectionWish,
+    WithdrawalWish,
+    shown,
+)
 from gateway.operators.operator_api import read_day
 from transitpay.clock import service_day
 from transitpay.errors import Conflict, RuleViolation
 from transitpay.postgres import corrections, missing_ends
-from transitpay.postgres.corrections import Correction
+from transitpay.postgres.approvals import Withdrawal
+from transitpay.postgres.corrections import Correction, Stage
 from transitpay.postgres.reference import Role
 from transitpay.runtime.corrections import (
     CorrectionWish,
     approve_correction,
     propose_correction,
+    withdraw_correction,
 )
 
 _PATH = "/console/missing-ends"
-_MOST = 200
+_MOST, _WITHDRAWN = 200, 20
 
 
 async def show_missing_ends(call: Call) -> web.Response:
@@ -39,7 +46,7 @@ async def show_missing_ends(call: Call) -> web.Response:
 
 
 async def take_correction(call: Call) -> web.Response:
-    """A form of the page: a proposal, or with ``approve`` the id of one that is approved."""
+    """A form of the page: a proposal, or with ``approve`` or ``withdraw`` the id of one."""
     fields = dict(parse_qsl(call.raw.decode("utf-8", "replace"), max_num_fields=8))
     now = call.services.clock.now()
     day_text = fields.pop("day", "")
@@ -50,6 +57,11 @@ async def take_correction(call: Call) -> web.Response:
         if "approve" in fields:
             asked = ApprovalWish.model_validate({"request_id": fields["approve"]})
             return await approve_correction(conn, operator, asked.request_id, by, now)
+        if "withdraw" in fields:
+            names = {"request_id": fields["withdraw"], "reason": fields.get("reason")}
+            end = WithdrawalWish.model_validate(names)
+            word = Withdrawal(by, now, end.reason)
+            return await withdraw_correction(conn, operator, end.request_id, word)
         wish = JourneyCorrectionWish.model_validate(fields)
         proposal = CorrectionWish(
             operator, wish.request_id, wish.journey_id, wish.stop, wish.reason, by
@@ -72,7 +84,10 @@ async def _page(
     operator = call.participant if actor.role is Role.OPERATOR else None
     async with call.services.database.transaction() as conn:
         missing = await missing_ends.missing_on(conn, operator, day, _MOST)
-        waiting = await corrections.corrections(conn, operator, waiting=True, limit=_MOST)
+        waiting, withdrawn = [
+            await corrections.corrections(conn, operator, stage=stage, limit=most)
+            for stage, most in ((Stage.WAITING, _MOST), (Stage.WITHDRAWN, _WITHDRAWN))
+        ]
     return render_page(
         "missing_ends.html",
         status=status,
@@ -81,6 +96,9 @@ async def _page(
         writes=operator is not None,
         missing=missing,
         waiting=[shown(it) for it in waiting],
+        withdrawn=[shown(it) for it in withdrawn],
+        now=call.services.clock.now(),
+        most=_MOST,
         problem=problem,
     )
 
@@ -91,7 +109,7 @@ ROUTES = (
         media="text/html", also=(303,), errors=("not_found",),
     ),
     Route(
-        "POST", _PATH, take_correction, "Propose or approve a correction",
+        "POST", _PATH, take_correction, "Propose, approve or withdraw",
         frozenset({Role.OPERATOR}), page=True, raw_body=True, status=303,
         errors=("not_found", "not_incomplete"),
     ),

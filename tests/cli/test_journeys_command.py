@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from transitpay.cli import cli
-from transitpay.errors import RuleViolation
+from transitpay.errors import Conflict, RuleViolation
 from transitpay.fares.highest import HighestFare
 from transitpay.fares.shown import JourneyTerms
 from transitpay.money import HKD, Money
@@ -83,6 +83,59 @@ async def test_only_another_person_of_the_operator_approves(home: Any, by: str, 
     with pytest.raises(RuleViolation) as refused:
         await run(*APPROVE, "--by", by)
     assert refused.value.code == code
+
+
+WITHDRAW = ("withdraw", "c1", "--operator", "mtr", "--reason", "another gate", "--json")
+
+
+async def test_a_correction_is_withdrawn_and_proposed_anew_under_another_id(home: Any) -> None:
+    await run(*CORRECT)
+    done = await run(*WITHDRAW, "--by", "first")
+    assert (done["withdrawn_by"], done["withdrawn_why"]) == ("first", "another gate")
+    assert await run(*WITHDRAW, "--by", "second") == done, "twice is once"
+    assert (await run("list", "--waiting", "--json"))["corrections"] == []
+    assert (await run("list", "--json"))["corrections"] == [done]
+    for words in ((*APPROVE, "--by", "second"), CORRECT):
+        with pytest.raises(Conflict) as refused:
+            await run(*words)
+        assert refused.value.code == "already_withdrawn"
+    again = await run("correct", "c2", *CORRECT[2:])
+    assert (again["withdrawn_by"], again["approved_by"]) == (None, None)
+
+
+async def told(*words: str) -> Any:
+    def once() -> Any:
+        return CliRunner().invoke(cli, ["journeys", *words])
+
+    return await asyncio.to_thread(once)
+
+
+async def test_a_refusal_is_one_json_object_too(home: Any) -> None:
+    await run(*CORRECT)
+    await run(*APPROVE, "--by", "second")
+    result = await told(*WITHDRAW, "--by", "second")
+    assert isinstance(result.exception, Conflict)
+    assert json.loads(result.stdout)["refused"] == "already_approved"
+
+
+@pytest.mark.parametrize("reason", ["", "two\nlines", "x" * 201])
+async def test_a_reason_is_one_line_for_people(home: Any, reason: str) -> None:
+    await run(*CORRECT)
+    for words in (CORRECT[:-3], ("withdraw", "c1", "--operator", "mtr", "--by", "first")):
+        result = await told(*words, "--reason", reason)
+        assert result.exit_code == 2 and "1 to 200 characters on one line" in result.stderr
+    assert len((await run("list", "--waiting", "--json"))["corrections"]) == 1
+
+
+async def test_the_list_tells_people_how_long_a_correction_waits_or_why_it_ended(home: Any) -> None:
+    await run(*CORRECT)
+    owner = await home.connect()
+    await owner.execute("set session_replication_role = replica")
+    await owner.execute("update journey_statement set stated_at = stated_at - interval '51 hours'")
+    assert "  waits=2 d 3 h\n" in (await told("list")).stdout
+    await run(*WITHDRAW, "--by", "second")
+    shown = (await told("list")).stdout
+    assert "withdrawn_why=another gate" in shown and "waits" not in shown
 
 
 async def test_people_read_the_correction_line_by_line(home: Any) -> None:

@@ -42,6 +42,7 @@ TABLE = {
     "GET /v1/operator/statements": "operator",
     "POST /v1/operator/journey-corrections": "operator",
     "POST /v1/operator/journey-corrections/approvals": "operator",
+    "POST /v1/operator/journey-corrections/withdrawals": "operator",
     "GET /v1/operator/journey-corrections": "operator",
     "GET /v1/operator/suspensions": "operator admin",
     "POST /v1/operator/suspension-ends": "operator admin",

@@ -19,7 +19,7 @@ COMMANDS = {
     "modes": ("transitpay.cli.modes:modes", "Station modes: open gates, waivers, emergencies."),
     "journeys": (
         "transitpay.cli.journeys:journeys",
-        "Journeys with a missing end: correct, approve, let go.",
+        "Journeys with a missing end: correct, approve, withdraw, let go.",
     ),
     "readers": ("transitpay.cli.readers:readers", "Readers: their state and their alarms."),
     "keys": ("transitpay.cli.keys:keys", "Make issuer, device, partner, root and list keys."),

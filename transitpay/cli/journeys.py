@@ -7,8 +7,11 @@ import json
 import click
 
 from transitpay.cli.database import in_transaction
+from transitpay.cli.options import ToldGroup, as_json_option, reason_option
+from transitpay.clock import waited
 from transitpay.postgres import corrections, suspensions
-from transitpay.postgres.corrections import Correction
+from transitpay.postgres.approvals import Withdrawal
+from transitpay.postgres.corrections import Correction, Stage
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.suspensions import ListedSuspension
 from transitpay.runtime.config import Settings
@@ -16,18 +19,18 @@ from transitpay.runtime.corrections import (
     CorrectionWish,
     approve_correction,
     propose_correction,
+    withdraw_correction,
 )
 from transitpay.runtime.suspensions import let_go
 
 _MOST = 200
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _by = click.option("--by", required=True, help="Who you are: an actor of the operator.")
 _operator = click.option("--operator", required=True)
 
 
-@click.group()
+@click.group(cls=ToldGroup)
 def journeys() -> None:
-    """Journeys with a missing end: correct, approve another's correction, let riders go."""
+    """Journeys with a missing end: correct, approve or withdraw a correction, let riders go."""
 
 
 @journeys.command("correct")
@@ -36,8 +39,8 @@ def journeys() -> None:
 @_by
 @click.option("--journey", "journey_id", required=True, help="Its id.")
 @click.option("--stop", required=True, help="Where the rider entered or left: name, id or code.")
-@click.option("--reason", required=True, help="For people, at most 200 characters.")
-@_as_json
+@reason_option
+@as_json_option
 def correct(
     request_id: str, operator: str, by: str, journey_id: str, stop: str, reason: str, as_json: bool
 ) -> None:
@@ -55,7 +58,7 @@ def correct(
 @click.argument("request_id")
 @_operator
 @_by
-@_as_json
+@as_json_option
 def approve(request_id: str, operator: str, by: str, as_json: bool) -> None:
     """Approve the correction REQUEST_ID that somebody else proposed."""
     settings = Settings.from_environment()
@@ -66,30 +69,57 @@ def approve(request_id: str, operator: str, by: str, as_json: bool) -> None:
     _say(in_transaction(settings, work), as_json)
 
 
-@journeys.command("list")
-@click.option("--operator", help="Only this operator's.")
-@click.option("--waiting", is_flag=True, help="Only those that nobody has approved.")
-@_as_json
-def list_(operator: str | None, waiting: bool, as_json: bool) -> None:
-    """Show the newest corrections, newest first."""
+@journeys.command("withdraw")
+@click.argument("request_id")
+@_operator
+@_by
+@reason_option
+@as_json_option
+def withdraw(request_id: str, operator: str, by: str, reason: str, as_json: bool) -> None:
+    """Take back the correction REQUEST_ID that waits: nobody can approve it any more.
+
+    Who proposed it does, or another. The same again changes nothing; one that is approved, or
+    withdrawn for another reason, is refused (exit code 2). The journey can be corrected anew
+    under another id.
+    """
     settings = Settings.from_environment()
 
-    async def work(conn: Connection) -> list[Correction]:
-        return await corrections.corrections(conn, operator, waiting=waiting, limit=_MOST)
+    async def work(conn: Connection) -> Correction:
+        it = Withdrawal(by, settings.clock().now(), reason)
+        return await withdraw_correction(conn, operator, request_id, it)
 
-    found = [_object(it) for it in in_transaction(settings, work)]
+    _say(in_transaction(settings, work), as_json)
+
+
+@journeys.command("list")
+@click.option("--operator", help="Only this operator's.")
+@click.option("--waiting", is_flag=True, help="Only those that nobody has approved or withdrawn.")
+@as_json_option
+def list_(operator: str | None, waiting: bool, as_json: bool) -> None:
+    """Show the newest corrections, newest first, and for how long they wait."""
+    settings = Settings.from_environment()
+    stage = Stage.WAITING if waiting else None
+
+    async def work(conn: Connection) -> list[Correction]:
+        return await corrections.corrections(conn, operator, stage=stage, limit=_MOST)
+
+    found, now = in_transaction(settings, work), settings.clock().now()
     if as_json:
-        click.echo(json.dumps({"corrections": found}, ensure_ascii=False))
+        told = [_object(it) for it in found]
+        click.echo(json.dumps({"corrections": told}, ensure_ascii=False))
         return
     for it in found:
-        click.echo("  ".join(f"{name}={value}" for name, value in it.items() if value is not None))
+        fields = _object(it)
+        if it.stage is Stage.WAITING:
+            fields["waits"] = waited(it.said.stated_at, now)
+        click.echo("  ".join(f"{k}={value}" for k, value in fields.items() if value is not None))
     if not found:
         click.echo("no corrections")
 
 
 @journeys.command("suspensions")
 @click.option("--operator", help="Only in the networks of this operator.")
-@_as_json
+@as_json_option
 def suspensions_(operator: str | None, as_json: bool) -> None:
     """Show the newest suspensions for missing exits, newest first."""
     settings = Settings.from_environment()
@@ -110,8 +140,8 @@ def suspensions_(operator: str | None, as_json: bool) -> None:
 @journeys.command("let-go")
 @click.argument("suspension", type=click.IntRange(1, 2**63 - 1))
 @click.option("--by", required=True, help="Who you are: an admin, or an actor of the operator.")
-@click.option("--reason", required=True, help="For people, at most 200 characters.")
-@_as_json
+@reason_option
+@as_json_option
 def let_go_(suspension: int, by: str, reason: str, as_json: bool) -> None:
     """End SUSPENSION, an evasion too; what was missing up to now is forgiven."""
     settings = Settings.from_environment()
@@ -151,6 +181,9 @@ def _object(it: Correction) -> dict[str, object]:
         "proposed_at": it.said.stated_at.isoformat(),
         "approved_by": it.approved_by,
         "approved_at": it.approved_at.isoformat() if it.approved_at else None,
+        "withdrawn_by": it.withdrawn.by if it.withdrawn else None,
+        "withdrawn_at": it.withdrawn.at.isoformat() if it.withdrawn else None,
+        "withdrawn_why": it.withdrawn.why if it.withdrawn else None,
     }
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from transitpay.cli.database import in_transaction
+from transitpay.cli.options import reason_option
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.journeys.station_modes import Mode, StationMode
 from transitpay.postgres import approvals, station_modes
@@ -62,7 +63,7 @@ def list_(
 @click.option("--mode", required=True, type=click.Choice([m.value for m in Mode]))
 @click.option("--from", "valid_from", required=True, help="ISO 8601 with an offset.")
 @click.option("--until", "valid_until", help="Without it until a later record ends it.")
-@click.option("--reason", required=True, help="For people, at most 200 characters.")
+@reason_option
 @click.option("--replaces", help="Request id of the record that this one corrects or ends.")
 @_as_json
 def set_(

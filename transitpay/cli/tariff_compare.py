@@ -10,10 +10,9 @@ from pathlib import Path
 import click
 
 from transitpay.cli.database import in_transaction
+from transitpay.cli.options import ToldCommand, as_json_option
 from transitpay.cli.tariff_reading import (
     ANY_DAY,
-    ToldCommand,
-    as_json_option,
     problem_count,
     reading_json,
     show_problems,

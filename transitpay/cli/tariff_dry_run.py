@@ -9,10 +9,9 @@ import click
 from rich.console import Console
 
 from transitpay.cli.database import with_connection
+from transitpay.cli.options import ToldCommand, as_json_option
 from transitpay.cli.tables import amount_text, new_progress, new_table, wide_console
 from transitpay.cli.tariff_reading import (
-    ToldCommand,
-    as_json_option,
     day_of,
     show_refusal,
     tariff_named,

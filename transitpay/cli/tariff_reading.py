@@ -14,7 +14,7 @@ import click
 
 from transitpay.cli.database import in_transaction
 from transitpay.clock import service_day
-from transitpay.errors import MalformedInput, RuleViolation, TransitPayError
+from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.fares.document import tariff_of
 from transitpay.fares.tariff import Tariff
 from transitpay.fares.tariff_files import Problem
@@ -28,7 +28,6 @@ from transitpay.runtime.tariff_files import NAMES, Reading, Wish, read_tariffs
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 by_option = click.option(
     "--by", required=True, help="Who does it: an actor of the operator, or an admin."
 )
@@ -36,20 +35,6 @@ by_option = click.option(
 ANY_DAY = date(2000, 1, 1)
 #: Names that --gtfs takes; the starred ones several times.
 _GTFS = ("agency", "media", "rider", "network*", "product*", "transfer-from*")
-
-
-class ToldCommand(click.Command):
-    """A command whose refusals are one JSON object too where ``--json`` asks for one."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Raises: as the command does, after the object is printed."""
-        try:
-            return super().invoke(ctx)
-        except TransitPayError as error:
-            if ctx.params.get("as_json"):
-                told = {"refused": error.code, "field": error.field, "reason": error.message}
-                click.echo(json.dumps(told, ensure_ascii=False))
-            raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,12 @@ from pathlib import Path
 import click
 
 from transitpay.cli.database import in_transaction
+from transitpay.cli.options import ToldGroup, as_json_option
 from transitpay.cli.tables import new_table, wide_console
 from transitpay.cli.tariff_compare import check, diff
 from transitpay.cli.tariff_dry_run import dry_run
 from transitpay.cli.tariff_reading import (
     Refused,
-    ToldCommand,
-    as_json_option,
     by_option,
     known_versions,
     problem_count,
@@ -45,11 +44,7 @@ from transitpay.runtime.tariff_versions import (
 )
 
 
-class _Commands(click.Group):
-    command_class = ToldCommand
-
-
-@click.group(cls=_Commands)
+@click.group(cls=ToldGroup)
 def tariffs() -> None:
     """Tariffs: import, compare, try out and list the versions of each network."""
 

@@ -1,7 +1,8 @@
-"""Actors who decide, and what needs a second pair of eyes: proposals and their approvals."""
+"""Actors who decide, and what needs a second pair of eyes: proposals and how they end."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -44,9 +45,39 @@ where id = $1 and approved_by is null
 async def approve(conn: asyncpg.Connection, proposal: int, by: str, at: datetime) -> None:
     """Approve it; an approval that stands stays.
 
-    Raises: asyncpg.CheckViolationError (``approval_four_eyes``) for the one who proposed it.
+    Raises: asyncpg.CheckViolationError (``approval_four_eyes``) for the one who proposed it,
+    asyncpg.RestrictViolationError for one that was withdrawn.
     """
     await conn.execute(_APPROVE, proposal, by, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Who took a proposal back, when, and why."""
+
+    by: str
+    at: datetime
+    why: str
+
+
+def withdrawal_of(row: asyncpg.Record) -> Withdrawal | None:
+    """That of a row with ``withdrawn_by``, ``withdrawn_at`` and ``withdrawn_why``."""
+    if row["withdrawn_by"] is None:
+        return None
+    return Withdrawal(row["withdrawn_by"], row["withdrawn_at"], row["withdrawn_why"])
+
+
+_WITHDRAW = """
+update approval set withdrawn_by = $2, withdrawn_at = $3, withdrawn_why = $4 where id = $1
+"""
+
+
+async def withdraw(conn: asyncpg.Connection, proposal: int, it: Withdrawal) -> None:
+    """Take a proposal back.
+
+    Raises: asyncpg.RestrictViolationError for one that was approved or withdrawn.
+    """
+    await conn.execute(_WITHDRAW, proposal, it.by, it.at, it.why)
 
 
 _AUDIT = """

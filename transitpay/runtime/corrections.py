@@ -1,4 +1,6 @@
-"""An operator names the missing end of a journey: one person proposes it, another approves.
+"""An operator names the missing end of a journey: one proposes it, another approves.
+
+A proposal that is to come to nothing is withdrawn, by whoever proposed it or by another.
 
 The use case behind the operators' API, the console and ``transitpay journeys``.
 """
@@ -14,11 +16,13 @@ from transitpay.errors import Conflict, RuleViolation
 from transitpay.journeys.journey import Excuse, FilledBy
 from transitpay.journeys.statements import StatementKind
 from transitpay.postgres import approvals, corrections, missing_ends, statements
+from transitpay.postgres.approvals import Withdrawal
 from transitpay.postgres.corrections import Correction
 from transitpay.postgres.missing_ends import StandingJourney
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Role
 from transitpay.postgres.statements import JourneyStatement
+from transitpay.runtime.withdrawing import is_withdrawn, refuse_withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ async def propose_correction(conn: Connection, wish: CorrectionWish, at: datetim
     """Put a correction up for approval; the same request is the same correction.
 
     Raises: RuleViolation (``not_found``, ``forbidden``, ``unknown_stop``, ``not_incomplete``,
-    ``given_back``), Conflict (``request_repeated``).
+    ``given_back``), Conflict (``request_repeated``, ``already_withdrawn``).
     """
     await _check_speaker(conn, wish.by, wish.operator)
     await corrections.lock_corrections(conn, wish.operator)
@@ -49,6 +53,7 @@ async def propose_correction(conn: Connection, wish: CorrectionWish, at: datetim
             raise Conflict(
                 "request_repeated", "this request id was used for another one", field="request_id"
             )
+        refuse_withdrawn(known.withdrawn, "request_id")
         return known
     journey = await missing_ends.standing_journey(conn, wish.journey_id)
     if journey is None or journey.operator != wish.operator:
@@ -72,15 +77,13 @@ async def approve_correction(
 ) -> Correction:
     """Let a correction count, and have its rider read again; again, it is the same.
 
-    Raises: RuleViolation (``not_found``, ``forbidden``, ``four_eyes``).
+    Raises: RuleViolation (``not_found``, ``forbidden``, ``four_eyes``), Conflict
+    (``already_withdrawn``).
     """
-    await _check_speaker(conn, by, operator)
-    await corrections.lock_corrections(conn, operator)
-    known = await corrections.correction(conn, operator, request_id)
-    if known is None:
-        raise RuleViolation("not_found", "there is no such correction", field="request_id")
+    known = await _proposed(conn, operator, request_id, by)
     if known.approved_by is not None:
         return known
+    refuse_withdrawn(known.withdrawn, "request_id")
     said = known.said
     if by == said.stated_by:
         raise RuleViolation("four_eyes", "nobody approves a proposal of their own", field="by")
@@ -90,6 +93,35 @@ async def approve_correction(
     subject = f"journey-correction:{operator}/{request_id}"
     await approvals.note(conn, at, by, "journey_correction_approved", subject, {})
     return Correction(said, by, at)
+
+
+async def withdraw_correction(
+    conn: Connection, operator: str, request_id: str, it: Withdrawal
+) -> Correction:
+    """Take a correction back, so that nobody can approve it; again, it is the same.
+
+    Raises: RuleViolation (``not_found``, ``forbidden``), Conflict (``already_approved``,
+    ``already_withdrawn``).
+    """
+    known = await _proposed(conn, operator, request_id, it.by)
+    counts = known.approved_by is not None
+    if is_withdrawn(counts, known.withdrawn, it.why, "request_id"):
+        return known
+    assert known.said.approval is not None, "the database gives every correction its approval"
+    await approvals.withdraw(conn, known.said.approval, it)
+    subject = f"journey-correction:{operator}/{request_id}"
+    await approvals.note(conn, it.at, it.by, "journey_correction_withdrawn", subject, {})
+    return replace(known, withdrawn=it)
+
+
+async def _proposed(conn: Connection, operator: str, request_id: str, by: str) -> Correction:
+    """The correction as it stands until we end. Raises: ``not_found``, ``forbidden``."""
+    await _check_speaker(conn, by, operator)
+    await corrections.lock_corrections(conn, operator)
+    known = await corrections.correction(conn, operator, request_id)
+    if known is None:
+        raise RuleViolation("not_found", "there is no such correction", field="request_id")
+    return known
 
 
 async def overridden_by(conn: Connection, correction: Correction) -> str | None:
