@@ -107,6 +107,8 @@ async def test_other_content_under_a_name_is_refused(home: Path) -> None:
     with pytest.raises(Conflict, match="give this one a name of its own") as refusal:
         await invoke("import", *mtr(home, fares("5.00")), "--by", "anna", "--version", "summer")
     assert refusal.value.code == "other_content"
+    with pytest.raises(Conflict, match="give this one a name of its own"):
+        await invoke("check", *mtr(home, fares("5.00")), "--stored", "--version", "summer")
 
 
 async def test_terms_of_ones_own_make_another_version_of_the_same_fares(home: Path) -> None:
@@ -333,6 +335,47 @@ async def test_a_version_of_booked_journeys_is_confirmed_by_another_person(
     (done,) = (await answer("confirm", "mtr", made["version"], "--by", "otto"))["stored"]
     assert (done["became"], done["riders_read_again"]) == ("counts", 1)
     assert await owner.fetchval("select since from tap_inbox") == AT
+
+
+async def test_a_version_that_waits_is_withdrawn_told_by_all_and_imported_under_another_name(
+    home: Path, db: Any
+) -> None:
+    owner = await db.connect()
+    await owner.execute(
+        "insert into journey (id, key, issuer, rider_id, slot, network, operator, kind, state,"
+        " entry_at, exit_at, priced_at, service_day, cleared_at, fare_minor, fare_currency,"
+        " fare_lines, tariff_version) values ('a', 'a', 'alipayhk', '00', 0, 'mtr', 'mtr',"
+        " 'entry_exit', 'completed', $1, $1, $1, '2027-07-01', $1, 490, 'HKD', '[]', 'x')",
+        AT,
+    )
+    files = mtr(home, fares("4.90"))
+    (made,) = (await answer("import", *files, "--by", "anna"))["stored"]
+    name = made["version"]
+    await owner.execute("set session_replication_role = replica")
+    await owner.execute("update tariff_version set recorded_at = now() - interval '185 minutes'")
+    assert "waits for a second person, 3 h 5 min" in (await invoke("list")).stdout
+    assert "waits for a second person" in (await invoke("show", "mtr", name)).stderr
+    words = ("withdraw", "mtr", name, "--by", "otto", "--reason", "the draft")
+    done = await answer(*words)
+    assert (done["state"], done["withdrawn_by"], done["withdrawn_why"]) == (
+        "withdrawn", "otto", "the draft",
+    )  # fmt: skip
+    assert await answer(*words) == done
+    assert (await answer("list"))["versions"] == [done]
+    shown = await invoke("show", "mtr", name)
+    for text in ((await invoke(*words)).stdout, (await invoke("list")).stdout, shown.stderr):
+        assert f"mtr {name}: withdrawn by otto, " in text and "UTC: the draft\n" in text
+    assert tariff_of(shown.stdout.strip().encode()).version == name
+    for again in (
+        ("confirm", "mtr", name, "--by", "otto"),
+        ("import", *files, "--by", "anna"),
+        ("check", *files, "--stored"),
+    ):
+        with pytest.raises(Conflict, match="otto withdrew it") as refusal:
+            await invoke(*again)
+        assert refusal.value.code == "already_withdrawn"
+    (anew,) = (await answer("import", *files, "--by", "anna", "--version", "anew"))["stored"]
+    assert (anew["version"], anew["became"]) == ("anew", "waits")
 
 
 async def test_all_of_mtr_and_shenzhen_is_stored_in_a_few_seconds(

@@ -30,6 +30,7 @@ from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_beside import refuse_unknown
 from transitpay.runtime.tariff_beside import unlikely as doubts_stored
 from transitpay.runtime.tariff_files import Reading, Wish, read_tariffs
+from transitpay.runtime.tariff_versions import stored_before
 
 
 @click.command(cls=ToldCommand)
@@ -69,7 +70,7 @@ def diff(
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--stored", is_flag=True,
-    help="Hold it against the stored networks, wallets and the version before, as `import` does.",
+    help="Hold it against stored networks, wallets, names, the version before, as `import` does.",
 )  # fmt: skip
 @wish_options
 @as_json_option
@@ -110,10 +111,16 @@ def _alone(tariffs: Sequence[Tariff]) -> list[str]:
 
 
 def _beside(tariffs: Sequence[Tariff]) -> list[str]:
-    """What is unlikely. Raises: MalformedInput (``bad_tariff``) as an import would."""
+    """What is unlikely.
+
+    Raises: MalformedInput (``bad_tariff``), Conflict (``other_content``, ``already_withdrawn``) as
+    an import would.
+    """
 
     async def work(conn: Connection) -> list[str]:
         await refuse_unknown(conn, tariffs)
+        for tariff in tariffs:
+            await stored_before(conn, tariff)
         return [text for tariff in tariffs for text in await doubts_stored(conn, tariff)]
 
     return in_transaction(Settings.from_environment(), work)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from transitpay.cli.database import in_transaction
-from transitpay.cli.options import ToldGroup, as_json_option
+from transitpay.cli.options import ToldGroup, as_json_option, reason_option
 from transitpay.cli.tables import new_table, wide_console
 from transitpay.cli.tariff_compare import check, diff
 from transitpay.cli.tariff_dry_run import dry_run
@@ -24,7 +24,7 @@ from transitpay.cli.tariff_reading import (
     stored_tariff,
     wish_options,
 )
-from transitpay.clock import service_day
+from transitpay.clock import service_day, waited
 from transitpay.errors import RuleViolation
 from transitpay.fares.document import document_of
 from transitpay.fares.tariff import Tariff
@@ -41,7 +41,11 @@ from transitpay.runtime.tariff_versions import (
     confirm_tariff,
     counting_at,
     import_tariffs,
+    withdraw_tariff,
 )
+
+_WAITS = "waits for a second person"
+_WITHDRAWN = "withdrawn"
 
 
 @click.group(cls=ToldGroup)
@@ -63,7 +67,7 @@ def import_(
     All problems of all files are listed in one run, and then nothing is stored (exit code 1). The
     same again changes nothing; other content under the same name is refused (2). What is unlikely
     is told, as `check --stored` tells it. A version that changes booked journeys waits until a
-    second person runs `transitpay tariffs confirm`.
+    second person runs `transitpay tariffs confirm`, or somebody `transitpay tariffs withdraw`.
     """
     settings = Settings.from_environment()
     read = readable(files, wish)
@@ -101,29 +105,59 @@ def confirm(network: str, version: str, by: str, as_json: bool) -> None:
     _say(in_transaction(settings, work), as_json)
 
 
+@tariffs.command()
+@click.argument("network")
+@click.argument("version")
+@by_option
+@reason_option
+@as_json_option
+def withdraw(network: str, version: str, by: str, reason: str, as_json: bool) -> None:
+    """Take back a version that waits: nobody can confirm it any more.
+
+    Who imported it does, or another. Its name is spent: the same files are imported anew with
+    `--version`. The same again changes nothing; what counts, and another reason, is refused (2).
+    """
+    settings = Settings.from_environment()
+
+    async def work(conn: Connection) -> StoredVersion:
+        actor = await _actor(conn, by)
+        return await withdraw_tariff(conn, network, version, actor, reason, settings.clock().now())
+
+    it = in_transaction(settings, work)
+    if as_json:
+        click.echo(json.dumps(_version(it, _WITHDRAWN), ensure_ascii=False))
+        return
+    click.echo(_end(it))
+
+
 @tariffs.command("list")
 @click.option("--network", help="Only this network's.")
 @as_json_option
 def list_(network: str | None, as_json: bool) -> None:
-    """Show the stored versions: in force, to come, past, superseded, or waiting for someone."""
+    """Show the stored versions: in force, to come, past, superseded, waiting or withdrawn."""
     settings = Settings.from_environment()
 
     async def work(conn: Connection) -> list[StoredVersion]:
         return await known_versions(conn, network)
 
     known = in_transaction(settings, work)
-    states = states_of(known, service_day(settings.clock().now()))
+    now = settings.clock().now()
+    states = states_of(known, service_day(now))
     rows = [_version(it, states[it.network, it.version]) for it in known]
     if as_json:
         click.echo(json.dumps({"versions": rows}, ensure_ascii=False))
         return
     table = new_table("Tariffs", "network", "from", "state", "version", "recorded by", "sha256")
     for it, row in zip(known, rows, strict=True):
+        age = f", {waited(it.recorded_at, now)}" if it.waits else ""
         table.add_row(
-            it.network, str(it.valid_from), str(row["state"]), it.version,
+            it.network, str(it.valid_from), f"{row['state']}{age}", it.version,
             it.recorded_by or "with the package or data", it.sha256.hex()[:12],
         )  # fmt: skip
     wide_console().print(table)
+    for it in known:
+        if it.withdrawn is not None:
+            click.echo(_end(it))
     if not known:
         click.echo("no tariff is stored; settlement stores its own at its first start")
 
@@ -132,14 +166,22 @@ def list_(network: str | None, as_json: bool) -> None:
 @click.argument("network")
 @click.argument("version", required=False)
 def show(network: str, version: str | None) -> None:
-    """Print the document of a stored version, or of the one in force today."""
+    """Print the document of a stored version, or of the one in force today.
+
+    One that does not count is told on standard error.
+    """
     settings = Settings.from_environment()
 
-    async def work(conn: Connection) -> Tariff:
+    async def work(conn: Connection) -> tuple[Tariff, list[StoredVersion]]:
         today = service_day(settings.clock().now())
-        return await stored_tariff(conn, network, version, today)
+        tariff = await stored_tariff(conn, network, version, today)
+        return tariff, await known_versions(conn, network)
 
-    click.echo(document_of(in_transaction(settings, work)).decode())
+    tariff, known = in_transaction(settings, work)
+    [it] = [it for it in known if it.version == tariff.version]
+    if it.counts_at is None:
+        click.echo(f"{network} {it.version}: {_WAITS}" if it.waits else _end(it), err=True)
+    click.echo(document_of(tariff).decode())
 
 
 tariffs.add_command(diff)
@@ -148,7 +190,7 @@ tariffs.add_command(dry_run)
 
 
 def states_of(known: list[StoredVersion], today: date) -> dict[tuple[str, str], str]:
-    """In force, to come, past, superseded (another of the same day counts), or waiting."""
+    """In force, to come, past, superseded (another of the same day counts), waiting, withdrawn."""
     counting = counting_at(known)
     newest: dict[tuple[str, date], StoredVersion] = {}
     for it in known:
@@ -165,8 +207,10 @@ def states_of(known: list[StoredVersion], today: date) -> dict[tuple[str, str], 
     }
     states: dict[tuple[str, str], str] = {}
     for it in known:
-        if it.counts_at is None:
-            state = "waits for a second person"
+        if it.withdrawn is not None:
+            state = _WITHDRAWN
+        elif it.counts_at is None:
+            state = _WAITS
         elif newest[it.network, it.valid_from] is not it:
             state = "superseded"
         elif it.valid_from > today:
@@ -203,7 +247,16 @@ def _version(it: StoredVersion, state: str) -> dict[str, object]:
         "recorded_by": it.recorded_by,
         "recorded_at": it.recorded_at.isoformat(),
         "counts_at": it.counts_at.isoformat() if it.counts_at else None,
+        "withdrawn_by": it.withdrawn.by if it.withdrawn else None,
+        "withdrawn_at": it.withdrawn.at.isoformat() if it.withdrawn else None,
+        "withdrawn_why": it.withdrawn.why if it.withdrawn else None,
     }
+
+
+def _end(it: StoredVersion) -> str:
+    assert it.withdrawn is not None
+    by, at, why = it.withdrawn.by, it.withdrawn.at, it.withdrawn.why
+    return f"{it.network} {it.version}: withdrawn by {by}, {at:%Y-%m-%d %H:%M} UTC: {why}"
 
 
 def _say(done: list[Recorded], as_json: bool) -> None:

@@ -13,6 +13,7 @@ from datetime import date, datetime
 
 import asyncpg
 
+from transitpay.postgres.approvals import Withdrawal, withdrawal_of
 from transitpay.postgres.taps import shard_of
 
 _LOCK = 7364006
@@ -38,7 +39,8 @@ async def lock_for_recording(conn: asyncpg.Connection) -> None:
 class StoredVersion:
     """A version without its document.
 
-    ``counts_at`` is when it was recorded or approved; None while it waits for a second person.
+    ``counts_at`` is when it was recorded or approved; None while it waits for a second person,
+    and for ever where it was ``withdrawn``.
     """
 
     network: str
@@ -49,6 +51,12 @@ class StoredVersion:
     recorded_at: datetime
     approval: int | None
     counts_at: datetime | None
+    withdrawn: Withdrawal | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a second person may still let it count."""
+        return self.counts_at is None and self.withdrawn is None
 
 
 _VERSION = """
@@ -63,7 +71,8 @@ async def list_version(conn: asyncpg.Connection) -> int:
 
 _ALL = """
 select t.network, t.version, t.valid_from, t.sha256, t.recorded_by, t.recorded_at, t.approval,
-       case when t.approval is null then t.recorded_at else a.approved_at end as counts_at
+       case when t.approval is null then t.recorded_at else a.approved_at end as counts_at,
+       a.withdrawn_by, a.withdrawn_at, a.withdrawn_why
 from tariff_version t
 left join approval a on a.id = t.approval
 where ($1::text is null or t.network = $1) and ($2::text is null or t.version = $2)
@@ -75,7 +84,14 @@ async def versions(
     conn: asyncpg.Connection, network: str | None = None, version: str | None = None
 ) -> list[StoredVersion]:
     """All of them, or of one network or name; by network and first day."""
-    return [StoredVersion(**row) for row in await conn.fetch(_ALL, network, version)]
+    return [_version(row) for row in await conn.fetch(_ALL, network, version)]
+
+
+def _version(row: asyncpg.Record) -> StoredVersion:
+    return StoredVersion(
+        row["network"], row["version"], row["valid_from"], row["sha256"], row["recorded_by"],
+        row["recorded_at"], row["approval"], row["counts_at"], withdrawal_of(row),
+    )  # fmt: skip
 
 
 _DOCUMENTS = """

@@ -61,8 +61,8 @@ async def unlikely(conn: Connection, tariff: Tariff) -> list[str]:
 
 
 async def _last(conn: Connection, network: str, before: Tariff | None) -> Tariff | None:
-    """The last stored version of a network; the last that begins no later than another, if any."""
-    known = await tariff_versions.versions(conn, network)
+    """The last stored version of a network, begun no later than another, if any; none withdrawn."""
+    known = [it for it in await tariff_versions.versions(conn, network) if it.withdrawn is None]
     if before is not None:
         known = [it for it in known if it.version != before.version]
         known = [it for it in known if it.valid_from <= before.valid_from] or known

@@ -1,7 +1,8 @@
 """Records tariff versions, and makes the book of those that count: behind commands and settlement.
 
 A version that begins after all that is booked counts at once. One that would change what is booked
-waits for a second person; then everybody who rode is read again, and corrections follow.
+waits for a second person; then everybody who rode is read again, and corrections follow. While it
+waits it can be withdrawn; its name is spent then.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from transitpay.fares.calendars import HolidayCalendar
 from transitpay.fares.document import document_of, sha256_of, tariff_of
 from transitpay.fares.tariff import Tariff, TariffBook
 from transitpay.postgres import approvals, lists, tariff_versions
+from transitpay.postgres.approvals import Withdrawal
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Actor, Role
 from transitpay.postgres.tariff_versions import StoredVersion
 from transitpay.runtime.tariff_beside import refuse_unknown
+from transitpay.runtime.withdrawing import is_withdrawn, refuse_withdrawn
 
 Key = tuple[str, str]
 
@@ -49,9 +52,9 @@ async def import_tariffs(
 ) -> list[Recorded]:
     """Record these versions in one transaction; the same again changes nothing.
 
-    Raises: RuleViolation (``forbidden``), Conflict (``other_content``), MalformedInput
-    (``bad_tariff_document``) for a tariff that its own document does not give again,
-    (``bad_tariff``) for one that names unknown networks or wallets.
+    Raises: RuleViolation (``forbidden``), Conflict (``other_content``, ``already_withdrawn``),
+    MalformedInput (``bad_tariff_document``) for a tariff that its own document does not give
+    again, (``bad_tariff``) for one that names unknown networks or wallets.
     """
     await tariff_versions.lock_for_recording(conn)
     tariffs = list(tariffs)
@@ -68,18 +71,9 @@ async def _import(conn: Connection, tariff: Tariff, by: Actor, at: datetime) -> 
     digest = sha256_of(document)
     tariff_of(document)  # whatever is stored, settlement must be able to read
     network, version, day = tariff.network, tariff.version, tariff.valid_from
-    known = await tariff_versions.versions(conn, network, version)
-    if known:
-        if known[0].sha256 != digest:
-            raise Conflict(
-                "other_content",
-                f"{version} of {network} is stored with other content "
-                f"(SHA-256 {known[0].sha256.hex()[:12]}, not {digest.hex()[:12]}); give this one "
-                "a name of its own",
-                field="version",
-            )
-        waits = known[0].counts_at is None
-        return Recorded(network, version, day, Recording.WAITS if waits else Recording.SAME)
+    known = await stored_before(conn, tariff)
+    if known is not None:
+        return Recorded(network, version, day, Recording.WAITS if known.waits else Recording.SAME)
     approval = None
     if await tariff_versions.is_booked_since(conn, network, day):
         approval = await approvals.propose(conn, f"tariff {network} {version}", digest, by.id, at)
@@ -92,29 +86,76 @@ async def _import(conn: Connection, tariff: Tariff, by: Actor, at: datetime) -> 
     return Recorded(network, version, day, Recording.COUNTS, await _again(conn, network, day, at))
 
 
+async def stored_before(conn: Connection, tariff: Tariff) -> StoredVersion | None:
+    """The version that is this tariff; None = its name is free.
+
+    Raises: Conflict (``other_content``, ``already_withdrawn``).
+    """
+    found = await tariff_versions.versions(conn, tariff.network, tariff.version)
+    if not found:
+        return None
+    known, digest = found[0], sha256_of(document_of(tariff))
+    if known.sha256 != digest:
+        raise Conflict(
+            "other_content",
+            f"{known.version} of {known.network} is stored with other content "
+            f"(SHA-256 {known.sha256.hex()[:12]}, not {digest.hex()[:12]}); give this one "
+            "a name of its own",
+            field="version",
+        )
+    refuse_withdrawn(known.withdrawn, "version")
+    return known
+
+
 async def confirm_tariff(
     conn: Connection, network: str, version: str, by: Actor, at: datetime
 ) -> Recorded:
     """A second person lets a version count that changes what is booked; again: no change.
 
-    Raises: RuleViolation (``not_found``, ``forbidden``, ``four_eyes``).
+    Raises: RuleViolation (``not_found``, ``forbidden``, ``four_eyes``), Conflict
+    (``already_withdrawn``).
     """
-    await tariff_versions.lock_for_recording(conn)
-    known = await tariff_versions.versions(conn, network, version)
-    if not known:
-        raise RuleViolation("not_found", f"{network} has no version {version}", field="version")
-    it = known[0]
-    stored = await tariff_versions.documents(conn, [(network, version)])
-    _refuse_stranger(by, tariff_of(stored[network, version]).operator)
-    if it.counts_at is not None or it.approval is None:
+    it = await _recorded(conn, network, version, by)
+    if it.counts_at is not None:
         return Recorded(network, version, it.valid_from, Recording.SAME)
+    refuse_withdrawn(it.withdrawn, "version")
     if it.recorded_by == by.id:
         raise RuleViolation("four_eyes", "nobody approves a proposal of their own", field="by")
+    assert it.approval is not None, "what waits has a proposal"
     await approvals.approve(conn, it.approval, by.id, at)
     await approvals.note(conn, at, by.id, "tariff_confirmed", f"{network} {version}", {})
     await lists.raise_version(conn, "tariffs", at)
     riders = await _again(conn, network, it.valid_from, at)
     return Recorded(network, version, it.valid_from, Recording.COUNTS, riders)
+
+
+async def withdraw_tariff(
+    conn: Connection, network: str, version: str, by: Actor, why: str, at: datetime
+) -> StoredVersion:
+    """Take back a version that waits, so that nobody can confirm it; again: no change.
+
+    Raises: RuleViolation (``not_found``, ``forbidden``), Conflict (``already_approved``,
+    ``already_withdrawn``).
+    """
+    it = await _recorded(conn, network, version, by)
+    if is_withdrawn(it.counts_at is not None, it.withdrawn, why, "version"):
+        return it
+    assert it.approval is not None, "what waits has a proposal"
+    withdrawn = Withdrawal(by.id, at, why)
+    await approvals.withdraw(conn, it.approval, withdrawn)
+    await approvals.note(conn, at, by.id, "tariff_withdrawn", f"{network} {version}", {})
+    return replace(it, withdrawn=withdrawn)
+
+
+async def _recorded(conn: Connection, network: str, version: str, by: Actor) -> StoredVersion:
+    """The version as it stands until we end. Raises: ``not_found``, ``forbidden``."""
+    await tariff_versions.lock_for_recording(conn)
+    known = await tariff_versions.versions(conn, network, version)
+    if not known:
+        raise RuleViolation("not_found", f"{network} has no version {version}", field="version")
+    stored = await tariff_versions.documents(conn, [(network, version)])
+    _refuse_stranger(by, tariff_of(stored[network, version]).operator)
+    return known[0]
 
 
 async def register_tariffs(
