@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from gateway.auth import SESSION_COOKIE
 from gateway.http.web import LOGIN_PATH, Call, Route
-from gateway.operators.operator_api import HOUSE, read_day, report_of
+from gateway.operators.operator_api import HOUSE, MOST_PROPOSALS, read_day, report_of
 from gateway.operators.operator_models import DayReport, TapCount
 from transitpay.clock import waited, wallet_day
 from transitpay.postgres import records
@@ -104,8 +104,9 @@ async def show_day(call: Call) -> web.Response:
     if not whole:
         report = only_of(report, call.participant)
     return render_page(
-        "day.html", report=report, actor=actor, whole=whole, taps=bar(_sums(report.taps))
-    )
+        "day.html", report=report, actor=actor, whole=whole, taps=bar(_sums(report.taps)),
+        now=call.services.clock.now(), most=MOST_PROPOSALS,
+    )  # fmt: skip
 
 
 def only_of(report: DayReport, operator: str) -> DayReport:
@@ -120,6 +121,7 @@ def only_of(report: DayReport, operator: str) -> DayReport:
         night=[],
         balances=[],
         owed_to_riders=[],
+        proposals=[it for it in report.proposals if it.operator == operator],
         ledger_balanced=report.ledger_balanced,
         last_closing=report.last_closing,
     )

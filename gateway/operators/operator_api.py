@@ -21,6 +21,7 @@ from gateway.operators.operator_models import (
     LastClosing,
     NetPosition,
     NightStep,
+    OpenProposal,
     OperatorJourney,
     RefundAnswer,
     RefundWish,
@@ -31,7 +32,7 @@ from gateway.operators.operator_models import (
 )
 from gateway.riders.showing import flags_of
 from transitpay.errors import Conflict
-from transitpay.postgres import inboxes, records
+from transitpay.postgres import approvals, inboxes, records
 from transitpay.postgres import statements as said
 from transitpay.postgres.inboxes import RefundRequest
 from transitpay.postgres.records import Row
@@ -41,6 +42,8 @@ from transitpay.postgres.refused_refunds import refused_refunds
 _OPERATORS = frozenset({Role.OPERATOR})
 #: Who sees the house's books.
 HOUSE = frozenset({Role.FINANCE, Role.AUDITOR, Role.ADMIN})
+#: So many proposals that wait are shown.
+MOST_PROPOSALS = 200
 
 
 async def ask_refund(call: Call) -> RefundAnswer:
@@ -130,6 +133,10 @@ async def report_of(conn: asyncpg.Connection, day: date) -> DayReport:
         balances=balances,
         owed_to_riders=[
             RefusedRefund.model_validate(asdict(it)) for it in await refused_refunds(conn)
+        ],
+        proposals=[
+            OpenProposal.model_validate(asdict(it))
+            for it in await approvals.open_proposals(conn, MOST_PROPOSALS)
         ],
         ledger_balanced=balanced(balances),
         last_closing=LastClosing.model_validate(closing) if closing else None,

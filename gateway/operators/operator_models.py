@@ -184,10 +184,20 @@ class RefusedRefund(Outgoing):
     since: Instant
 
 
+class OpenProposal(Outgoing):
+    """What waits for a second person, of ``operator`` if its people may approve it."""
+
+    subject: str
+    operator: str | None
+    proposed_by: str
+    proposed_at: Instant
+
+
 class DayReport(Outgoing):
     """One day on one page. ``ledger_balanced``: debits equal credits in every currency.
 
-    ``owed_to_riders``: the refunds that wallets refused, of all days.
+    Of all days: ``owed_to_riders``, the refunds that wallets refused, and ``proposals``, the
+    oldest of those that nobody has approved or withdrawn.
     """
 
     day: date
@@ -199,5 +209,6 @@ class DayReport(Outgoing):
     night: list[NightStep]
     balances: list[Balance]
     owed_to_riders: list[RefusedRefund]
+    proposals: list[OpenProposal]
     ledger_balanced: bool
     last_closing: LastClosing | None

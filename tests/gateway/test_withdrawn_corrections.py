@@ -151,3 +151,25 @@ async def test_people_withdraw_on_the_page_which_tells_how_long_corrections_wait
     assert await log_in(client, world, "auditor") == 303
     shown = await page(client, ENDS)
     assert "gate</td>" in shown and "<button name=" not in shown
+
+
+async def test_the_day_s_page_and_report_show_what_waits_to_whom_it_concerns(
+    world: World, client: Any
+) -> None:
+    await proposed(world, client)
+    async with client.get("/v1/reports/days/2026-10-30", headers=world.auth("auditor")) as answer:
+        assert (await answer.json())["proposals"] == [
+            {
+                "subject": "journey-correction:mtr/c-1", "operator": "mtr",
+                "proposed_by": "operator:mtr", "proposed_at": "2026-10-30T01:00:00Z",
+            }
+        ]  # fmt: skip
+    world.clock.advance(timedelta(minutes=59))
+    for actor, sees in (("admin", True), ("second", True), ("operator:kmb", False)):
+        assert await log_in(client, world, actor) == 303
+        shown = await page(client, "/console")
+        assert ("journey-correction:mtr/c-1" in shown) is sees
+        assert ("<td>1 h 0 min</td>" in shown) is sees
+    await send(world, client, WITHDRAWALS, WORD)
+    assert await log_in(client, world, "admin") == 303
+    assert "Waiting for a second person" not in await page(client, "/console")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
 from transitpay.postgres import approvals
-from transitpay.postgres.approvals import Withdrawal
+from transitpay.postgres.approvals import OpenProposal, Withdrawal
 from transitpay.runtime.withdrawing import is_withdrawn
 
 AT = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -30,8 +30,8 @@ async def gateway(db: Any) -> Any:
     return await db.connect("transitpay_gateway")
 
 
-async def proposed(conn: Any) -> int:
-    return await approvals.propose(conn, "thing", b"\0" * 32, "o1", AT)
+async def proposed(conn: Any, subject: str = "thing", at: datetime = AT) -> int:
+    return await approvals.propose(conn, subject, b"\0" * 32, "o1", at)
 
 
 async def test_a_withdrawn_proposal_is_never_approved_nor_withdrawn_again(gateway: Any) -> None:
@@ -108,6 +108,20 @@ async def test_of_an_approval_and_a_withdrawal_at_once_exactly_one_is_written(
         assert sum(ends) == 1
         refused = [isinstance(it, asyncpg.RestrictViolationError) for it in done]
         assert refused == [not ends[0], not ends[1]]
+
+
+async def test_what_waits_is_listed_oldest_first_until_it_ends(gateway: Any) -> None:
+    numbers = [
+        await proposed(gateway, subject, AT + timedelta(hours=hours))
+        for subject, hours in (("b", 2), ("a", 1), ("c", 3))
+    ]
+    open_now = await approvals.open_proposals(gateway, 9)
+    assert open_now[0] == OpenProposal("a", None, "o1", AT + timedelta(hours=1))
+    assert [it.subject for it in open_now] == ["a", "b", "c"]
+    assert [it.subject for it in await approvals.open_proposals(gateway, 2)] == ["a", "b"]
+    await approvals.approve(gateway, numbers[0], "o2", AT)
+    await approvals.withdraw(gateway, numbers[1], WORD)
+    assert [it.subject for it in await approvals.open_proposals(gateway, 9)] == ["c"]
 
 
 def test_the_same_word_again_is_no_news() -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from day_seed import DAY, MINUTE, World
+from day_seed import DAY, MINUTE, NOON, World
 from test_stored_tariffs import (
     ANNA,
     MTR,
@@ -22,7 +22,7 @@ from test_stored_tariffs import (
 )
 
 from transitpay.errors import Conflict, RuleViolation
-from transitpay.postgres import tariff_versions
+from transitpay.postgres import approvals, tariff_versions
 from transitpay.postgres.approvals import Withdrawal
 from transitpay.postgres.reference import Actor, Role
 from transitpay.postgres.tariff_versions import StoredVersion
@@ -151,6 +151,15 @@ async def test_of_a_confirmation_and_a_withdrawal_at_once_the_first_is_taken(
     assert refusal.value.code == code
     (it,) = await tariff_versions.versions(world.owner, "mtr", "dearer")
     assert (it.counts_at is None, it.withdrawn is None) == (first != "confirm", first == "confirm")
+
+
+async def test_a_version_waits_in_the_list_of_proposals_as_its_operator_s(world: World) -> None:
+    await waiting(world)
+    [it] = await approvals.open_proposals(world.owner, 9)
+    assert (it.subject, it.operator, it.proposed_by) == ("tariff mtr dearer", "mtr", "anna")
+    assert it.proposed_at == NOON + MINUTE
+    await withdrawn(world)
+    assert await approvals.open_proposals(world.owner, 9) == []
 
 
 async def test_a_withdrawn_version_is_no_version_before_another(world: World) -> None:

@@ -80,6 +80,33 @@ async def withdraw(conn: asyncpg.Connection, proposal: int, it: Withdrawal) -> N
     await conn.execute(_WITHDRAW, proposal, it.by, it.at, it.why)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenProposal:
+    """What waits for a second person; ``operator`` is whose people may approve it, if theirs."""
+
+    subject: str
+    operator: str | None
+    proposed_by: str
+    proposed_at: datetime
+
+
+_OPEN = """
+select a.subject, coalesce(j.stated_for, t.document::json ->> 'operator') as operator,
+       a.proposed_by, a.proposed_at
+from approval a
+left join journey_statement j on j.approval = a.id
+left join tariff_version t on t.approval = a.id
+where a.approved_by is null and a.withdrawn_by is null
+order by a.proposed_at, a.id
+limit $1
+"""
+
+
+async def open_proposals(conn: asyncpg.Connection, limit: int) -> list[OpenProposal]:
+    """Proposals that nobody has approved or withdrawn, of every kind, the oldest first."""
+    return [OpenProposal(**row) for row in await conn.fetch(_OPEN, limit)]
+
+
 _AUDIT = """
 insert into audit_log (at, actor, action, subject, detail) values ($1, $2, $3, $4, $5)
 """
