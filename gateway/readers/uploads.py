@@ -21,7 +21,6 @@ from transitpay.postgres.uploads import Displaced, NewUpload, Recorded, TapChang
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.records.record import Decision, Mode, ScanRecord
 from transitpay.ride_code.records.rejudgement import (
-    LIABLE,
     NO_PASSAGE,
     Deed,
     Difference,
@@ -33,6 +32,7 @@ from transitpay.ride_code.records.rejudgement import (
     Rejudged,
     knowledge,
     rejudge,
+    word_on_double,
 )
 from transitpay.ride_code.verdict import Accepted, ReplayKey
 from transitpay.taps import TapKey
@@ -264,16 +264,7 @@ class _Deciding:
     def _displace(self, upload: Upload, accepted: Accepted, use: SpentCode) -> None:
         """The use that came first is the later one: its tap is the double."""
         relation = self._relation(use.tap, use.at, upload.key, upload.row.at)
-        showing = relation is OtherUse.SAME_SHOWING
-        other = relation is OtherUse.OTHER_READER
-        difference = Difference.OFFLINE_DOUBLE if other else Difference.OWN_DUPLICATE
-        word = Rejudged(
-            Decision.ALREADY_ANSWERED if showing else Decision.REFUSED,
-            str(Reason.ALREADY_ANSWERED if showing else Reason.REPLAY),
-            (),
-            difference if use.normal else None,
-            LIABLE[difference] if use.normal else None,
-        )
+        word = word_on_double(relation, normal=use.normal, ignored=use.ignored)
         self.decided.displaced[use.tap] = Displaced(use.tap, word)
         if use.rider is not None:
             self.decided.reread.add(use.rider)

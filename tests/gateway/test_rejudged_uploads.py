@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -274,45 +273,6 @@ async def test_case_47_a_decommissioned_reader_uploads_what_it_did_before(world:
     assert before.sequence != after.sequence
     body = world.scan("mtr-in-1", world.phone().draw(world.clock.at))
     await world.tap(fresh, "mtr-in-1", body, status=401)
-
-
-async def test_case_10_two_phones_of_one_backup_are_told_as_a_cloned_device(world: World) -> None:
-    """The same counter with other signed bytes, at two offline readers, in either order."""
-    client = await world.start()
-    one, two = await sealing(world, client), await sealing(world, client, "mtr-in-2")
-    phone = world.phone()
-    twin = copy.copy(phone)
-    first, second = phone.draw(AT), twin.draw(AT + SECOND)
-    assert first != second and phone.counter == twin.counter
-    one.scan(first, AT)
-    two.scan(second, AT + SECOND)
-    await two.upload(client)
-    found = await one.upload(client)
-    assert found["differences"] == []
-    assert [row[:2] + row[3:] for row in await taps(world)] == [
-        ("accepted", None, None, None),
-        ("refused", "replay", "offline_double", "issuer"),
-    ]
-    rows = await world.rows("select kind, reader, subject from reader_alarm order by reader")
-    assert [tuple(row)[:2] for row in rows] == [
-        ("cloned_device", "mtr-in-1"),
-        ("cloned_device", "mtr-in-2"),
-    ]
-    assert rows[0]["subject"] == rows[1]["subject"]
-
-
-async def test_a_code_opened_twice_by_one_reader_is_its_operators(world: World) -> None:
-    client = await world.start()
-    reader = await sealing(world, client)
-    code = world.phone().draw(AT)
-    for off in (0, 2, 3):
-        reader.scan(code, AT + off * SECOND)
-    await reader.upload(client)
-    assert [row[:2] + row[3:] for row in await taps(world)] == [
-        ("accepted", None, None, None),
-        ("already_answered", "already_answered", "own_duplicate", "operator"),
-        ("refused", "replay", "own_duplicate", "operator"),
-    ]
 
 
 async def test_what_shown_codes_were_at_open_gates_is_no_fault_of_the_reader(world: World) -> None:

@@ -20,7 +20,7 @@ from transitpay.postgres.taps import StoredTap, TapRow
 from transitpay.postgres.uploads import NewUpload, Recorded
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.records.record import Decision, Mode
-from transitpay.ride_code.records.rejudgement import Rejudged
+from transitpay.ride_code.records.rejudgement import Difference, Rejudged
 from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import Direction, RiderRef, TapKey
 
@@ -112,6 +112,7 @@ class MemoryTapLog:
         return SpentCode(
             use.tap, use.at, use.content, yields,
             record is None or record.record.mode is Mode.NORMAL, _who(row),
+            record is not None and record.word.difference is Difference.ANSWER_IGNORED,
         )  # fmt: skip
 
     def _store_upload(self, new: NewUpload) -> None:

@@ -32,7 +32,7 @@ class KnownTap:
 
 class SpentCode(NamedTuple):
     """The scan that has a code. ``yields``: to an earlier scan, no gate was opened by our answer;
-    ``normal``: it was not read at open gates."""
+    ``normal``: it was not read at open gates; ``ignored``: the gate opened against our answer."""
 
     tap: TapKey
     at: datetime
@@ -40,6 +40,7 @@ class SpentCode(NamedTuple):
     yields: bool = False
     normal: bool = True
     rider: tuple[str, str] | None = None
+    ignored: bool = False
 
 
 @dataclass(slots=True)
@@ -104,7 +105,7 @@ async def read_apart(
 _READ_USES = """
 select u.device_key, extract(epoch from u.not_before)::bigint, u.serial, u.counter, u.tapped_day,
     u.reader, u.sequence, u.at, u.content, not u.answered,
-    coalesce(r.mode, 'normal') = 'normal', t.issuer, t.rider_id
+    coalesce(r.mode, 'normal') = 'normal', t.issuer, t.rider_id, r.difference
 from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::int[])
     as g (device_key, not_before, serial, counter)
 cross join lateral (
@@ -138,6 +139,7 @@ async def read_uses(
             bool(row[9]),
             bool(row[10]),
             None if row[11] is None else (row[11], row[12]),
+            row[13] == Difference.ANSWER_IGNORED,
         )
         for row in rows
     }

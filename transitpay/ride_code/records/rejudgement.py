@@ -290,9 +290,9 @@ def _opened(deed: Deed, judged: Judged, facts: Facts) -> Rejudged:
             return _differing(Rejudged(Decision.ACCEPTED), Difference.GATEWAY_ERRED)
         refused = Rejudged(Decision.REFUSED, str(verdict.reason))
         return _differing(refused, _difference_of(verdict.reason)) if normal else refused
-    if facts.use is not None:
-        return _used_before(deed, facts, facts.use)
     ignored = deed.decided_by is DecidedBy.GATEWAY and facts.answer is Decision.REFUSED
+    if facts.use is not None:
+        return word_on_double(facts.use, normal=normal, ignored=ignored)
     accepted = Rejudged(Decision.ACCEPTED, None, verdict.flags)
     if judged.against:
         accepted = _against(judged, verdict, facts, accepted)
@@ -305,19 +305,21 @@ def _opened(deed: Deed, judged: Judged, facts: Facts) -> Rejudged:
     return accepted
 
 
-def _used_before(deed: Deed, facts: Facts, use: OtherUse) -> Rejudged:
+def word_on_double(use: OtherUse, *, normal: bool, ignored: bool) -> Rejudged:
+    """The word on a scan for which a gate opened, and whose code another scan has.
+
+    ``normal``: it was not read at open gates; ``ignored``: we had refused, and were not obeyed.
+    """
     showing = use is OtherUse.SAME_SHOWING
     word = Rejudged(
         Decision.ALREADY_ANSWERED if showing else Decision.REFUSED,
         str(Reason.ALREADY_ANSWERED if showing else Reason.REPLAY),
     )
-    if deed.mode is not Mode.NORMAL:
+    if not normal:
         return word
     if use is not OtherUse.OTHER_READER:
         return _differing(word, Difference.OWN_DUPLICATE)
-    if deed.decided_by is DecidedBy.GATEWAY and facts.answer is Decision.REFUSED:
-        return _differing(word, Difference.ANSWER_IGNORED)
-    return _differing(word, Difference.OFFLINE_DOUBLE)
+    return _differing(word, Difference.ANSWER_IGNORED if ignored else Difference.OFFLINE_DOUBLE)
 
 
 def _against(judged: Judged, verdict: Accepted, facts: Facts, accepted: Rejudged) -> Rejudged:
