@@ -1,5 +1,6 @@
 # Everything works on a fresh clone: each target makes .venv and installs what it needs.
 #   make demo [DATA=folder] [RIDERS=n] [SEED=n]    make test [DATA=folder] [ARGS="-k words"]
+#   make soak [TIMES=n] [SEED=n] [ARGS="tests/fares"]
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,12 +10,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DATA ?=
 RIDERS ?=
 SEED ?=
+TIMES ?= 10
 ARGS ?=
 ifneq ($(strip $(DATA)),)
 export TRANSITPAY_DATA := $(abspath $(DATA))
 endif
 
-.PHONY: test heavy demo lint types bench docs install clean
+.PHONY: test heavy soak demo lint types bench docs install clean
 
 # A worker for each core, each with a PostgreSQL of its own.
 test: $(VENV)/.dev
@@ -23,6 +25,13 @@ test: $(VENV)/.dev
 # What needs more than a minute, with readers and rasterisers that nothing else needs.
 heavy: $(VENV)/.heavy
 	$(BIN)/pytest -m "heavy or demo" $(ARGS)
+
+# The place of luck: every property and every list of seeds with TIMES times as many, drawn anew.
+soak: SEED := $(or $(SEED),$(shell date +%s))
+soak: $(VENV)/.dev
+	@echo "make soak TIMES=$(TIMES) SEED=$(SEED)"
+	SOAK=$(TIMES) SOAK_SEED=$(SEED) $(BIN)/pytest -m "(hypothesis or seeded) and not heavy" \
+		--hypothesis-seed=$(SEED) --numprocesses auto --dist worksteal $(ARGS)
 
 demo: $(VENV)/.demo
 	$(BIN)/transitpay demo $(if $(DATA),--data "$(DATA)") $(if $(RIDERS),--riders $(RIDERS)) \

@@ -19,10 +19,13 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
+from luck import load_profile
 
 from transitpay.postgres import pool, schema
 from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.runtime.config import SETTINGS, Settings
+
+load_profile()
 
 TEMPLATE = "transitpay_template"
 MADE_AT = datetime(2026, 11, 1, tzinfo=UTC)

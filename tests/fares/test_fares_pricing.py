@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from luck import examples
 
 from transitpay.errors import MalformedInput
 from transitpay.fares.fare import Fare, FareLine
@@ -202,7 +203,7 @@ def test_what_a_tariff_cannot_price_is_refused() -> None:
         assert refusal.value.code == code
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     st.sampled_from(["mtr", "shenzhen-metro"]),
     st.integers(0, 10),

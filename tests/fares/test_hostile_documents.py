@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from luck import examples
 
 import transitpay.fares
 from transitpay.fares.document import document_of, read_document, tariff_of
@@ -41,7 +42,7 @@ def places(value: object, at: tuple[str | int, ...] = ()) -> list[tuple[str | in
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_a_document_with_any_value_anywhere_is_answered(data: st.DataObject) -> None:
     document = copy.deepcopy(data.draw(st.sampled_from(SAMPLES)))
@@ -61,7 +62,7 @@ def test_a_document_with_any_value_anywhere_is_answered(data: st.DataObject) -> 
     assert all(where and reason for where, reason in read.problems)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_a_terms_file_with_any_text_in_it_is_answered(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(sorted(TEXTS.values())))

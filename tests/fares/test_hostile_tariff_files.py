@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from luck import examples
 from tariff_file_samples import SAMPLES
 
 from transitpay.fares.document import document_of, tariff_of
@@ -71,7 +72,7 @@ def test_every_format_reads_its_good_files(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_a_file_of_any_bytes_is_answered(name: str, data: st.DataObject) -> None:
     files = list(SAMPLES[name][1])
@@ -81,7 +82,7 @@ def test_a_file_of_any_bytes_is_answered(name: str, data: st.DataObject) -> None
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 def test_a_good_file_that_was_cut_spliced_and_spoilt_is_answered(
     name: str, data: st.DataObject
@@ -108,7 +109,7 @@ def test_every_prefix_of_a_good_file_is_answered(name: str) -> None:
             answer(name, [*files[:place], cut, *files[place + 1 :]])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 def test_an_archive_that_was_spoilt_is_answered(data: st.DataObject) -> None:
     packed = io.BytesIO()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from luck import examples
 
 from transitpay.fares.fare import Priced, Unpriced
 from transitpay.fares.rider_pricing import price_all
@@ -105,7 +106,7 @@ def amounts(found: tuple[Priced | Unpriced, ...]) -> list[Priced]:
     return priced
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(rides, st.randoms(), st.sampled_from([PUBLISHED, DENSE]))
 def test_no_order_of_rides_makes_a_difference(
     several: list[Journey], chance: object, book: TariffBook
@@ -116,7 +117,7 @@ def test_no_order_of_rides_makes_a_difference(
     assert [it.journey for it in whole] == sorted(several, key=lambda it: it.first_tap.order)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(rides, st.integers(0, 14), st.sampled_from([PUBLISHED, DENSE]))
 def test_rides_that_keep_their_fares_count_as_if_they_were_priced_again(
     several: list[Journey], cut: int, book: TariffBook
@@ -125,7 +126,7 @@ def test_rides_that_keep_their_fares_count_as_if_they_were_priced_again(
     assert amounts(price_all([it.journey for it in whole[cut:]], book, whole[:cut])) == whole[cut:]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(rides)
 def test_lines_add_up_and_discounts_never_raise_a_fare_nor_exceed_it(
     several: list[Journey],
@@ -143,7 +144,7 @@ def test_lines_add_up_and_discounts_never_raise_a_fare_nor_exceed_it(
             assert fare.amount.minor == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(rides)
 def test_no_day_costs_more_than_its_cap_beside_penalties_and_late_rides(
     several: list[Journey],

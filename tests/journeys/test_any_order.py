@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import given, settings
+from luck import examples
 from random_days import BOOK, FAR, MINUTE, NETWORKS, RULES, START, Days, batches, days
 
 from transitpay.fares.fare import Priced, Unpriced
@@ -47,7 +48,7 @@ def nobody_is_joined(journeys: Iterable[Journey]) -> None:
         assert late == {journey.late}
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(2000))
 @given(days())
 def test_every_order_cut_and_duplication_gives_the_same_journeys_and_fares(of: Days) -> None:
     once = assembled(of, of.taps)
@@ -72,7 +73,7 @@ def test_every_order_cut_and_duplication_gives_the_same_journeys_and_fares(of: D
     assert price_all(mixed, BOOK) == fares
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(2000))
 @given(days(late=False))
 def test_what_was_closed_after_honest_reports_is_never_contradicted(of: Days) -> None:
     """As long as readers say truly what they hold, and hold it for less than the longest wait.

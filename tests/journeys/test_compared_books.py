@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from hypothesis import given, settings
+from luck import examples
 from random_days import BOOK, FAR, MINUTE, NETWORKS, RULES, START, Days, batches, days
 
 from transitpay.comparison import Booked, compare
@@ -53,7 +54,7 @@ def facts(books: Iterable[Booked]) -> list[tuple[object, ...]]:
     return sorted(found, key=str)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000))
 @given(days())
 def test_books_end_the_same_however_taps_came_and_whatever_was_booked_in_between(of: Days) -> None:
     """Some taps are refused after all: sooner or later they are not there any more."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import atheris
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 with atheris.instrument_imports(include=["transitpay.ride_code"]):
     import test_code_fuzz as codes
     import test_mot_fuzz as mot

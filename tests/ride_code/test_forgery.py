@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from luck import examples
 from ride_code_scheme import NOW, Crypto, Scheme
 
 from transitpay.errors import MalformedInput
@@ -316,7 +317,7 @@ def test_the_cache_is_bounded_and_holds_no_refused_signature(scheme: Scheme) -> 
     assert len(empty) == 0
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=examples(2500))
 @given(
     flips=st.lists(st.tuples(st.integers(0, 199), st.integers(1, 255)), min_size=1, max_size=4),
     key_id=st.sampled_from([1, 2]),
@@ -336,7 +337,7 @@ def test_no_mutation_of_the_bytes_is_accepted(
     assert crypto.verifications <= 2 and crypto.key_loads <= 1
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500))
 @given(
     at=st.integers(0, 304),
     cut=st.integers(0, 5),

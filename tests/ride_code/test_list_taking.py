@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from list_scheme import AT, ListScheme, deny_bytes, told
+from luck import examples
 
 from transitpay.ride_code import keys
 from transitpay.ride_code.lists.list_signing import ListSigner
@@ -36,7 +37,7 @@ _KNOWN = ListScheme()
 
 
 @given(ENTRIES, ENTRIES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_a_delta_and_the_whole_lead_to_the_same_bytes(
     old: dict[int, int], new: dict[int, int]
 ) -> None:

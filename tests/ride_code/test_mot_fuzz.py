@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from luck import seeds
 from mot_mutations import MotMutator, good_codes, trust_list
 from ride_code_scheme import Crypto
 
@@ -53,8 +54,11 @@ def test_a_seed_makes_the_same_mutations_again() -> None:
     assert [first.next() for _ in range(100)] == [second.next() for _ in range(100)]
 
 
-def test_case_31_some_mutated_codes_of_the_second_format_are_refused(crypto: Crypto) -> None:
-    seen = _fuzz(SEEDS["mot_quick"]["seed"], SEEDS["mot_quick"]["codes"], crypto)
+@pytest.mark.parametrize("seed", seeds(SEEDS["mot_quick"]["seed"]))
+def test_case_31_some_mutated_codes_of_the_second_format_are_refused(
+    seed: int, crypto: Crypto
+) -> None:
+    seen = _fuzz(seed, SEEDS["mot_quick"]["codes"], crypto)
     assert seen["bad_device_signature"] > 50 and seen["bad_issuer_signature"] > 50
     assert seen["unreadable"] > 50 and seen["unknown_version"] and seen["unknown_key"]
 

@@ -10,6 +10,7 @@ import json
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from luck import examples
 from reader_rig import CONFIG, Rig
 from ride_code_scheme import Scheme
 
@@ -134,5 +135,5 @@ class AnyReader(RuleBasedStateMachine):
         assert told <= set(self.rig.opened)
 
 
-AnyReader.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+AnyReader.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=40)
 TestAnyReader = AnyReader.TestCase

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from luck import examples
 from record_strategies import records, scans
 
 from transitpay.errors import MalformedInput
@@ -63,7 +64,7 @@ def test_a_record_comes_back_from_its_bytes(record: Record) -> None:
 
 
 @given(records, st.data())
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_bytes_that_are_read_at_all_are_the_only_spelling_of_their_record(
     record: Record, draw: st.DataObject
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from luck import examples
 from order_world import (
     GAP,
     GATED,
@@ -217,10 +218,9 @@ async def example(world: OrderWorld, it: Days) -> None:
 
 # Shrinking would take minutes and make little smaller. Each example has riders of its own.
 @settings(
-    max_examples=100,
+    max_examples=examples(100),
     phases=(Phase.reuse, Phase.generate),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(days())
 async def test_the_order_of_arrival_changes_nothing_that_is_owed_booked_or_paid(

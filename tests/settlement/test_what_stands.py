@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from luck import examples
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "journeys"))
 
@@ -244,10 +245,9 @@ def ought(of: Days) -> list[Standing]:
 
 # Shrinking would take minutes and make little smaller. Each example has a rider of its own.
 @settings(
-    max_examples=100,
+    max_examples=examples(100),
     phases=(Phase.reuse, Phase.generate),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(days())
 async def test_what_stands_in_the_end_is_what_all_facts_together_give(

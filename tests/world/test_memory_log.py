@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from luck import seeds
 
 from gateway.database import Database
 from gateway.readers.record_log import RecordLog
@@ -167,7 +168,7 @@ def rows_of_memory(log: MemoryTapLog) -> list[list[tuple[Any, ...]]]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", seeds(*range(8)))
 async def test_random_groups_have_the_same_outcomes_in_memory_and_in_postgresql(
     db: Any, seed: int
 ) -> None:
@@ -184,7 +185,7 @@ async def test_random_groups_have_the_same_outcomes_in_memory_and_in_postgresql(
     assert rows_of_memory(memory) == await rows_of_postgresql(await db.connect())
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", seeds(*range(8)))
 async def test_random_uploads_between_them_have_the_same_outcomes_too(db: Any, seed: int) -> None:
     owner = await db.connect()
     for operator in ("mtr", "kmb"):

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+from luck import seeds
 
 from .invariants import INVARIANTS, broken_by
 from .simulate import main, report, run_seed
@@ -31,7 +32,7 @@ def failures(seed: int) -> str:
     return report(run_seed(seed, DAYS), seed, DAYS)
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", seeds(*range(1, 6)))
 def test_a_seed_keeps_every_promise(seed: int) -> None:
     assert failures(seed) == ""
 
