@@ -79,12 +79,26 @@ def test_the_business_car_has_a_fare_that_no_code_pays() -> None:
         ("17.0005", "3.00"),
         ("17.000", "2.00"),
         ("30.1", "4.00"),
+        ("44.9999", "4.00"),
         ("45", "5.00"),
     ],
 )
 def test_a_route_of_foshan_costs_what_its_length_says(km: str, expected: str) -> None:
     words = ("--network", "foshan-bus", "--from", "888", "--length-km", km)
     assert amount(*words) == (expected, ["fare"])
+
+
+@pytest.mark.parametrize(
+    ("km", "expected"), [("15", "3.00"), ("15.0001", "4.00"), ("25", "4.00"), ("50", "5.00")]
+)
+def test_a_long_route_of_foshan_costs_what_the_distance_ridden_says(km: str, expected: str) -> None:
+    words = ("--network", "foshan-bus", "--from", "888", "--length-km", "50", "--ridden-km", km)
+    assert amount(*words) == (expected, ["fare"])
+    short = ask(*words[:-3], "44.9", "--ridden-km", "15")
+    assert short["amount"] == "4.00"
+    assert short["without_effect"] == [
+        "--ridden-km: a route of this length costs the same for every distance"
+    ]
 
 
 def test_what_is_not_known_of_a_network_is_said() -> None:
@@ -129,6 +143,11 @@ def test_a_wallet_that_a_network_does_not_take_ends_with_1_and_the_reason() -> N
         ("foshan-bus 1 --length-km 1000", "--length-km", "bad_length"),
         ("foshan-bus 1 --length-km 0", "--length-km", "bad_length"),
         ("foshan-bus 1 --length-km far", "--length-km", "bad_length"),
+        ("foshan-bus 1 --ridden-km 5", "--length-km", "bad_length"),
+        ("foshan-bus 1 --length-km 50 --ridden-km 0", "--ridden-km", "bad_length"),
+        ("foshan-bus 1 --length-km 50 --ridden-km 50.001", "--ridden-km", "bad_length"),
+        ("guangzhou-bus 1 --ridden-km 5", "--ridden-km", "not_of_this_network"),
+        ("mtr 2 --to 78 --ridden-km 5", "--ridden-km", "not_of_this_network"),
         ("shenzhen-metro 0101 --to 1113 --business-from 0221", "--business-to", "missing_stop"),
         (
             "shenzhen-metro 0101 --to 1113 --business-from 0101 --business-to 1113",
@@ -158,7 +177,7 @@ def test_a_ride_before_the_first_tariff_names_the_option_that_says_when_it_was()
 def test_a_bus_stop_that_is_named_must_be_one_on_which_fares_depend() -> None:
     tariff = builtin_book().latest("kmb")
     stops = replace(tariff, boarding_stops=(Stop("S1", ("Pier",)),))
-    asked = Asked("B1", None, "alipayhk", 30, "S1", "S1", *[None] * 3, 30, *[None] * 3)
+    asked = Asked("B1", None, "alipayhk", 30, "S1", "S1", *[None] * 4, 30, *[None] * 3)
     at = datetime(2026, 10, 30, 4, tzinfo=UTC)
     assert read_question(asked, stops, at).asked == asked
     for name in ("board_at", "alight_at"):

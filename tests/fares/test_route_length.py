@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -31,23 +32,38 @@ FOSHAN = LengthFares(
 
 
 @pytest.mark.parametrize(
-    ("route_m", "minor"),
-    [(1, 200), (17_000, 200), (17_001, 300), (30_000, 300), (30_001, 400), (44_999, 400)],
+    ("route_km", "minor"),
+    [
+        ("0.001", 200),
+        ("17", 200),
+        ("17.0001", 300),
+        ("30", 300),
+        ("30.0001", 400),
+        ("44.9999", 400),
+    ],
 )
-def test_the_length_of_a_route_sets_its_fare(route_m: int, minor: int) -> None:
-    assert fare_by_length(FOSHAN, route_m) == Money(minor, CNY)
-    assert fare_by_length(FOSHAN, route_m, 1) == Money(minor, CNY)
+def test_the_length_of_a_route_sets_its_fare(route_km: str, minor: int) -> None:
+    assert fare_by_length(FOSHAN, Decimal(route_km)) == Money(minor, CNY)
+    assert fare_by_length(FOSHAN, Decimal(route_km), Decimal("0.001")) == Money(minor, CNY)
 
 
 @pytest.mark.parametrize(
-    ("ridden_m", "minor"),
-    [(1, 300), (15_000, 300), (15_001, 400), (25_000, 400), (25_001, 500), (45_000, 500)],
+    ("ridden_km", "minor"),
+    [
+        ("0.001", 300),
+        ("15", 300),
+        ("15.0001", 400),
+        ("25", 400),
+        ("25.0001", 500),
+        ("45", 500),
+    ],
 )
-def test_routes_of_45_km_and_more_go_by_the_distance_ridden(ridden_m: int, minor: int) -> None:
-    assert fare_by_length(FOSHAN, 45_000, ridden_m) == Money(minor, CNY)
-    assert fare_by_length(FOSHAN, 90_000, ridden_m) == Money(minor, CNY)
-    assert fare_by_length(FOSHAN, 45_000) == yuan(5)
-    assert fare_by_length(replace(FOSHAN, long=None), 45_000, ridden_m) == yuan(4)
+def test_routes_of_45_km_and_more_go_by_the_distance_ridden(ridden_km: str, minor: int) -> None:
+    ridden = Decimal(ridden_km)
+    assert fare_by_length(FOSHAN, Decimal(45), ridden) == Money(minor, CNY)
+    assert fare_by_length(FOSHAN, Decimal(90), ridden) == Money(minor, CNY)
+    assert fare_by_length(FOSHAN, Decimal(45)) == yuan(5)
+    assert fare_by_length(replace(FOSHAN, long=None), Decimal(45), ridden) == yuan(4)
 
 
 HALF_AN_HOUR = timedelta(minutes=30)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 from transitpay.fares.route_length import fare_by_length
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
@@ -91,7 +92,8 @@ def _foshan_by_length() -> Tariff:
     by_length = _published("foshan-bus").terms.by_length
     assert by_length is not None
     lengths = (17_000, 17_001, 30_000, 30_001, 44_999, 45_000)
-    fares = {f"{metres} m": fare_by_length(by_length, metres).minor for metres in lengths}
+    kilometres = {f"{metres} m": Decimal(metres) / 1000 for metres in lengths}
+    fares = {name: fare_by_length(by_length, km).minor for name, km in kilometres.items()}
     return _flat("foshan-bus", FlatFares(fares))
 
 

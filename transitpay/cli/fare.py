@@ -55,6 +55,7 @@ _NOT_BY_CODE = "ride codes are refused in the business car: this is the fare of 
 @click.option("--alight-at", help="Bus: id of the stop where the rider scans again.")
 @click.option("--stage-fare", help="Bus: the full fare that the reader set, such as 5.00.")
 @click.option("--length-km", help="Bus: length of the route, where fares go by it, such as 17.5.")
+@click.option("--ridden-km", help="Bus: how far the rider goes, where long routes cost so.")
 @click.option("--after", help="Network of the ride before, for a transfer.")
 @click.option("--after-minutes", default=30, show_default=True, help="How long ago it ended.")
 @click.option("--month-spend", help="What this month has cost before, where fares go by it.")

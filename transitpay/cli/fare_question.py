@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
 from transitpay.clock import LOCAL_ZONE, day_start, service_day, wallet_day
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.fares.fare import Fare, FareLine, Priced
-from transitpay.fares.route_length import fare_by_length
+from transitpay.fares.route_length import fare_by_length, goes_by_distance
 from transitpay.fares.rules import rules_of
 from transitpay.fares.tariff import FlatFares, Stop, Tariff, TariffBook, TariffKind
 from transitpay.journeys.journey import (
@@ -31,7 +31,7 @@ from transitpay.taps import Direction, RiderRef, Tap, TapKey
 WALLETS = ("alipayhk", "alipay", "shenzhen-tong", "shenzhen-tong-card")
 _NOBODY = "0" * 16
 #: The options that only buses have, and only stations.
-_BUS = ("stage_fare", "length_km", "board_at", "alight_at")
+_BUS = ("stage_fare", "length_km", "ridden_km", "board_at", "alight_at")
 _GATES = ("business_from", "business_to")
 _LENGTH_KM = re.compile(r"[0-9]{1,3}(\.[0-9]{1,9})?")
 _YEAR_MINUTES = 366 * 24 * 60
@@ -49,6 +49,7 @@ class Asked:
     alight_at: str | None
     stage_fare: str | None
     length_km: str | None
+    ridden_km: str | None
     after: str | None
     after_minutes: int
     month_spend: str | None
@@ -165,6 +166,10 @@ def _without_effect(asked: Asked, tariff: Tariff) -> Iterator[str]:
         yield f"--after: {tariff.network} gives no transfer after a ride of {asked.after}"
     if asked.month_spend is not None and terms.month_tiers is None and not terms.caps:
         yield f"--month-spend: fares of {tariff.network} do not go by what the month has cost"
+    if asked.ridden_km is not None and asked.length_km is not None:
+        route_km, lengths = _kilometres(asked.length_km, "--length-km"), terms.by_length
+        if lengths is None or not goes_by_distance(lengths, route_km):
+            yield "--ridden-km: a route of this length costs the same for every distance"
     if flat and asked.end is not None:
         yield "--to: riders of a bus pay when they board, by the route"
     if flat and not tariff.boarding_stops:
@@ -237,19 +242,23 @@ def _business(asked: Asked, tariff: Tariff) -> tuple[Stop, Stop] | None:
 
 def _with_route_of_length(asked: Asked, tariff: Tariff) -> Tariff:
     """The tariff with the fare that the length of the route gives, where one was told."""
-    if asked.length_km is None:
+    option = "--ridden-km" if asked.length_km is None else "--length-km"
+    if asked.length_km is None and asked.ridden_km is None:
         return tariff
     if tariff.terms.by_length is None or not isinstance(tariff.fares, FlatFares):
-        raise MalformedInput(
-            "not_of_this_network",
-            f"fares of {tariff.network} do not go by length",
-            field="--length-km",
-        )
-    route_m = _metres(asked.length_km)
-    if route_m is None:
-        reason = f"{asked.length_km[:40]!r} is no length in km, from over 0 to under 1000"
+        reason = f"fares of {tariff.network} do not go by length"
+        raise MalformedInput("not_of_this_network", reason, field=option)
+    if asked.length_km is None:
+        reason = "what a distance costs depends on the length of the route"
         raise MalformedInput("bad_length", reason, field="--length-km")
-    fare = fare_by_length(tariff.terms.by_length, route_m)
+    route_km = _kilometres(asked.length_km, "--length-km")
+    ridden_km = route_km
+    if asked.ridden_km is not None:
+        ridden_km = _kilometres(asked.ridden_km, "--ridden-km")
+        if ridden_km > route_km:
+            reason = f"{asked.ridden_km} km is longer than the route"
+            raise MalformedInput("bad_length", reason, field="--ridden-km")
+    fare = fare_by_length(tariff.terms.by_length, route_km, ridden_km)
     route = asked.start.strip()
     stops = tuple(stop for stop in tariff.stops if stop.id != route)
     fares: Mapping[str, int] = {**tariff.fares.by_route, route: fare.minor}
@@ -261,11 +270,13 @@ def _with_route_of_length(asked: Asked, tariff: Tariff) -> Tariff:
     )
 
 
-def _metres(text: str) -> int | None:
-    """Metres begun of a length such as "17.5": 17.0005 km is above 17. None: it is no length."""
-    if _LENGTH_KM.fullmatch(text) is None:
-        return None
-    return int((Decimal(text) * 1000).to_integral_value(ROUND_CEILING)) or None
+def _kilometres(text: str, option: str) -> Decimal:
+    """A length such as "17.5", exactly. Raises: MalformedInput (``bad_length``)."""
+    length = Decimal(text) if _LENGTH_KM.fullmatch(text) is not None else Decimal(0)
+    if not length:
+        reason = f"{text[:40]!r} is no length in km, from over 0 to under 1000"
+        raise MalformedInput("bad_length", reason, field=option)
+    return length
 
 
 def _amount(text: str, tariff: Tariff, option: str, code: str) -> int:
