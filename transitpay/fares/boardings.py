@@ -30,8 +30,8 @@ def boarding_lines(
     else:
         route = tariff.find_stop(tap.route or tap.stop, field="route")
         full = _full_fare(route, tap, fares, tariff, journey.service_day, calendars)
-        if journey.exit is not None:
-            return _alighted(route, tap, journey.exit, full, fares, tariff)
+    if journey.exit is not None:
+        return _alighted(tap, journey.exit, full, fares, tariff)
     if journey.reason is JourneyReason.NO_ALIGHTING:
         text = f"route {tap.route or tap.stop}: no scan on alighting, the full fare, no discount"
         return [*full, FareLine("no_alighting", text, Money(0, tariff.currency))]
@@ -46,21 +46,37 @@ def _stage_fare(tap: Tap, minor: int, tariff: Tariff) -> FareLine:
 
 
 def _alighted(
-    route: Stop, board: Tap, alight: Tap, full: list[FareLine], fares: FlatFares, tariff: Tariff
+    board: Tap, alight: Tap, full: list[FareLine], fares: FlatFares, tariff: Tariff
 ) -> list[FareLine]:
-    """Charged in full and partly given back, or charged by section; without one the full fare."""
-    section = fares.by_section.get((route.id, board.stop, alight.stop))
-    if section is None:
+    """Charged in full and partly given back, or charged by section; without one the full fare.
+
+    A fare that the reader set for the boarding can only become less.
+    """
+    route = _route_with_sections(board, fares, tariff)
+    section = None if route is None else fares.by_section.get((route.id, board.stop, alight.stop))
+    if route is None or section is None:
         return [*full, *_tiers(full[0].amount, tariff)]
     between = f"route {route.label}, {_stop(board, tariff)} to {_stop(alight, tariff)}"
     paid = Money(section, tariff.currency)
+    back = paid - full[0].amount
+    if back.minor >= 0 and board.stage_fare_minor is not None:
+        return [*full, *_tiers(full[0].amount, tariff)]
     if tariff.terms.forgotten_alighting_full:
         return [FareLine("section_fare", f"{between}: by section", paid), *_tiers(paid, tariff)]
-    back = paid - full[0].amount
     if back.minor >= 0:
         return full
     text = f"{between}: scanned again on alighting, the section costs {paid}"
     return [*full, FareLine("section_refund", text, back)]
+
+
+def _route_with_sections(board: Tap, fares: FlatFares, tariff: Tariff) -> Stop | None:
+    """The route of a boarding; None where the tariff has no sections, or does not know it."""
+    if not fares.by_section:
+        return None
+    try:
+        return tariff.find_stop(board.route or board.stop)
+    except MalformedInput:
+        return None
 
 
 def _full_fare(
