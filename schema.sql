@@ -794,9 +794,11 @@ create table charge (
     refused_code text,                   -- the wallet's final no, also to what this replaced
     refused_since timestamptz,           -- when it first said so
     denies_rider boolean not null default false,   -- Charge.denies_rider, for who asks by rider
+    awaits_refund text,                  -- a refund in doubt whose money may pay: not asked for before
     lease_until timestamptz,             -- the only column compared with the database clock
     constraint charge_refused check ((refused_code is null) = (refused_since is null)),
-    constraint charge_denies check (not denies_rider or refused_code is not null)
+    constraint charge_denies check (not denies_rider or refused_code is not null),
+    constraint charge_awaits check (awaits_refund is null or (state = 'DUE' and next_at is null))
 );
 create index charge_due on charge (wallet, next_at) where next_at is not null;
 create index charge_in_flight on charge (wallet, next_at) where state = 'IN_FLIGHT';
@@ -894,12 +896,17 @@ create table refund (
     next_at timestamptz,
     refunded_at timestamptz,
     result_code text,
+    awaited_since timestamptz,           -- since when a correction that needs more money waits for it
     lease_until timestamptz
 );
 create index on refund (charge_id);
 create index on refund (attempt_request_id);
 create index refund_due on refund (next_at) where next_at is not null;
 create index refund_refused on refund (charge_id) where state = 'REFUSED';
+create index refund_unknown on refund (created_at) where state = 'UNKNOWN';
+alter table charge add foreign key (awaits_refund) references refund;
+-- At most one debt awaits a refund: its money pays once.
+create unique index charge_awaits_refund on charge (awaits_refund) where awaits_refund is not null;
 
 -- Why and how long a rider's codes are suspended for missing exits; it ends when few enough are left,
 -- or by a person (settlement).
@@ -1157,6 +1164,17 @@ cross join lateral (
 ) o
 where o.amount_minor > 0;
 
+-- Refunds to which a wallet has not said yes or no, though it was asked, and what waits for them: a
+-- correction since when, and how much of a rider's debt.
+create view doubtful_refund as
+select r.request_id, r.charge_id, c.wallet, c.issuer, c.rider_id, c.journey_id, r.amount_minor,
+       r.currency, r.result_code, r.created_at as since, r.awaited_since,
+       coalesce(w.amount_minor, 0) as awaiting_minor
+from refund r
+join charge c on c.id = r.charge_id
+left join charge w on w.awaits_refund = r.request_id
+where r.state = 'UNKNOWN';
+
 -- A rider's journeys as they stand, and those that are gone without another in their place, with fare,
 -- conversion and the state of the charges. A wallet sees its own. The charge state is the worst of the
 -- charges that pay for the journey; refunds are those of these charges, which may pay for others too.
@@ -1174,7 +1192,7 @@ select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.opera
             then coalesce(j.charge_currency, j.fare_currency) end as charge_currency,
        case when j.ended_at is not null then 0 else j.charge_minor end as net_charge_minor,
        m.captured_at, a.wallet_quote, r.state as refund_state, r.amount_minor as refund_minor,
-       o.amount_minor as owed_to_rider_minor,
+       o.amount_minor as owed_to_rider_minor, coalesce(m.awaits or r.awaited, false) as awaits_refund,
        p.fare_minor as corrected_from_minor, p.charge_minor as corrected_from_charge_minor,
        p.ended_at as corrected_at,
        case p.ended_why
@@ -1196,7 +1214,8 @@ left join lateral (
     select array_agg(c.id) as ids, max(c.captured_at) as captured_at,
            (array_agg(c.id order by x.amount_minor desc, c.id))[1] as charge_id,
            (array_agg(c.state order by array_position(
-               array['ARREARS', 'HELD', 'IN_FLIGHT', 'DUE', 'CAPTURED'], c.state)))[1] as state
+               array['ARREARS', 'HELD', 'IN_FLIGHT', 'DUE', 'CAPTURED'], c.state)))[1] as state,
+           bool_or(c.awaits_refund is not null) as awaits
     from charge_part x
     join charge c on c.id = x.charge_id
     where x.journey_id = j.id
@@ -1212,7 +1231,8 @@ left join charge_attempt a on a.charge_id = m.charge_id and a.state = 'CAPTURED'
 left join lateral (
     select (array_agg(x.state order by x.created_at desc, x.request_id desc))[1] as state,
            coalesce(sum(x.amount_minor) filter (where x.state <> 'REFUSED'), max(x.amount_minor))
-               as amount_minor
+               as amount_minor,
+           bool_or(x.awaited_since is not null and x.state in ('PREPARED', 'UNKNOWN')) as awaited
     from refund x
     where x.charge_id = any (m.ids || f.ids)
 ) r on true
@@ -1316,13 +1336,13 @@ grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
     refund_request_done, travel_minimum, suspension, stop_name, journey_terms,
-    half_journey, crossed_accounts, owed_to_rider to transitpay_gateway;
+    half_journey, crossed_accounts, owed_to_rider, doubtful_refund to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on
     participant, wallet_agreement, partner_endpoint, partner_key, actor, reader, reader_status,
     rider, authorisation, tap, tap_quarantine, clone_alarm, deny_entry, notification,
-    refund_request, ride_record, owed_to_rider, account_balance, station_mode, journey_statement,
+    refund_request, ride_record, owed_to_rider, doubtful_refund, account_balance, station_mode, journey_statement,
     suspension_end to transitpay_settlement;
 grant select, insert, update on stop_fare, list_version to transitpay_settlement;
 grant select, insert, delete on stop_name, journey_terms to transitpay_settlement;
@@ -1347,7 +1367,7 @@ grant select on
     participant, wallet_agreement, rate, quote, journey, charge, charge_part, charge_attempt, refund, account,
     entry, posting, open_item, closed_window, window_item, closing, closed_entry, closing_balance,
     net_position, statement_file, wallet_file, recon_run, recon_break, night_step, approval,
-    account_balance, tariff_version, owed_to_rider to transitpay_finance_read, transitpay_auditor;
+    account_balance, tariff_version, owed_to_rider, doubtful_refund to transitpay_finance_read, transitpay_auditor;
 grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence, journey_tap
     to transitpay_auditor;
 

@@ -62,8 +62,7 @@ class Service:
     def terms(self) -> ChargeTerms:
         """How wallets are charged, by the settings and the speed of the clock."""
         it = self.settings
-        policy = policy_of(it.inquire_every_s, it.inquire_for_s, self.clock.speed)
-        return ChargeTerms(policy, notify_url(it))
+        return ChargeTerms(policy_of(it, self.clock.speed), notify_url(it))
 
 
 def notify_url(settings: Settings) -> str:
@@ -111,8 +110,9 @@ async def run(service: Service) -> None:
         _log.warning("no_rate_feeds", setting="TRANSITPAY_RATE_FEEDS")
     terms = rate_terms(it.settings.rate_lead_s, it.clock.speed, anchor)
     publisher = RatePublisher(it.pool, it.clock, feeds, terms, it.metrics)
-    clearer = Clearer(it.pool, it.tariffs.stored.newest, it.clock, it.metrics)
-    notices = NotificationWorker(it.pool, it.clock, it.terms.policy, it.metrics)
+    policy = it.terms.policy
+    clearer = Clearer(it.pool, it.tariffs.stored.newest, it.clock, it.metrics, policy=policy)
+    notices = NotificationWorker(it.pool, it.clock, policy, it.metrics)
     desk = RefundDesk(it.pool, it.clock)
     async with asyncio.TaskGroup() as group:
         for name, once, pace in (
@@ -147,7 +147,7 @@ async def _charge_wallets(service: Service, group: asyncio.TaskGroup) -> None:
                 )
                 name = f"charges:{wallet}:{n}"
                 group.create_task(run_worker(name, worker.once, it.stop, it.metrics))
-            refunds = RefundWorker(wallet, port, it.pool, it.clock, it.terms)
+            refunds = RefundWorker(wallet, port, it.pool, it.clock, it.terms, it.metrics)
             name = f"refunds:{wallet}"
             group.create_task(run_worker(name, refunds.once, it.stop, it.metrics, _SLOW))
             _log.info("wallet_found", wallet=wallet)

@@ -26,6 +26,10 @@ class SettlementMetrics:
         self.clearing_lag = level(
             "settlement_clearing_lag_seconds", "Business seconds that the oldest due rider waits."
         )
+        self.refund_doubt = level(
+            "settlement_refund_doubt_seconds",
+            "Business seconds that a wallet's oldest refund in doubt is asked for, by wallet.",
+        )
         self.rate_lead = level(
             "settlement_rate_lead_seconds", "Business seconds by which the rate log is ahead."
         )

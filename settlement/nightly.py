@@ -81,7 +81,7 @@ async def run_night(
                 clock = settings.clock()
                 partners = Partners(settings.home, session, clock)
                 await partners.refresh(pool)
-                policy = policy_of(settings.inquire_every_s, settings.inquire_for_s, clock.speed)
+                policy = policy_of(settings, clock.speed)
                 with closing(open_engine()) as engine:
                     home = settings.home
                     it = Night(conn, partners, session, clock, home, policy, engine, at)
@@ -206,4 +206,7 @@ def _as_lines(result: NightResult) -> str:
     for it in result.reports[-1].refused_refunds if result.reports else ():
         amount = Money(it.amount_minor, currency(it.currency))
         lines.append(f"owed to riders: {it.wallet} refused {it.request_id}, {amount} ({it.code})")
+    for doubt in result.reports[-1].doubtful_refunds if result.reports else ():
+        amount, age_h = Money(doubt.amount_minor, currency(doubt.currency)), doubt.age_h(result.at)
+        lines.append(f"in doubt: {doubt.wallet}, {doubt.request_id}, {amount}, for {age_h} h")
     return "\n".join(lines)

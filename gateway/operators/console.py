@@ -121,6 +121,7 @@ def only_of(report: DayReport, operator: str) -> DayReport:
         night=[],
         balances=[],
         owed_to_riders=[],
+        refunds_in_doubt=[],
         proposals=[it for it in report.proposals if it.operator == operator],
         ledger_balanced=report.ledger_balanced,
         last_closing=report.last_closing,

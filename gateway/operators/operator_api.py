@@ -15,6 +15,7 @@ from gateway.operators.operator_models import (
     BreakCount,
     ChargeSum,
     DayReport,
+    DoubtfulRefund,
     JourneysAnswer,
     JourneysQuery,
     JourneySum,
@@ -34,6 +35,7 @@ from gateway.riders.showing import flags_of
 from transitpay.errors import Conflict
 from transitpay.postgres import approvals, inboxes, records
 from transitpay.postgres import statements as said
+from transitpay.postgres.doubtful_refunds import doubtful_refunds
 from transitpay.postgres.inboxes import RefundRequest
 from transitpay.postgres.records import Row
 from transitpay.postgres.reference import Role
@@ -133,6 +135,9 @@ async def report_of(conn: asyncpg.Connection, day: date) -> DayReport:
         balances=balances,
         owed_to_riders=[
             RefusedRefund.model_validate(asdict(it)) for it in await refused_refunds(conn)
+        ],
+        refunds_in_doubt=[
+            DoubtfulRefund.model_validate(asdict(it)) for it in await doubtful_refunds(conn)
         ],
         proposals=[
             OpenProposal.model_validate(asdict(it))

@@ -193,11 +193,32 @@ class OpenProposal(Outgoing):
     proposed_at: Instant
 
 
+class DoubtfulRefund(Outgoing):
+    """A refund that the wallet does not answer, for people; ``since`` it was first asked for.
+
+    ``awaited_since``: a correction that needs more money waits for it. ``awaiting_minor``: so much
+    is owed and not asked for before the wallet says what became of the refund.
+    """
+
+    request_id: str
+    charge_id: str
+    journey_id: str
+    wallet: str
+    rider_id: str
+    amount_minor: int
+    currency: str
+    code: str
+    since: Instant
+    awaited_since: Instant | None
+    awaiting_minor: int
+
+
 class DayReport(Outgoing):
     """One day on one page. ``ledger_balanced``: debits equal credits in every currency.
 
-    Of all days: ``owed_to_riders``, the refunds that wallets refused, and ``proposals``, the
-    oldest of those that nobody has approved or withdrawn.
+    Of all days: ``owed_to_riders``, the refunds that wallets refused, ``refunds_in_doubt``, those
+    that they do not answer, and ``proposals``, the oldest of those that nobody has approved or
+    withdrawn.
     """
 
     day: date
@@ -209,6 +230,7 @@ class DayReport(Outgoing):
     night: list[NightStep]
     balances: list[Balance]
     owed_to_riders: list[RefusedRefund]
+    refunds_in_doubt: list[DoubtfulRefund]
     proposals: list[OpenProposal]
     ledger_balanced: bool
     last_closing: LastClosing | None

@@ -53,7 +53,8 @@ class Ride(Outgoing):
 
     ``id`` names the revision that stands, ``key`` the ride for ever. ``net_charge_minor`` is what
     the rider pays in the end; ``owed_to_rider_minor`` what was paid beyond that and the wallet
-    refused to give back: null where nothing is owed to the rider.
+    refused to give back: null where nothing is owed to the rider. ``awaits_refund``: a correction,
+    or what is to be paid for it, waits until the wallet says what became of a refund.
     """
 
     id: str
@@ -95,6 +96,8 @@ class Ride(Outgoing):
     refund_minor: int | None
     owed_to_rider_minor: int | None
     owed_text: Texts | None
+    awaits_refund: bool
+    awaits_text: Texts | None
     given_back: str | None
     correction: Correction | None
 

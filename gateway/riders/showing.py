@@ -18,7 +18,7 @@ from gateway.riders.ride_models import (
     Ride,
     RideFlag,
 )
-from gateway.riders.texts import bar_text, correction_text, owed_text, texts
+from gateway.riders.texts import awaits_text, bar_text, correction_text, owed_text, texts
 from gateway.taps.places import Places
 from gateway.taps.tap_models import Texts
 from gateway.taps.texts import refusal_text
@@ -146,6 +146,7 @@ def _ride(row: Row, names: Names) -> Ride:
             "flags": flags_of(row),
             "correction": _correction(row),
             "owed_text": owed_text() if row["owed_to_rider_minor"] else None,
+            "awaits_text": awaits_text() if row["awaits_refund"] else None,
         }
     )
 

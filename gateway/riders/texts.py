@@ -67,6 +67,12 @@ _OWED = (
     "钱包拒绝退款，款项仍欠乘客，客户服务会跟进",
     "The wallet refused the refund; the amount is still owed to you. Customer service helps.",
 )
+#: The wallet has not said whether it gave money back, and a correction waits for that.
+_AWAITS = (
+    "行程有待更正：錢包正在確認一筆退款，確認後才會收取或退回差額",
+    "行程有待更正：钱包正在确认一笔退款，确认后才会收取或退回差额",
+    "Correction pending: the wallet is confirming a refund. The difference is settled after that.",
+)
 _GIVEN_BACK_REFUSED = (
     "車費已取消，但錢包拒絕退款，款項仍未退還",
     "车费已取消，但钱包拒绝退款，款项仍未退还",
@@ -83,6 +89,11 @@ def texts(zh_hant: str, zh_hans: str, en: str) -> Texts:
 def owed_text() -> Texts:
     """What a rider reads of money that the wallet refused to give back."""
     return texts(*_OWED)
+
+
+def awaits_text() -> Texts:
+    """What a rider reads while a correction, or its money, waits for the end of a refund."""
+    return texts(*_AWAITS)
 
 
 def correction_text(why: str, *, refused: bool = False) -> Texts:

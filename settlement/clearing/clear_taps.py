@@ -34,6 +34,7 @@ from settlement.clearing.clearing_batch import (
 from settlement.clearing.corrections import Saved
 from settlement.clearing.suspending import suspend
 from settlement.metrics import SettlementMetrics
+from transitpay.charging.charge import ChargePolicy
 from transitpay.charging.lifecycle import ChargeState
 from transitpay.clock import LOCAL_ZONE, Clock
 from transitpay.errors import TransitPayError
@@ -107,6 +108,7 @@ class Clearer:
         clock: Clock,
         metrics: SettlementMetrics | None = None,
         *,
+        policy: ChargePolicy | None = None,
         riders: int = 400,
         at_once: int = 4,
     ) -> None:
@@ -115,6 +117,7 @@ class Clearer:
         self._tariffs: Tariffs | None = None
         self._clock = clock
         self._metrics = metrics
+        self._policy = policy
         self._riders = riders
         self._slots = asyncio.Semaphore(at_once)
         # Real seconds that a rider who waits for a reader or a rate is left alone at least.
@@ -214,7 +217,7 @@ class Clearer:
             readings = await _with_habits(conn, facts, readings, known, settings)
         found = await rates.rates_at(conn, wanted_rates(readings, known))
         decided = [book_reading(it, found, booked.revisions, known) for it in readings]
-        saved = await corrections.save(conn, decided, at, self._retry)
+        saved = await corrections.save(conn, decided, at, self._retry, self._policy)
         aside = await _set_aside(conn, readings, taps, horizons, at)
         await suspend(conn, tariffs.book, list(horizons), at, saved.riders_with_missing_exits)
         await _ask_again(conn, rows, readings, saved.bookings)

@@ -2,7 +2,8 @@
 
 All in the transaction that read the riders: an ended journey gives up its taps and its fare is
 taken back at its own quote; what stands instead is booked like any other journey; the riders'
-charges follow (``wallet_money``). A correction of which a charge is with its wallet waits.
+charges follow (``wallet_money``). A correction of which a charge is with its wallet waits, and one
+that needs more money while a refund is in doubt, for a while.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from settlement.clearing import wallet_money
 from settlement.clearing.clearing_batch import Booking, ClearedJourney, Rider, wait
 from settlement.clearing.wallet_money import RiderMoney
 from transitpay.charging.allotment import Due
-from transitpay.charging.correcting import Corrected, InFlight, Tied, correct
-from transitpay.charging.refund import IN_DOUBT
+from transitpay.charging.charge import ChargePolicy
+from transitpay.charging.correcting import Corrected, InFlight, RefundsAwaited, Tied, correct
 from transitpay.comparison import Ended, EndedWhy
 from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.ledger.bookings import FareSubject, taken_back
 from transitpay.ledger.journal import Entry
 from transitpay.ledger.open_items import fare_item, fare_reversal_item
-from transitpay.postgres import charge_parts, clearing_reads, clearing_rows, journal
+from transitpay.postgres import charge_parts, clearing_reads, clearing_rows, journal, refunds
 from transitpay.postgres.charge_parts import TiedCharge
 from transitpay.postgres.pool import Connection
 from transitpay.taps import TapKey
@@ -33,10 +35,11 @@ _ENDED = "ended"
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What was saved; ``bookings`` are without the corrections that wait."""
+    """What was saved; ``bookings`` are without the corrections that wait, some for refunds."""
 
     bookings: tuple[Booking, ...] = ()
     money: tuple[RiderMoney, ...] = ()
+    awaited: tuple[str, ...] = ()
 
     @property
     def cleared(self) -> tuple[ClearedJourney, ...]:
@@ -58,31 +61,41 @@ class Saved:
 
 
 async def save(
-    conn: Connection, decided: Sequence[Booking], at: datetime, retry: timedelta
+    conn: Connection,
+    decided: Sequence[Booking],
+    at: datetime,
+    retry: timedelta,
+    policy: ChargePolicy | None = None,
 ) -> Saved:
     """Everything that a batch became, each fact with its entry and its item."""
     ending = [e.booked.id for it in decided if it.corrects for e in it.reading.changes.ended]
     tied = await charge_parts.lock_of_journeys(conn, ending) if ending else {}
-    saved = _decide(decided, tied, at, retry)
+    saved = _decide(decided, tied, at, retry, policy)
     if saved.ended:
         await clearing_rows.free_taps(conn, [it.booked.id for it in saved.ended])
     await clearing_rows.add_journeys(conn, saved.cleared, at)
     await _end(conn, saved, at)
     await wallet_money.save(conn, saved.money, tied, at)
+    await refunds.note_awaited(conn, saved.awaited, at)
     await _book(conn, saved, at)
     return saved
 
 
 def _decide(
-    decided: Sequence[Booking], tied: Mapping[str, TiedCharge], at: datetime, retry: timedelta
+    decided: Sequence[Booking],
+    tied: Mapping[str, TiedCharge],
+    at: datetime,
+    retry: timedelta,
+    policy: ChargePolicy | None,
 ) -> Saved:
-    """What becomes of the riders' charges; a correction in flight is left for later."""
+    """What becomes of the riders' charges; a correction that waits is left for later."""
     of_rider: dict[Rider, list[Tied]] = {}
     for charge in tied.values():
         rider = (charge.stored.issuer, charge.stored.rider_id)
         of_rider.setdefault(rider, []).append(charge.tied)
     bookings: list[Booking] = []
     money: list[RiderMoney] = []
+    awaited: list[str] = []
     for it in decided:
         rider = it.reading.rider
         if it.new:
@@ -91,13 +104,23 @@ def _decide(
             money.append(RiderMoney(*rider, made))
         if it.corrects:
             ended = frozenset(e.booked.id for e in it.reading.changes.ended)
-            done = correct(rider[0], of_rider.get(rider, ()), ended, *_dues(it.replacing), at)
-            if isinstance(done, InFlight):
-                it = it.without_correction(at + _age(tied[done.charge_id], at, retry))
-            else:
-                money.append(RiderMoney(*rider, done))
+            due = _dues(it.replacing)
+            done = correct(rider[0], of_rider.get(rider, ()), ended, *due, at, policy)
+            match done:
+                case Corrected():
+                    money.append(RiderMoney(*rider, done))
+                case InFlight(charge_id):
+                    attempt = tied[charge_id].stored.charge.open_attempt
+                    since = attempt.sent_at if attempt else at
+                    it = it.without_correction(at + wait(at - since, retry))
+                case RefundsAwaited(doubtful):
+                    since = min(refund.created_at for refund in doubtful)
+                    it = it.without_correction(at + wait(at - since, retry))
+                    awaited += [refund.id for refund in doubtful]
+                case _:
+                    assert_never(done)
         bookings.append(it)
-    return Saved(tuple(bookings), tuple(money))
+    return Saved(tuple(bookings), tuple(money), tuple(awaited))
 
 
 def _dues(cleared: Iterable[ClearedJourney]) -> tuple[list[Due], list[Due]]:
@@ -110,14 +133,6 @@ def _dues(cleared: Iterable[ClearedJourney]) -> tuple[list[Due], list[Due]]:
         else:
             dues.append(Due(it.journey_id, it.owed))
     return dues, held
-
-
-def _age(charge: TiedCharge, at: datetime, retry: timedelta) -> timedelta:
-    """How long to wait for the end of what is in doubt of this charge."""
-    attempt = charge.stored.charge.open_attempt
-    asked = [attempt.sent_at] if attempt else []
-    asked += [it.created_at for it in charge.tied.refunds if it.state in IN_DOUBT]
-    return wait(at - min(asked, default=at), retry)
 
 
 async def _end(conn: Connection, saved: Saved, at: datetime) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from settlement.closing.report import DayReport, breaks_csv, json_text, page
 from transitpay.postgres import closings, night, recon_runs
+from transitpay.postgres.doubtful_refunds import doubtful_refunds
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.refused_refunds import refused_refunds
 
@@ -23,6 +24,7 @@ async def day_report(conn: Connection, day: date) -> DayReport:
         await recon_runs.breaks(conn, day),
         await night.steps(conn, day, day),
         await refused_refunds(conn),
+        await doubtful_refunds(conn),
     )
 
 

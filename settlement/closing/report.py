@@ -11,7 +11,7 @@ from decimal import Decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from settlement.closing.csv_text import csv_text, major
-from transitpay.charging.refund import RefusedRefund
+from transitpay.charging.refund import DoubtfulRefund, RefusedRefund
 from transitpay.ledger.digest import Closing
 from transitpay.ledger.night import StoredBreak, StoredRun, StoredStep
 
@@ -32,7 +32,7 @@ _BREAK_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
-    """What is known of a day after a night, and what is owed to riders whatever the day."""
+    """What is known of a day after a night, and refunds that people see to whatever the day."""
 
     day: date
     closing: Closing | None
@@ -41,6 +41,7 @@ class DayReport:
     breaks: Sequence[StoredBreak]
     steps: Sequence[StoredStep]
     refused_refunds: Sequence[RefusedRefund] = ()
+    doubtful_refunds: Sequence[DoubtfulRefund] = ()
 
     @property
     def open_breaks(self) -> int:
@@ -74,6 +75,23 @@ def as_json(report: DayReport) -> dict[str, object]:
         ],
         "breaks": [_break_json(b) for b in report.breaks],
         "open_breaks": report.open_breaks,
+        **_refunds_json(report),
+        "steps": [
+            {
+                "step": s.step,
+                "participant": s.participant,
+                "state": s.state,
+                "reason": s.reason,
+                "wait_until": s.wait_until.isoformat() if s.wait_until else None,
+            }
+            for s in report.steps
+        ],
+    }
+
+
+def _refunds_json(report: DayReport) -> dict[str, object]:
+    """The lists of refunds that people see to."""
+    return {
         "owed_to_riders": [
             {
                 "request_id": r.request_id,
@@ -87,15 +105,20 @@ def as_json(report: DayReport) -> dict[str, object]:
             }
             for r in report.refused_refunds
         ],
-        "steps": [
+        "refunds_in_doubt": [
             {
-                "step": s.step,
-                "participant": s.participant,
-                "state": s.state,
-                "reason": s.reason,
-                "wait_until": s.wait_until.isoformat() if s.wait_until else None,
+                "request_id": r.request_id,
+                "charge_id": r.charge_id,
+                "journey_id": r.journey_id,
+                "wallet": r.wallet,
+                "currency": r.currency,
+                "amount_minor": r.amount_minor,
+                "code": r.code,
+                "since": r.since.isoformat(),
+                "awaited_since": r.awaited_since.isoformat() if r.awaited_since else None,
+                "awaiting_minor": r.awaiting_minor,
             }
-            for s in report.steps
+            for r in report.doubtful_refunds
         ],
     }
 

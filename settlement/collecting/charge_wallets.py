@@ -35,6 +35,7 @@ from transitpay.errors import TransitPayError
 from transitpay.postgres import charges
 from transitpay.postgres.charges import StoredCharge
 from transitpay.postgres.pool import Connection, Pool, in_transaction
+from transitpay.runtime.config import Settings
 from transitpay.runtime.observe import EventLog
 
 _log = EventLog("settlement.charges")
@@ -202,9 +203,10 @@ def _is_away(problem: BaseException) -> bool:
     return isinstance(problem, TransitPayError) and problem.family == "temporarily_unavailable"
 
 
-def policy_of(inquire_every_s: int, inquire_for_s: int, speed: int) -> ChargePolicy:
+def policy_of(settings: Settings, speed: int) -> ChargePolicy:
     """The time limits as the settings and the clock give them: real seconds x speed."""
-    every, whole = timedelta(seconds=inquire_every_s), timedelta(seconds=inquire_for_s)
+    every = timedelta(seconds=settings.inquire_every_s)
+    whole = timedelta(seconds=settings.inquire_for_s)
     plain = ChargePolicy()
     return ChargePolicy(
         inquire_every=every,
@@ -212,4 +214,5 @@ def policy_of(inquire_every_s: int, inquire_for_s: int, speed: int) -> ChargePol
         cancel_every=every,
         traffic_backoff=min(plain.traffic_backoff, whole),
         attempt_after=min(plain.attempt_after, whole),
+        refund_wait=timedelta(hours=settings.refund_wait_h),
     ).scaled(speed)

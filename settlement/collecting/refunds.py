@@ -3,26 +3,32 @@
 A taken ride is given back only where a person of the operator asked for it. The request is a
 statement on the journey, like any other: the desk has the rider read again, and the clearing
 corrects the fare to nothing. Whatever is to go back, for whatever reason, goes back under one
-refundRequestId, which is sent again with the same bytes until the wallet says yes or no.
+refundRequestId, which is sent again with the same bytes until the wallet says yes or no. A debt
+that awaited it is asked for then, or paid by what the wallet keeps.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from settlement.clearing import wallet_money
 from settlement.clearing.wallet_money import RiderMoney
 from settlement.collecting.charge_wallets import ChargeTerms
-from transitpay.charging.correcting import Corrected, correct, left_in
+from settlement.metrics import SettlementMetrics
+from transitpay.charging.charge import ChargePolicy
+from transitpay.charging.correcting import Corrected, correct, left_in, refund_ended
 from transitpay.charging.lifecycle import ChargeState
-from transitpay.charging.refund import RefundState, decide_refund
+from transitpay.charging.refund import IN_DOUBT, Refund, RefundState, decide_refund
 from transitpay.charging.wallet_port import CommandOutcome, Done, WalletPort
 from transitpay.clock import Clock
 from transitpay.ledger.bookings import refunded
 from transitpay.ledger.open_items import refund_item
-from transitpay.postgres import charge_parts, journal, refunds
+from transitpay.postgres import charge_parts, charges, journal, refunds
+from transitpay.postgres.charge_parts import TiedCharge
+from transitpay.postgres.doubtful_refunds import oldest_doubt
 from transitpay.postgres.inboxes import RefundRequest
 from transitpay.postgres.pool import Connection, Pool, in_transaction, transaction
 from transitpay.postgres.refunds import StoredRefund
@@ -103,6 +109,7 @@ class RefundWorker:
     pool: Pool
     clock: Clock
     terms: ChargeTerms
+    metrics: SettlementMetrics | None = None
 
     async def once(self) -> int:
         """One batch; returns how many refunds were claimed.
@@ -111,31 +118,61 @@ class RefundWorker:
         """
         at, lease_s = self.clock.now(), self.terms.lease_s
 
-        async def claim(conn: Connection) -> list[StoredRefund]:
-            return await refunds.claim(conn, self.wallet, at, self.terms.batch, lease_s)
+        async def claim(conn: Connection) -> tuple[list[StoredRefund], datetime | None]:
+            due = await refunds.claim(conn, self.wallet, at, self.terms.batch, lease_s)
+            return due, await oldest_doubt(conn, self.wallet)
 
-        claimed = await in_transaction(self.pool, claim)
+        claimed, since = await in_transaction(self.pool, claim)
+        if self.metrics is not None:
+            age_s = 0.0 if since is None else (at - since).total_seconds()
+            self.metrics.refund_doubt.set(age_s, wallet=self.wallet)
         answers = await asyncio.gather(*(self.port.refund(it.body) for it in claimed))
         for it, outcome in zip(claimed, answers, strict=True):
-            await self._record(it.refund.id, outcome)
+            await self._record(it.refund, outcome)
         return len(claimed)
 
-    async def _record(self, refund_id: str, outcome: CommandOutcome) -> None:
+    async def _record(self, refund: Refund, outcome: CommandOutcome) -> None:
         at = self.clock.now()
 
         async def work(conn: Connection) -> None:
-            for stored in await refunds.lock(conn, [refund_id]):
-                decision = decide_refund(stored.refund, outcome, at, self.terms.policy)
-                refund = decision.refund
-                if refund == stored.refund:
-                    continue
-                told = outcome.at if isinstance(outcome, Done) and outcome.at else at
-                done_at = told if refund.state is RefundState.REFUNDED else None
-                await refunds.save(conn, refund, done_at)
-                if decision.book:
-                    entry = refunded(self.wallet, refund.amount, at, refund.id, refund.charge_id)
-                    await journal.add_entries(conn, [entry])
-                    item = refund_item(self.wallet, refund.id, told, refund.amount)
-                    await journal.add_open_items(conn, [item])
+            await record(conn, refund, outcome, at, self.terms.policy)
 
         await in_transaction(self.pool, work)
+
+
+async def record(
+    conn: Connection, asked: Refund, outcome: CommandOutcome, at: datetime, policy: ChargePolicy
+) -> None:
+    """Save what a wallet said of a refund, whoever brings it; once it has ended, this is once."""
+    tied = await charge_parts.lock_of_refund(conn, asked.id, asked.charge_id)
+    [stored] = await refunds.lock(conn, [asked.id])
+    decision = decide_refund(stored.refund, outcome, at, policy)
+    refund = decision.refund
+    if refund == stored.refund:
+        return
+    told = outcome.at if isinstance(outcome, Done) and outcome.at else at
+    await refunds.save(conn, refund, told if refund.state is RefundState.REFUNDED else None)
+    if decision.book:
+        entry = refunded(stored.wallet, refund.amount, at, refund.id, refund.charge_id)
+        await journal.add_entries(conn, [entry])
+        item = refund_item(stored.wallet, refund.id, told, refund.amount)
+        await journal.add_open_items(conn, [item])
+    if refund.state not in IN_DOUBT:
+        await _wake(conn, refund, tied, at)
+
+
+async def _wake(
+    conn: Connection, refund: Refund, tied: Mapping[str, TiedCharge], at: datetime
+) -> None:
+    """The debt that awaited this refund, where there is one, falls due or is paid."""
+    payment = tied[refund.charge_id].tied
+    known = tuple(refund if it.id == refund.id else it for it in payment.refunds)
+    for it in tied.values():
+        if it.tied.charge.awaits != refund.id:
+            continue
+        found = refund_ended(refund, replace(payment, refunds=known), it.tied, at)
+        if isinstance(found, Corrected):
+            rider = RiderMoney(it.stored.issuer, it.stored.rider_id, found)
+            await wallet_money.save(conn, [rider], tied, at)
+        else:
+            await charges.save(conn, [(it.stored, found)], {})

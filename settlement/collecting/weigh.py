@@ -14,7 +14,7 @@ from typing import assert_never
 from settlement.clearing import wallet_money
 from settlement.clearing.denials import settle_denials, touches_denial
 from settlement.clearing.wallet_money import RiderMoney
-from transitpay.charging.charge import Attempt, Charge, ChargePolicy
+from transitpay.charging.charge import Attempt, Charge, ChargePolicy, awaits_no_more
 from transitpay.charging.correcting import due_again
 from transitpay.charging.decide import Decision, decide
 from transitpay.charging.evidence import (
@@ -145,10 +145,16 @@ async def _save(conn: Connection, batch: _Batch, at: datetime) -> None:
 
 
 async def _due_again(conn: Connection, batch: _Batch, at: datetime) -> None:
-    """A cancel won after a correction: only what the payment still pays for is due again."""
+    """A cancel won after a correction: only what the payment still pays for is due again, and a
+    debt that awaited a refund of it is due now.
+    """
     if not batch.uncaptured:
         return
     tied = await charge_parts.lock_tied(conn, sorted(set(batch.uncaptured)))
+    doubtful = [refund.id for it in tied.values() for refund in it.tied.refunds]
+    loose = await charge_parts.lock_awaiting(conn, doubtful)
+    due = [(it.stored, awaits_no_more(it.tied.charge, at)) for it in loose.values()]
+    await charges.save(conn, due, {})
     made = [(it, due_again(it.tied, at)) for _, it in sorted(tied.items())]
     riders = [
         RiderMoney(it.stored.issuer, it.stored.rider_id, corrected)

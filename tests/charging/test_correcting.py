@@ -15,7 +15,16 @@ from transitpay.charging.charge import (
     new_charge,
     release,
 )
-from transitpay.charging.correcting import Corrected, InFlight, Tied, correct, due_again, new_debts
+from transitpay.charging.correcting import (
+    Corrected,
+    InFlight,
+    RefundsAwaited,
+    Tied,
+    correct,
+    due_again,
+    new_debts,
+    refund_ended,
+)
 from transitpay.charging.decide import decide
 from transitpay.charging.evidence import CancelAnswered, PayAnswered
 from transitpay.charging.lifecycle import Action, ChargeState
@@ -232,9 +241,93 @@ def test_while_a_refund_is_in_doubt_no_more_is_asked_for_and_less_still_goes_bac
     charge = captured("c1", 1000)
     doubtful = tied(charge, ("j1", 600), refunds=(refund(charge, 400, state),))
     owed = [Due("j1~2", money(601))]
-    assert correct(WALLET, [doubtful], {"j1"}, owed, (), T0) == InFlight("c1")
+    assert correct(WALLET, [doubtful], {"j1"}, owed, (), T0) == RefundsAwaited(doubtful.refunds)
     assert corrected([doubtful], {"j1"}, ("j1~2", 600)).refunds == ()
     assert [it.amount for it in corrected([doubtful], {"j1"}, ("j1~2", 599)).refunds] == [money(1)]
+
+
+WAIT = ChargePolicy().refund_wait
+
+
+def after_the_wait(owed_minor: int) -> tuple[Tied, Corrected]:
+    """10.00 is collected, 4.00 of it in doubt; after the wait so much is owed for one ride."""
+    charge = captured("c1", 1000)
+    payment = tied(charge, ("j1", 600), refunds=(refund(charge, 400, RefundState.UNKNOWN),))
+    owed = [Due("j1~2", money(owed_minor))]
+    just_before = T0 + WAIT - timedelta(microseconds=1)
+    assert isinstance(correct(WALLET, [payment], {"j1"}, owed, (), just_before), RefundsAwaited)
+    found = correct(WALLET, [payment], {"j1"}, owed, (), T0 + WAIT)
+    assert isinstance(found, Corrected)
+    return payment, found
+
+
+@pytest.mark.parametrize(("owed", "awaiting", "due"), [(601, 1, 0), (1000, 400, 0), (1001, 400, 1)])
+def test_after_the_wait_what_a_refund_in_doubt_may_pay_awaits_it_and_the_rest_is_due(
+    owed: int, awaiting: int, due: int
+) -> None:
+    _, found = after_the_wait(owed)
+    minors = {it.charge.awaits: it.charge.amount.minor for it in found.debts}
+    assert minors == {"c1-r1": awaiting} | ({None: due} if due else {})
+    assert all((it.charge.next_at is None) == (it.charge.awaits is not None) for it in found.debts)
+    assert len({it.charge.id for it in found.debts}) == len(found.debts)
+    of = {it.charge.id: it.charge.amount.minor for it in found.debts} | {"c1": 600}
+    assert {p.charge_id: p.minor for p in found.parts} == of
+
+
+@pytest.mark.parametrize("state", [RefundState.REFUNDED, RefundState.REFUSED])
+def test_the_end_of_a_refund_makes_what_awaited_it_due_or_pays_it(state: RefundState) -> None:
+    payment, found = after_the_wait(1000)
+    [debt] = found.debts
+    waits = Tied(debt.charge, tuple(p for p in found.parts if p.charge_id == debt.charge.id))
+    ended = refund(payment.charge, 400, state)
+    paid = tied(payment.charge, ("j1~2", 600), refunds=(ended,))
+    now = refund_ended(ended, paid, waits, T0 + WAIT + HOUR)
+    if state is RefundState.REFUNDED:
+        assert isinstance(now, Charge)
+        assert (now.next_at, now.awaits) == (T0 + WAIT + HOUR, None)
+    else:
+        assert isinstance(now, Corrected) and [it.id for it in now.withdrawn] == [debt.charge.id]
+        assert now.parts == (Part("c1", "j1~2", 1000),) and not now.debts and not now.refunds
+
+
+def test_what_awaits_a_refund_that_is_refused_falls_due_where_a_cancel_returned_the_payment() -> (
+    None
+):
+    payment, found = after_the_wait(1000)
+    [debt] = found.debts
+    done = CancelAnswered("c1-1", Done("cancelled", T0))
+    cancelled = decide(payment.charge, done, T0).charge
+    ended = refund(payment.charge, 400, RefundState.REFUSED)
+    now = refund_ended(ended, tied(cancelled, refunds=(ended,)), Tied(debt.charge, ()), T0)
+    assert isinstance(now, Charge) and now.awaits is None
+
+
+def test_what_awaits_a_refund_inherits_no_refusal() -> None:
+    charge = captured("c1", 1000)
+    payment = tied(charge, ("j1", 600), refunds=(refund(charge, 400, RefundState.UNKNOWN),))
+    denied = tied(refused("c2", 500, T0), ("j2", 500))
+    owed = [Due("j1~2", money(600)), Due("j2~2", money(401))]
+    found = correct(WALLET, [payment, denied], {"j1", "j2"}, owed, (), T0 + WAIT)
+    assert isinstance(found, Corrected)
+    denies = {it.charge.awaits: it.charge.denies_rider for it in found.debts}
+    assert denies == {"c1-r1": False, None: True}
+
+
+def test_two_refunds_in_doubt_are_awaited_by_a_debt_each() -> None:
+    one, two = captured("c1", 1000), captured("c2", 500)
+    some = [
+        tied(one, ("j1", 600), refunds=(refund(one, 400, RefundState.UNKNOWN),)),
+        tied(two, ("j2", 300), refunds=(refund(two, 200, RefundState.PREPARED),)),
+    ]
+    owed = [Due("j1~2", money(900)), Due("j2~2", money(550))]
+    found = correct(WALLET, some, {"j1", "j2"}, owed, (), T0 + WAIT)
+    assert isinstance(found, Corrected)
+    assert {it.charge.awaits: it.charge.amount.minor for it in found.debts} == {
+        "c1-r1": 400,
+        "c2-r1": 150,
+    }
+    assert {p.journey: 0 for p in found.parts} == {"j1~2": 0, "j2~2": 0}
+    assert sum(p.minor for p in found.parts if p.journey == "j1~2") == 900
 
 
 def test_a_refund_of_another_attempt_in_doubt_keeps_no_correction_waiting() -> None:

@@ -18,6 +18,15 @@ from settlement.closing.close_day import close_day
 from transitpay.cli import main
 from transitpay.cli.ledger import check_books
 
+#: A refund of all that was paid for journey j-c, in this state.
+_DOUBTFUL = (
+    "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
+    " reason, body, state, created_at, result_code)"
+    " select 'x-r', c.id, a.request_id, c.amount_minor, c.currency, 'x', '', '{state}',"
+    " c.created_at, 'timeout' from charge c"
+    " join charge_attempt a on a.charge_id = c.id where c.journey_id = 'j-c'"
+)
+
 
 @pytest.fixture
 async def owner(db: Any) -> Any:
@@ -93,6 +102,11 @@ async def test_empty_books_are_whole(db: Any) -> None:
             "a charge whose parts are not what it holds or asks for",
         ),
         (
+            "update charge set awaits_refund = 'x-r', state = 'DUE', next_at = null"
+            " where journey_id = 'j-c'; " + _DOUBTFUL.format(state="REFUNDED"),
+            "a debt that awaits a refund which has ended",
+        ),
+        (
             "update charge_part set journey_id = 'j-a' where journey_id = 'j-c'",
             "a journey that is not paid for by the parts of charges",
         ),
@@ -150,6 +164,31 @@ def test_refunds_that_wallets_refused_are_listed_and_their_sum_is_told(
     assert "owed to riders, refused by shenzhen-tong: CNY 47.91" in check
     assert " REFUND_WINDOW_EXCEED since " in listed
     assert "1 refused refunds are owed to riders" in listed
+
+
+def test_refunds_in_doubt_are_listed_with_their_age(
+    db_with_doubtful_refund: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in db_with_doubtful_refund.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    told = []
+    for more in ((), ("--json",)):
+        monkeypatch.setattr("sys.argv", ["transitpay", "ledger", "doubtful-refunds", *more])
+        with pytest.raises(SystemExit):
+            main()
+        told.append(capsys.readouterr().out)
+    assert "x-r shenzhen-tong CNY 47.91 for " in told[0] and " h (timeout)\n" in told[0]
+    assert "1 refunds are in doubt" in told[0]
+    [found] = json.loads(told[1].splitlines()[-1])["refunds_in_doubt"]
+    assert found["age_h"] >= 0 and found["awaited_since"] is None and found["awaiting_minor"] == 0
+
+
+@pytest.fixture
+async def db_with_doubtful_refund(db: Any, owner: Any) -> Any:
+    await owner.execute(_DOUBTFUL.format(state="UNKNOWN"))
+    return db
 
 
 @pytest.fixture

@@ -165,3 +165,40 @@ async def test_a_refund_that_the_wallet_refused_is_owed_and_nobody_reads_that_it
     assert (owed["request_id"], owed["amount_minor"], owed["wallet"]) == ("c1-r1", 6080, WALLET)
     assert await log_in(client, world, "operator:mtr") == 303
     assert "REFUND_WINDOW_EXCEED" not in await page(client, "/console?day=2026-10-30")
+
+
+async def test_a_refund_in_doubt_that_a_correction_waits_for_is_told_to_the_rider_and_to_people(
+    world: World, client: Any
+) -> None:
+    rider = await rider_of(world, client)
+    key = await ride(world, rider, 1, entry_at=AT, charge_minor=6080, charge_currency="HKD")
+    owner = await world.db.connect()
+    await owner.execute(
+        "insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency,"
+        " state, created_at) values ('c2', $1, $2, $2, $3, 6080, 'HKD', 'CAPTURED', $4)",
+        key, WALLET, rider, AT,
+    )  # fmt: skip
+    await owner.execute(
+        "insert into charge_attempt (request_id, charge_id, n, body, state)"
+        " values ('c2-1', 'c2', 1, '', 'CAPTURED')"
+    )
+    await owner.execute(
+        "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
+        " reason, body, state, created_at, result_code, awaited_since) values ('c2-r1', 'c2',"
+        " 'c2-1', 758, 'HKD', 'correction', '', 'UNKNOWN', $1, 'timeout', $1)", AT,
+    )  # fmt: skip
+    found = await call(world, client, "GET", f"/v1/riders/{rider}/rides")
+    [shown] = found["rides"]
+    assert shown["awaits_refund"] is True and "Correction pending" in shown["awaits_text"]["en"]
+    assert await log_in(client, world, "finance") == 303
+    support = await page(client, f"/console/rider?wallet={WALLET}&rider={rider}")
+    assert "Correction pending" in support
+    day = await page(client, "/console?day=2026-10-30")
+    assert "c2-r1" in day and "timeout" in day and "7.58" in day
+    path = "/v1/reports/days/2026-10-30"
+    async with client.get(path, headers=world.auth("auditor")) as answer:
+        [doubt] = (await answer.json())["refunds_in_doubt"]
+    assert (doubt["request_id"], doubt["amount_minor"]) == ("c2-r1", 758)
+    assert doubt["awaiting_minor"] == 0 and doubt["since"] == doubt["awaited_since"]
+    assert await log_in(client, world, "operator:mtr") == 303
+    assert "c2-r1" not in await page(client, "/console?day=2026-10-30")

@@ -33,9 +33,10 @@ _ID = re.compile(r"[A-Za-z0-9._:/-]{1,56}")
 
 @dataclass(frozen=True, slots=True)
 class ChargePolicy:
-    """The time limits of collecting. All but ``arrears_retry`` and ``absent_files`` scale.
+    """The time limits of collecting. The last three do not scale.
 
     ``absent_files``: how many complete files without the payment prove that it was never made.
+    ``refund_wait``: how long a correction that needs money waits for a refund in doubt.
     """
 
     inquire_every: timedelta = timedelta(seconds=3)
@@ -46,6 +47,7 @@ class ChargePolicy:
     attempt_after: timedelta = timedelta(seconds=60)
     arrears_retry: timedelta = timedelta(hours=6)
     absent_files: int = 2
+    refund_wait: timedelta = timedelta(hours=72)
 
     def scaled(self, speed: int) -> ChargePolicy:
         """The same real delays on a clock that runs ``speed`` times as fast."""
@@ -118,7 +120,8 @@ class Charge:
 
     ``amount`` is what the wallet is asked for. While HELD it is the fare, in the fare's currency:
     the release sets the amount. ``refused`` stays while the debt is asked for again, goes over to
-    the charge that a correction makes of it, and ends with the payment.
+    the charge that a correction makes of it, and ends with the payment. ``awaits`` is the refund
+    in doubt whose money may pay this debt: nothing is asked for before its end is known.
     """
 
     id: str
@@ -129,8 +132,10 @@ class Charge:
     next_at: datetime | None
     attempts: tuple[Attempt, ...] = ()
     refused: Refusal | None = None
+    awaits: str | None = None
 
     def __post_init__(self) -> None:
+        assert self.awaits is None or (self.state, self.next_at) == (ChargeState.DUE, None)
         assert _ID.fullmatch(self.id), "a charge id has 1-56 plain characters"
         assert self.amount.minor > 0, "a charge of nothing is not created"
         assert sum(a.state in HOLDING for a in self.attempts) <= 1, "one attempt may hold money"
@@ -166,7 +171,9 @@ class Charge:
         if state is not self.state:
             assert (self.state, state) in CHARGE_EDGES, f"{self.state} never becomes {state}"
         refused = None if state is ChargeState.CAPTURED else self.refused
-        return replace(self, state=state, action=action, next_at=next_at, refused=refused)
+        return replace(
+            self, state=state, action=action, next_at=next_at, refused=refused, awaits=None
+        )
 
     def refused_with(self, code: str, at: datetime) -> Charge:
         """The charge after a final no: the last code, since the first of them."""
@@ -195,8 +202,10 @@ def in_place_of(charge: Charge, replaced: Iterable[Charge]) -> Charge:
 
     It is in arrears, with the earliest of their refusals and of their next instants: who did not
     pay is not asked sooner because the fare was corrected. What is held for a rate has no instant
-    and is due once there is one.
+    and is due once there is one. What awaits a refund inherits nothing: perhaps nothing is owed.
     """
+    if charge.awaits is not None:
+        return charge
     refused = [it for it in replaced if it.denies_rider]
     found = [it.refused for it in refused if it.refused is not None]
     if not found:
@@ -239,6 +248,18 @@ def release(charge: Charge, amount: Money, at: datetime) -> Charge:
     if charge.state is not ChargeState.HELD:
         return charge
     return replace(charge.to(ChargeState.DUE, Action.PAY, at), amount=amount)
+
+
+def awaiting(charge: Charge, refund_id: str) -> Charge:
+    """A fresh debt that is not asked for before the end of this refund is known."""
+    assert charge.state is ChargeState.DUE and not charge.attempts, "only a fresh debt awaits"
+    return replace(charge, action=Action.NOTHING, next_at=None, awaits=refund_id)
+
+
+def awaits_no_more(charge: Charge, at: datetime) -> Charge:
+    """The money that might have paid is gone: the debt is asked for."""
+    assert charge.awaits is not None, "only what awaits a refund stops doing so"
+    return charge.to(ChargeState.DUE, Action.PAY, at)
 
 
 def retry_now(charge: Charge, at: datetime) -> Charge:

@@ -2,8 +2,9 @@
 
 Charges that hold no money are withdrawn, what was collected pays for the journeys that stand now
 (``allotment``), and the net is one further charge or refunds. While an attempt may hold money,
-nothing is decided: its end is waited for. Nor is more asked for while a refund is in doubt: the
-wallet may refuse it, and then that money pays.
+nothing is decided: its end is waited for. Nor is more asked for while a refund is in doubt, for a
+while: the wallet may refuse it, and then that money pays. After that while what is owed beyond it
+is asked for, and the rest once its end is known.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from transitpay.charging.allotment import Allotment, Collected, Due, GiveBack, Part, allot
-from transitpay.charging.charge import Charge, charge_id, in_place_of, new_charge, withdraw
+from transitpay.charging.charge import (
+    Charge,
+    ChargePolicy,
+    awaiting,
+    awaits_no_more,
+    charge_id,
+    in_place_of,
+    new_charge,
+    withdraw,
+)
 from transitpay.charging.lifecycle import AttemptState, ChargeState
 from transitpay.charging.refund import IN_DOUBT, Refund, RefundState
 from transitpay.money import Currency, Money
@@ -49,9 +59,16 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """An attempt or a refund of this charge is in doubt: correct once its end is known."""
+    """An attempt of this charge is in doubt: correct once its end is known."""
 
     charge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundsAwaited:
+    """More is owed, and these refunds are in doubt: correct once their end is known, or later."""
+
+    refunds: tuple[Refund, ...]
 
 
 def new_debts(
@@ -73,13 +90,15 @@ def correct(
     dues: Sequence[Due],
     held: Sequence[Due],
     at: datetime,
-) -> Corrected | InFlight:
+    policy: ChargePolicy | None = None,
+) -> Corrected | InFlight | RefundsAwaited:
     """What becomes of one rider's charges when the ``ended`` journeys give way to others.
 
-    ``tied`` are all charges with a part for an ended journey, and those made for it of which money
-    is still to go back. Where nothing ends, each journey gets a charge of its own. A rider who is
-    denied for one of them stays so while anything is owed.
+    ``tied`` are all charges with a part for an ended journey, those made for it of which money is
+    still to go back, and whatever awaits that money. Where nothing ends, each journey gets a charge
+    of its own. A rider who is denied for one of them stays so while anything is owed.
     """
+    rules = policy or ChargePolicy()
     flying = [it.charge.id for it in tied if it.charge.state is ChargeState.IN_FLIGHT]
     if flying:
         return InFlight(min(flying))
@@ -94,9 +113,11 @@ def correct(
             done.append(Corrected(debts=new_debts(wallet, owed, (), at)))
             continue
         corrected = _correct(wallet, some, ended, owed, unit, at)
-        doubtful = [it.charge.id for it in some if _has_doubtful_refund(it)]
+        doubtful = [refund for it in some for refund in _in_doubt(it)]
         if corrected.debts and doubtful:
-            return InFlight(min(doubtful))
+            if at < min(it.created_at for it in doubtful) + rules.refund_wait:
+                return RefundsAwaited(tuple(doubtful))
+            corrected = _awaiting(corrected, doubtful)
         done.append(corrected)
     return _inherited(_joined(done), [it.charge for it in tied])
 
@@ -117,6 +138,23 @@ def due_again(it: Tied, at: datetime) -> Corrected | None:
     debt = NewDebt(it.parts[0].journey, new_charge(name, it.charge.wallet, amount, False, at))
     parts = tuple(Part(name, part.journey, part.minor) for part in it.parts)
     return Corrected((gone(it.charge),), (debt,), parts)
+
+
+def refund_ended(refund: Refund, payment: Tied, debt: Tied, at: datetime) -> Corrected | Charge:
+    """What becomes of a debt that awaited a refund, whose end is known now: as if it had been known
+    when the ride was corrected.
+
+    The wallet refused it: the money that it keeps pays, and the debt is gone. It went back, or a
+    cancel has returned all of the payment: the debt falls due (a charge, as it is now).
+    """
+    assert refund.state not in IN_DOUBT, "its end is known"
+    kept = refund.state is RefundState.REFUSED and payment.charge.state is ChargeState.CAPTURED
+    if not kept or refund.attempt_id != _paid(payment.charge):
+        return awaits_no_more(debt.charge, at)
+    pays = payment.charge.id
+    parts = _merge([*payment.parts, *(replace(part, charge_id=pays) for part in debt.parts)])
+    assert sum(part.minor for part in parts) <= left_in(payment), "it keeps as much as is awaited"
+    return Corrected(withdrawn=(gone(debt.charge),), parts=parts)
 
 
 def gone(charge: Charge) -> Charge:
@@ -196,10 +234,54 @@ def _refund(back: GiveBack, captured: Sequence[Tied], unit: Currency, at: dateti
     return Refund(refund_id, back.charge_id, back.attempt_id, amount, RefundState.PREPARED, at, at)
 
 
-def _has_doubtful_refund(it: Tied) -> bool:
-    """Whether the wallet has not said yes or no to a refund of what was captured."""
-    return it.charge.state is ChargeState.CAPTURED and any(
-        r.state in IN_DOUBT and r.attempt_id == _paid(it.charge) for r in it.refunds
+def _in_doubt(it: Tied) -> list[Refund]:
+    """Refunds of what was captured to which the wallet has not said yes or no."""
+    if it.charge.state is not ChargeState.CAPTURED:
+        return []
+    paid = _paid(it.charge)
+    return [r for r in it.refunds if r.state in IN_DOUBT and r.attempt_id == paid]
+
+
+def _awaiting(corrected: Corrected, doubtful: Sequence[Refund]) -> Corrected:
+    """The same, with the one further charge divided: what the money of a refund in doubt would pay
+    awaits that refund in a charge of its own, and only what is missing in any case is due now.
+
+    Worked: 20 is missing and refunds of 12 and 5 are in doubt: 12 and 5 await, 3 is due.
+    """
+    [debt] = corrected.debts
+    whole, rest = debt.charge, [p for p in corrected.parts if p.charge_id == debt.charge.id]
+    debts: list[NewDebt] = []
+    parts = [p for p in corrected.parts if p.charge_id != whole.id]
+    for refund in sorted(doubtful, key=lambda it: it.id):
+        name = charge_id(whole.id, refund.id)
+        paid, rest = _up_to(rest, refund.amount.minor, name)
+        if paid:
+            debts.append(_debt(whole, paid))
+            debts[-1] = replace(debts[-1], charge=awaiting(debts[-1].charge, refund.id))
+            parts += paid
+    if rest:
+        debts.append(_debt(whole, rest))
+    return replace(corrected, debts=tuple(debts), parts=tuple(sorted([*parts, *rest])))
+
+
+def _up_to(parts: Sequence[Part], most: int, name: str) -> tuple[list[Part], list[Part]]:
+    """(``most`` of the parts, in their order, as those of another charge; what is left of them)."""
+    taken: list[Part] = []
+    left: list[Part] = []
+    for part in sorted(parts):
+        minor = min(part.minor, most)
+        most -= minor
+        if minor:
+            taken.append(Part(name, part.journey, minor))
+        if part.minor > minor:
+            left.append(replace(part, minor=part.minor - minor))
+    return taken, left
+
+
+def _debt(whole: Charge, parts: Sequence[Part]) -> NewDebt:
+    amount = Money(sum(p.minor for p in parts), whole.amount.currency)
+    return NewDebt(
+        min(p.journey for p in parts), replace(whole, id=parts[0].charge_id, amount=amount)
     )
 
 

@@ -67,6 +67,32 @@ class RefusedRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubtfulRefund:
+    """A refund to which a wallet has said neither yes nor no, though it was asked since ``since``.
+
+    ``awaited_since`` is since when a correction that needs more money waits for it (None: none
+    did), ``awaiting_minor`` how much is owed that its money may pay: it is not asked for before.
+    ``code`` is what the wallet said last.
+    """
+
+    request_id: str
+    charge_id: str
+    journey_id: str
+    wallet: str
+    rider_id: str
+    amount_minor: int
+    currency: str
+    code: str
+    since: datetime
+    awaited_since: datetime | None
+    awaiting_minor: int
+
+    def age_h(self, at: datetime) -> int:
+        """Whole hours since it was first asked for."""
+        return (at - self.since) // timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
 class RefundDecision:
     """The refund as it is now; ``book`` says that it was made just now and is to be booked."""
 

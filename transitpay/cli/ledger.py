@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
+from datetime import datetime
+from typing import TypeVar
 
 import click
 
-from transitpay.charging.refund import RefusedRefund, owed_sums
+from transitpay.charging.refund import DoubtfulRefund, owed_sums
 from transitpay.ledger.balances import is_balanced, unsettled
 from transitpay.ledger.digest import FIRST, BookedPosting, Closing, ClosingDigest
 from transitpay.money import Money, currency
 from transitpay.postgres import books, closings
+from transitpay.postgres.doubtful_refunds import doubtful_refunds
 from transitpay.postgres.embedded import running_database
 from transitpay.postgres.journal import balances
 from transitpay.postgres.pool import Connection, connect, database_errors
@@ -23,6 +26,7 @@ from transitpay.runtime.config import Settings
 ROLE = "transitpay_auditor"
 _LISTED = 20
 _STATEMENT_LIMIT_S = 900
+_T = TypeVar("_T")
 
 
 @click.group()
@@ -56,7 +60,7 @@ def refused(as_json: bool) -> None:
     """List what is owed to riders since a wallet refused to give it back, oldest first."""
     settings = Settings.from_environment()
     with running_database(settings):
-        found = asyncio.run(_refused(settings.dsn(ROLE)))
+        found = asyncio.run(_read(settings.dsn(ROLE), refused_refunds))
     if as_json:
         rows = [{**asdict(it), "since": it.since.isoformat()} for it in found]
         click.echo(json.dumps({"owed_to_riders": rows}, ensure_ascii=False))
@@ -68,13 +72,43 @@ def refused(as_json: bool) -> None:
     click.echo(f"{len(found)} refused refunds are owed to riders")
 
 
-async def _refused(dsn: str) -> list[RefusedRefund]:
+@ledger.command("doubtful-refunds")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doubtful(as_json: bool) -> None:
+    """List refunds that a wallet does not answer, oldest first, and what waits for them."""
+    settings = Settings.from_environment()
+    at = settings.clock().now()
+    with running_database(settings):
+        found = asyncio.run(_read(settings.dsn(ROLE), doubtful_refunds))
+    if as_json:
+        click.echo(json.dumps({"refunds_in_doubt": [_doubt(it, at) for it in found]}))
+        return
+    for it in found:
+        unit = currency(it.currency)
+        amount, awaiting = Money(it.amount_minor, unit), Money(it.awaiting_minor, unit)
+        waits = f", {awaiting} not asked for" if it.awaiting_minor else ""
+        waits = ", a correction waits" if it.awaited_since and not waits else waits
+        click.echo(f"{it.request_id} {it.wallet} {amount} for {it.age_h(at)} h ({it.code}){waits}")
+    click.echo(f"{len(found)} refunds are in doubt")
+
+
+def _doubt(it: DoubtfulRefund, at: datetime) -> dict[str, object]:
+    awaited = it.awaited_since.isoformat() if it.awaited_since else None
+    return {
+        **asdict(it),
+        "since": it.since.isoformat(),
+        "awaited_since": awaited,
+        "age_h": it.age_h(at),
+    }
+
+
+async def _read(dsn: str, question: Callable[[Connection], Awaitable[_T]]) -> _T:
     conn = await connect(
         dsn, application_name="transitpay-ledger", statement_timeout_s=_STATEMENT_LIMIT_S
     )
     try:
         with database_errors():
-            return await refused_refunds(conn)
+            return await question(conn)
     finally:
         await conn.close()
 

@@ -55,15 +55,26 @@ class TiedCharge:
 
 
 _CHARGES_OF = """
-select charge_id from charge_part where journey_id = any($1::text[])
+with paying as (
+    select charge_id from charge_part where journey_id = any($1::text[])
+    union
+    select r.charge_id
+    from journey j
+    join journey k on k.key = j.key and k.issuer = j.issuer and k.rider_id = j.rider_id
+        and k.priced_at >= coalesce(j.entry_at, j.exit_at)
+    join charge c on c.journey_id = k.id and c.state = 'CAPTURED'
+    join refund r on r.charge_id = c.id and r.state <> 'REFUNDED'
+    where j.id = any($1::text[]) and j.revision > 1
+), refunding as (
+    select charge_id from paying
+    union
+    select r.charge_id from paying p join charge w on w.id = p.charge_id
+    join refund r on r.request_id = w.awaits_refund
+)
+select charge_id from refunding
 union
-select r.charge_id
-from journey j
-join journey k on k.key = j.key and k.issuer = j.issuer and k.rider_id = j.rider_id
-    and k.priced_at >= coalesce(j.entry_at, j.exit_at)
-join charge c on c.journey_id = k.id and c.state = 'CAPTURED'
-join refund r on r.charge_id = c.id and r.state <> 'REFUNDED'
-where j.id = any($1::text[]) and j.revision > 1
+select w.id from refunding p join refund r on r.charge_id = p.charge_id
+join charge w on w.awaits_refund = r.request_id
 order by charge_id
 """
 
@@ -79,9 +90,9 @@ async def lock_of_journeys(
 ) -> dict[str, TiedCharge]:
     """All charges that pay for one of the journeys, with all of their parts and refunds.
 
-    With them come those made for an earlier revision of which a refund is refused or in doubt.
-    They are locked in the order of their ids. What a cancel replaced while its lock was waited for
-    is read again.
+    With them come those made for an earlier revision of which a refund is refused or in doubt, and
+    whatever debt awaits a refund of any of them. They are locked in the order of their ids. What a
+    cancel replaced while its lock was waited for is read again.
     """
     wanted = await _charges_of(conn, journey_ids)
     while wanted:
@@ -112,6 +123,38 @@ async def lock_refused(conn: asyncpg.Connection, journey_id: str) -> dict[str, T
     """The charges of a journey's revisions of which the wallet refused to give money back."""
     found = await conn.fetch(_REFUSED, journey_id)
     return await lock_tied(conn, [row["charge_id"] for row in found])
+
+
+_AWAITING = """
+select id from charge where awaits_refund = any($1::text[]) order by id
+"""
+
+
+async def lock_of_refund(
+    conn: asyncpg.Connection, refund_id: str, charge_id: str
+) -> dict[str, TiedCharge]:
+    """The charge of a refund and the debt that awaits it, where there is one.
+
+    Whoever makes a debt await a refund holds the lock of the refund's charge.
+    """
+    wanted = sorted({charge_id, *await _awaiting(conn, [refund_id])})
+    while True:
+        locked = await lock_tied(conn, wanted)
+        now = sorted({charge_id, *await _awaiting(conn, [refund_id])})
+        if now == wanted:
+            return locked
+        wanted = now
+
+
+async def lock_awaiting(
+    conn: asyncpg.Connection, refund_ids: Sequence[str]
+) -> dict[str, TiedCharge]:
+    """The debts that await one of these refunds; the caller has locked the refunds' charges."""
+    return await lock_tied(conn, await _awaiting(conn, refund_ids))
+
+
+async def _awaiting(conn: asyncpg.Connection, refund_ids: Sequence[str]) -> list[str]:
+    return [row["id"] for row in await conn.fetch(_AWAITING, list(refund_ids))]
 
 
 async def lock_tied(conn: asyncpg.Connection, charge_ids: Sequence[str]) -> dict[str, TiedCharge]:

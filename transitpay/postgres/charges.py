@@ -34,14 +34,15 @@ class StoredCharge:
 
 _ADD = """
 insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency, state,
-    created_at, next_action, next_at, refused_code, refused_since, denies_rider)
+    created_at, next_action, next_at, refused_code, refused_since, denies_rider, awaits_refund)
 select c.id, c.journey_id, c.wallet, c.issuer, c.rider_id, c.amount_minor, c.currency, c.state,
-       $9, c.next_action, c.next_at, c.refused_code, c.refused_since, c.denies_rider
+       $9, c.next_action, c.next_at, c.refused_code, c.refused_since, c.denies_rider,
+       c.awaits_refund
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
             $7::char(3)[], $8::text[], $10::text[], $11::timestamptz[], $12::text[],
-            $13::timestamptz[], $14::boolean[])
+            $13::timestamptz[], $14::boolean[], $15::text[])
      as c(id, journey_id, wallet, issuer, rider_id, amount_minor, currency, state, next_action,
-          next_at, refused_code, refused_since, denies_rider)
+          next_at, refused_code, refused_since, denies_rider, awaits_refund)
 """
 
 
@@ -64,6 +65,7 @@ async def add(conn: asyncpg.Connection, charges: Sequence[StoredCharge], at: dat
         [str(c.action) for c in them],
         [c.next_at for c in them],
         *_refused(them),
+        [c.awaits for c in them],
     )
 
 
@@ -96,7 +98,7 @@ set lease_until = now() + make_interval(secs => $5)
 from (select id from urgent union all select id from fresh) due
 where c.id = due.id
 returning c.id, c.journey_id, c.wallet, c.issuer, c.rider_id, c.amount_minor, c.currency, c.state,
-          c.next_action, c.next_at, c.refused_code, c.refused_since,
+          c.next_action, c.next_at, c.refused_code, c.refused_since, c.awaits_refund,
           (select r.access_token from rider r
            where r.issuer = c.issuer and r.rider_id = c.rider_id) as access_token
 """
@@ -118,7 +120,7 @@ async def claim(
 
 _LOCK = """
 select id, journey_id, wallet, issuer, rider_id, amount_minor, currency, state, next_action,
-       next_at, refused_code, refused_since, null::text as access_token
+       next_at, refused_code, refused_since, awaits_refund, null::text as access_token
 from charge
 where id = any($1::text[])
 order by id
@@ -153,12 +155,13 @@ update charge c
 set state = s.state, amount_minor = s.amount_minor, currency = s.currency,
     next_action = s.next_action, next_at = s.next_at, attempts = s.attempts,
     captured_at = s.captured_at, refused_code = s.refused_code, refused_since = s.refused_since,
-    denies_rider = s.denies_rider,
+    denies_rider = s.denies_rider, awaits_refund = s.awaits_refund,
     lease_until = case when $9 then c.lease_until end
 from unnest($1::text[], $2::text[], $3::bigint[], $4::char(3)[], $5::text[], $6::timestamptz[],
-            $7::int[], $8::timestamptz[], $10::text[], $11::timestamptz[], $12::boolean[])
+            $7::int[], $8::timestamptz[], $10::text[], $11::timestamptz[], $12::boolean[],
+            $13::text[])
      as s(id, state, amount_minor, currency, next_action, next_at, attempts, captured_at,
-          refused_code, refused_since, denies_rider)
+          refused_code, refused_since, denies_rider, awaits_refund)
 where c.id = s.id
 """
 
@@ -221,6 +224,7 @@ async def save(
         [captured_at(c) for c in them],
         keep_lease,
         *_refused(them),
+        [c.awaits for c in them],
     )
 
 
@@ -290,6 +294,7 @@ def _stored(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> StoredCh
         row["next_at"],
         tuple(_attempt(found, amount) for found in attempts),
         Refusal(row["refused_code"], row["refused_since"]) if row["refused_code"] else None,
+        row["awaits_refund"],
     )
     bodies = {found["request_id"]: found["body"] for found in attempts}
     who = (row["issuer"], row["rider_id"], row["journey_id"])

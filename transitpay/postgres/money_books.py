@@ -40,6 +40,16 @@ MONEY_QUESTIONS = (
         """,
     ),
     Question(
+        "a debt that awaits a refund which has ended, or more than it",
+        # Once the wallet has said what became of it, the debt is asked for or paid by its money.
+        """
+        select w.id from charge w join refund r on r.request_id = w.awaits_refund
+        where r.state not in ('PREPARED', 'UNKNOWN') or w.amount_minor > r.amount_minor
+            or w.currency <> r.currency
+        order by w.id limit 1000
+        """,
+    ),
+    Question(
         "a journey that is not paid for by the parts of charges",
         # A held fare is asked for in its own currency, once there is a rate.
         """

@@ -187,6 +187,18 @@ async def save(conn: asyncpg.Connection, refund: Refund, refunded_at: datetime |
     )
 
 
+_AWAIT = """
+update refund set awaited_since = $2
+where request_id = any($1::text[]) and awaited_since is null and state in ('PREPARED', 'UNKNOWN')
+"""
+
+
+async def note_awaited(conn: asyncpg.Connection, request_ids: Sequence[str], at: datetime) -> None:
+    """Say that a correction waits for these refunds; their charges are locked by the caller."""
+    if request_ids:
+        await conn.execute(_AWAIT, sorted(request_ids), at)
+
+
 def _stored(row: asyncpg.Record) -> StoredRefund:
     refund = Refund(
         row["request_id"],

@@ -14,7 +14,7 @@ _COLUMNS = """
        r.fare_lines, r.tariff_version, r.customer_rate, r.rate_effective_at, r.charge_id,
        r.charge_minor, r.charge_currency, r.charge_state, r.net_charge_minor, r.captured_at,
        r.wallet_quote, r.refund_state, r.refund_minor, r.owed_to_rider_minor,
-       r.given_back, r.corrected_why,
+       r.awaits_refund, r.given_back, r.corrected_why,
        r.corrected_at, r.corrected_from_minor, r.corrected_from_charge_minor,
        (r.reason in ('missing_exit', 'missing_entry')
         and exists (select from crossed_accounts x where x.journey_id = r.id)) is true as crossed

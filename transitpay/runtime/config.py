@@ -38,6 +38,7 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "TRANSITPAY_RATE_LEAD_S": ("30", "seconds by which rates are published ahead; at least 30"),
     "TRANSITPAY_INQUIRE_EVERY_S": ("3", "seconds between two questions about an unknown payment"),
     "TRANSITPAY_INQUIRE_FOR_S": ("60", "seconds after which an unknown payment is cancelled"),
+    "TRANSITPAY_REFUND_WAIT_H": ("72", "hours for which a correction waits for a refund in doubt"),
     "TRANSITPAY_LOG": ("json:info", "format (json, text), level, or both as FORMAT:LEVEL"),
 }
 
@@ -61,6 +62,7 @@ class Settings:
     rate_lead_s: int = 30
     inquire_every_s: int = 3
     inquire_for_s: int = 60
+    refund_wait_h: int = 72
     log_format: str = "json"
     log_level: str = "info"
 
@@ -93,6 +95,7 @@ class Settings:
             rate_lead_s=_seconds("TRANSITPAY_RATE_LEAD_S", values, least=30),
             inquire_every_s=_seconds("TRANSITPAY_INQUIRE_EVERY_S", values, least=1),
             inquire_for_s=_seconds("TRANSITPAY_INQUIRE_FOR_S", values, least=1),
+            refund_wait_h=_hours("TRANSITPAY_REFUND_WAIT_H", values, most=720),
             log_format=log_format,
             log_level=log_level,
         )
@@ -131,6 +134,7 @@ class Settings:
             "TRANSITPAY_RATE_LEAD_S": str(self.rate_lead_s),
             "TRANSITPAY_INQUIRE_EVERY_S": str(self.inquire_every_s),
             "TRANSITPAY_INQUIRE_FOR_S": str(self.inquire_for_s),
+            "TRANSITPAY_REFUND_WAIT_H": str(self.refund_wait_h),
             "TRANSITPAY_LOG": f"{self.log_format}:{self.log_level}",
         }
         return {name: value for name, value in values.items() if value}
@@ -171,6 +175,13 @@ def _seconds(field: str, values: Mapping[str, str], *, least: int) -> int:
     text = values[field] or SETTINGS[field][0]
     if not (text.isascii() and text.isdigit() and least <= int(text) <= 86_400):
         raise _bad(field, f"{text!r} is not a number of seconds ({least}-86400)")
+    return int(text)
+
+
+def _hours(field: str, values: Mapping[str, str], *, most: int) -> int:
+    text = values[field] or SETTINGS[field][0]
+    if not (text.isascii() and text.isdigit() and int(text) <= most):
+        raise _bad(field, f"{text!r} is not a number of hours (0-{most})")
     return int(text)
 
 
