@@ -26,6 +26,7 @@ from transitpay.charging.wallet_port import CommandOutcome, Done, WalletPort
 from transitpay.clock import Clock
 from transitpay.ledger.bookings import refunded
 from transitpay.ledger.open_items import refund_item
+from transitpay.money import Money
 from transitpay.postgres import charge_parts, charges, journal, refunds
 from transitpay.postgres.charge_parts import TiedCharge
 from transitpay.postgres.doubtful_refunds import oldest_doubt
@@ -159,6 +160,20 @@ async def record(
         await journal.add_open_items(conn, [item])
     if refund.state not in IN_DOUBT:
         await _wake(conn, refund, tied, at)
+
+
+async def record_told(
+    conn: Connection,
+    refund_id: str,
+    amount: Money,
+    done: Done,
+    at: datetime,
+    policy: ChargePolicy,
+) -> None:
+    """Save that a wallet's file holds this refund of ours; another amount says nothing of it."""
+    known = await refunds.find(conn, refund_id)
+    if known is not None and known.amount == amount:
+        await record(conn, known, done, at, policy)
 
 
 async def _wake(

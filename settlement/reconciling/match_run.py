@@ -62,7 +62,7 @@ class BatchTotal:
 
 @dataclass(frozen=True, slots=True)
 class FilePayment:
-    """A payment that a file holds and our books do not have as paid."""
+    """A payment, or a refund, that a file holds and our books do not have as made."""
 
     request_id: str
     wallet_id: str
@@ -193,6 +193,22 @@ def payments_in(engine: Engine, tables: Tables) -> list[FilePayment]:
         " where e.row_kind = 'payment' and e.success = 1 and e.carried = 0"
         " and k.standing in ('unknown', 'refused') and c.request_id is null"
         " group by e.request_id order by e.request_id",
+    )
+    return [FilePayment(**row) for row in rows]
+
+
+def refunds_in(engine: Engine, tables: Tables) -> list[FilePayment]:
+    """Refunds of the files that are in doubt in our books, of an id that a file has once."""
+    _view(engine, "external", tables.external)
+    _view(engine, "known", tables.known)
+    rows = _records(
+        engine,
+        "select e.request_id, min(e.wallet_id) as wallet_id, min(abs(e.amount)) as amount,"
+        " min(e.currency) as currency, min(e.completed) as completed from external e"
+        " join known k on k.row_kind = e.row_kind and k.request_id = e.request_id"
+        " where e.row_kind = 'refund' and e.success = 1 and e.carried = 0"
+        " and k.standing = 'unknown'"
+        " group by e.request_id having count(*) = 1 order by e.request_id",
     )
     return [FilePayment(**row) for row in rows]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from settlement.collecting.refunds import record_told
 from settlement.collecting.weigh import weigh
 from settlement.reconciling import match_run
 from settlement.reconciling.canonical import (
@@ -46,6 +47,7 @@ from settlement.reconciling.matching import (
 )
 from transitpay.charging.charge import ChargePolicy
 from transitpay.charging.evidence import Evidence, InFile, NotInFile
+from transitpay.charging.wallet_port import Done
 from transitpay.clock import day_start
 from transitpay.ledger.journal import Entry
 from transitpay.ledger.night import RunKey, StoredBreak, StoredRun
@@ -95,6 +97,7 @@ class _Found:
     result: Result
     entries: Sequence[Entry] = ()
     told: Sequence[Evidence] = ()
+    refunded: Sequence[FilePayment] = ()
     matched: Sequence[StoredFile] = ()
     quarantined: tuple[str, ...] = ()
 
@@ -189,7 +192,10 @@ async def _match(
     settled = tables.settled or _of_kind(it, used, FileKind.TRANSACTIONS)
     entries = settlement_entries(it.wallet, match_run.batch_totals(it.engine, settled), at)
     told = await _evidence(conn, it, match_run.payments_in(it.engine, tables))
-    return await _save(conn, it, key, _Found(result, entries, told, tuple(used)), at, finish)
+    refunded = match_run.refunds_in(it.engine, tables)
+    return await _save(
+        conn, it, key, _Found(result, entries, told, refunded, tuple(used)), at, finish
+    )
 
 
 async def _tables(
@@ -319,6 +325,10 @@ async def _save(
         await add_entries(conn, [e for e in found.entries if e.key not in booked])
         if found.told:
             await weigh(conn, found.told, at, it.policy, wallet=it.wallet)
+        for back in found.refunded:
+            done = Done(back.wallet_id, datetime.fromtimestamp(back.completed, UTC))
+            amount = Money(back.amount, currency(back.currency))
+            await record_told(conn, back.request_id, amount, done, at, it.policy)
         for file in found.matched:
             await recon.set_file_state(conn, file.id, "MATCHED")
         if finish is not None:

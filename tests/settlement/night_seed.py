@@ -247,6 +247,21 @@ async def money_back(conn: Any, it: Ride, number: int, minor: int, at: datetime)
     await add_open_items(conn, [open_items.refund_item(it.wallet, refund_id, at, amount)])
 
 
+async def doubtful(conn: Any, it: Ride, minor: int, at: datetime) -> None:
+    """So much of the payment was asked back, and the wallet has not said yes or no."""
+    await conn.execute(
+        "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
+        " reason, body, state, created_at, next_at)"
+        " values ($1, $2, $3, $4, $5, 'test', '', 'UNKNOWN', $6, $6)",
+        f"{it.id}-r1",
+        it.id,
+        it.request_id,
+        minor,
+        it.charge.currency.code,
+        at,
+    )
+
+
 async def cancel(conn: Any, it: Ride, at: datetime) -> None:
     """A cancel won after the capture was booked."""
     async with conn.transaction():

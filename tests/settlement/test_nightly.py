@@ -17,6 +17,7 @@ from night_seed import (
     WALLETS,
     Ride,
     cancel,
+    doubtful,
     fingerprint,
     money_back,
     refund,
@@ -250,6 +251,30 @@ async def test_a_payment_that_stood_in_a_file_over_another_amount_is_never_absen
         await scene.night(FILES_AT + later, DAY + later)
     assert await scene.conn.fetchval("select state from charge_attempt") == "UNKNOWN"
     assert await scene.conn.fetchval("select state from charge") == "IN_FLIGHT"
+
+
+async def test_a_refund_in_doubt_is_made_by_the_file_that_has_it_and_by_no_other(
+    scene: Scene,
+) -> None:
+    for wallet in WALLETS:
+        listed = []
+        for name, told in (("h", 150), ("o", 151), ("n", 0)):
+            it = Ride(f"{wallet}{name}", wallet)
+            await ride(scene.conn, it)
+            await doubtful(scene.conn, it, 150, NOON)
+            rows = [part_row(it, 1, told, NOON)] if told else []
+            listed += [paid_row(it), *rows]
+        scene.wallets.serve(wallet, DAY, listed)
+    await scene.night()
+    found = await scene.conn.fetch("select request_id from refund where state = 'REFUNDED'")
+    assert {r["request_id"] for r in found} == {f"{wallet}h-r1" for wallet in WALLETS}
+    assert [b for b in await scene.breaks() if "h-r1" in b] == [
+        f"timing CARRIED {wallet}h-r1" for wallet in sorted(WALLETS)
+    ]
+    await scene.night(FILES_AT + timedelta(days=1), NEXT)
+    assert [b for b in await scene.breaks(NEXT) if "h-r1" in b] == []
+    booked = "select count(*) from entry where kind = 'refunded'"
+    assert await scene.conn.fetchval(booked) == len(WALLETS)
 
 
 async def test_what_we_took_for_refused_and_the_wallet_lists_is_reported_and_taken(

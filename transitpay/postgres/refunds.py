@@ -157,6 +157,21 @@ async def claim(
     return [_stored(row) for row in await conn.fetch(_CLAIM, wallet, at, limit, lease_s)]
 
 
+_FIND = """
+select r.request_id, r.charge_id, r.attempt_request_id, r.amount_minor, r.currency, r.state,
+       r.created_at, r.next_at, r.result_code, r.body, c.wallet
+from refund r
+join charge c on c.id = r.charge_id
+where r.request_id = $1
+"""
+
+
+async def find(conn: asyncpg.Connection, request_id: str) -> Refund | None:
+    """The refund of this id, as it is without its lock."""
+    row = await conn.fetchrow(_FIND, request_id)
+    return None if row is None else _stored(row).refund
+
+
 _LOCK = """
 select r.request_id, r.charge_id, r.attempt_request_id, r.amount_minor, r.currency, r.state,
        r.created_at, r.next_at, r.result_code, r.body, c.wallet
