@@ -936,6 +936,19 @@ create table suspension_end (
     at timestamptz not null
 );
 
+-- The terms by which a network's riders are suspended, as they were seen last (settlement). When they
+-- change, whoever they may concern is read again, a batch at a time.
+create table suspension_terms (
+    network text not null primary key,
+    terms text not null,
+    changed_at timestamptz not null,
+    after_issuer text,                   -- the last rider who was asked to be read again
+    after_rider text,
+    done_at timestamptz,                 -- when everybody was; null: not yet
+    constraint suspension_terms_after check (
+        (after_issuer is null) = (after_rider is null) and (after_issuer is null) = (done_at is not null))
+);
+
 -- ---------------------------------------------------------------------------------------------
 -- 5. The ledger (written by settlement; append-only)
 -- ---------------------------------------------------------------------------------------------
@@ -1355,7 +1368,7 @@ grant select, insert on
     closing_balance, net_position, deny_request, audit_log to transitpay_settlement;
 grant select, insert, update on
     charge, charge_attempt, refund, wallet_file, recon_run, recon_break, night_step,
-    statement_file, approval, suspension to transitpay_settlement;
+    statement_file, approval, suspension, suspension_terms to transitpay_settlement;
 grant select, insert, delete on tap_inbox, open_item to transitpay_settlement;
 grant update (quote_id, charge_minor, charge_currency, ended_at, ended_why, replaced_by)
     on journey to transitpay_settlement;

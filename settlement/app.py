@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from settlement.clearing.clear_taps import Clearer
+from settlement.clearing.suspension_terms import SuspensionDesk
 from settlement.clearing.tariffs import TariffDesk
 from settlement.collecting.charge_wallets import ChargeTerms, ChargeWorker, policy_of
 from settlement.collecting.circuit import Circuit
@@ -114,6 +115,7 @@ async def run(service: Service) -> None:
     clearer = Clearer(it.pool, it.tariffs.stored.newest, it.clock, it.metrics, policy=policy)
     notices = NotificationWorker(it.pool, it.clock, policy, it.metrics)
     desk = RefundDesk(it.pool, it.clock)
+    suspensions = SuspensionDesk(it.pool, it.tariffs.stored.newest, it.clock)
     async with asyncio.TaskGroup() as group:
         for name, once, pace in (
             ("rates", publisher.once, _RATES),
@@ -121,6 +123,7 @@ async def run(service: Service) -> None:
             ("notifications", notices.once, None),
             ("refund_requests", desk.once, _SLOW),
             ("tariffs", it.tariffs.once, _TARIFFS),
+            ("suspensions", suspensions.once, _SLOW),
         ):
             group.create_task(run_worker(name, once, it.stop, it.metrics, pace))
         group.create_task(_charge_wallets(service, group))

@@ -219,7 +219,7 @@ class Clearer:
         decided = [book_reading(it, found, booked.revisions, known) for it in readings]
         saved = await corrections.save(conn, decided, at, self._retry, self._policy)
         aside = await _set_aside(conn, readings, taps, horizons, at)
-        await suspend(conn, tariffs.book, list(horizons), at, saved.riders_with_missing_exits)
+        await suspend(conn, tariffs.book, list(horizons), at)
         await _ask_again(conn, rows, readings, saved.bookings)
         count = sum(it.at >= horizons[r].since for r, of in taps.of.items() for it in of)
         return ShardDone(len(rows), count, saved, aside, min(row.due_at for row in rows))

@@ -20,7 +20,6 @@ from transitpay.charging.allotment import Due
 from transitpay.charging.charge import ChargePolicy
 from transitpay.charging.correcting import Corrected, InFlight, RefundsAwaited, Tied, correct
 from transitpay.comparison import Ended, EndedWhy
-from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.ledger.bookings import FareSubject, taken_back
 from transitpay.ledger.journal import Entry
 from transitpay.ledger.open_items import fare_item, fare_reversal_item
@@ -48,16 +47,6 @@ class Saved:
     @property
     def ended(self) -> tuple[Ended, ...]:
         return tuple(e for it in self.bookings if it.corrects for e in it.reading.changes.ended)
-
-    @property
-    def riders_with_missing_exits(self) -> frozenset[Rider]:
-        """Of whom such a journey was cleared or has ended."""
-        journeys = [*(j for j, _ in self.cleared), *(e.booked.journey for e in self.ended)]
-        return frozenset(
-            (it.rider.issuer, it.rider.rider_id)
-            for it in journeys
-            if it.reason is JourneyReason.MISSING_EXIT
-        )
 
 
 async def save(

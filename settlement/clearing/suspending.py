@@ -1,14 +1,15 @@
 """Suspends riders with too many missing exits, and lets them ride again: called by the clearing.
 
 Whatever can change the count makes a rider be read: a journey cleared or corrected, a station
-declared, a person's word, and the instant at which a suspension ends by itself, for which an inbox
-row is left. So there is no second road, and a denial for a debt is settled by the same statement.
+declared, a person's word, other terms, and the instant at which a suspension ends by itself, for
+which an inbox row is left. So there is no second road, and a denial for a debt is settled by the
+same statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from settlement.clearing.denials import lock_key
@@ -35,24 +36,17 @@ async def suspend(
     book: TariffBook,
     riders: Sequence[Rider],
     at: datetime,
-    touched: Collection[Rider] | None = None,
 ) -> int:
     """Bring the suspensions of riders, whose journeys were just saved, up to date; how many moved.
 
-    In the transaction that saved the journeys. ``touched`` are those of whom a missing exit was
-    booked or has ended (None: all); of the others only a suspension that stands is looked at.
+    In the transaction that saved the journeys.
     """
     standing = await suspensions.standing(conn, riders)
-    who = sorted({*(riders if touched is None else touched), *(it.rider for it in standing)})
-    if not who:
+    missing = await suspensions.missing_exits(conn, riders, at - LONGEST)
+    if not standing and not missing:
         return 0
-    found = decide_suspensions(
-        await suspensions.missing_exits(conn, who, at - LONGEST),
-        standing,
-        await suspensions.forgiven(conn, who),
-        _rules(book, at),
-        at,
-    )
+    forgiven = await suspensions.forgiven(conn, riders)
+    found = decide_suspensions(missing, standing, forgiven, rules_at(book, at), at)
     for rider, it in found.begun:
         await suspensions.begin(conn, rider, it, at)
     for was, it in found.changed:
@@ -92,7 +86,7 @@ def decide_suspensions(
                 ended.append((was, at))
         else:
             now = ought.pop(key)
-            if (now.counted, now.until) != (was.it.counted, was.it.until):
+            if now != replace(was.it, since=now.since):
                 changed.append((was, now))
     begun = tuple((where[0], it) for (where, _), it in sorted(ought.items(), key=_order))
     return Changes(begun, tuple(changed), tuple(ended))
@@ -102,7 +96,7 @@ def _order(item: tuple[tuple[RiderThere, Why], Suspended]) -> tuple[RiderThere, 
     return item[0]
 
 
-def _rules(book: TariffBook, at: datetime) -> dict[str, Sequence[Suspension]]:
+def rules_at(book: TariffBook, at: datetime) -> dict[str, Sequence[Suspension]]:
     """The rules of each network in force on the service day of ``at``."""
     day = service_day(at)
     return {
