@@ -1381,8 +1381,8 @@ grant select on
     entry, posting, open_item, closed_window, window_item, closing, closed_entry, closing_balance,
     net_position, statement_file, wallet_file, recon_run, recon_break, night_step, approval,
     account_balance, tariff_version, owed_to_rider, doubtful_refund to transitpay_finance_read, transitpay_auditor;
-grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence, journey_tap
-    to transitpay_auditor;
+grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence, journey_tap, deny_request,
+    deny_request_done, deny_entry, issuer_number, suspension to transitpay_auditor;
 
 -- readers' records: the gateway writes them, a later use of a code gives way to an earlier one
 grant select, insert, update on reader_key, reader_chain, reader_alarm, tap_record to transitpay_gateway;

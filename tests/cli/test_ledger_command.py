@@ -17,6 +17,7 @@ from night_seed import CLOSE_AT, DAY, NOON, Ride, refund, ride, take_part
 from settlement.closing.close_day import close_day
 from transitpay.cli import main
 from transitpay.cli.ledger import check_books
+from transitpay.postgres.denials import apply_deny_requests
 
 #: A refund of all that was paid for journey j-c, in this state.
 _DOUBTFUL = (
@@ -25,6 +26,16 @@ _DOUBTFUL = (
     " select 'x-r', c.id, a.request_id, c.amount_minor, c.currency, 'x', '', '{state}',"
     " c.created_at, 'timeout' from charge c"
     " join charge_attempt a on a.charge_id = c.id where c.journey_id = 'j-c'"
+)
+#: The wallet refused what is asked for journey j-c; the charge's state, and whether it denies.
+_REFUSED = (
+    "update charge set state = '{state}', denies_rider = {denies}, refused_since = created_at,"
+    " refused_code = 'USER_BALANCE_NOT_ENOUGH' where journey_id = 'j-c'"
+)
+#: A word that the rider of journey j-c is denied.
+_WORD = (
+    "insert into deny_request (issuer, rider_id, action, reason, requested_at)"
+    " select issuer, rider_id, 'deny', 'arrears', cleared_at from journey where id = 'j-c'"
 )
 
 
@@ -53,6 +64,27 @@ async def problems(db: Any) -> list[str]:
 
 async def test_whole_books_have_no_problem(db: Any, owner: Any) -> None:
     assert await problems(db) == []
+
+
+async def test_a_debt_a_word_and_an_entry_that_agree_are_whole(db: Any, owner: Any) -> None:
+    await owner.execute(_REFUSED.format(state="ARREARS", denies=True))
+    await owner.execute(_WORD)
+    denials = "or is denied for nothing", "not the newest word", "denies its rider and should"
+
+    async def found() -> list[str]:
+        return [it for it in await problems(db) if any(named in it for named in denials)]
+
+    assert await found() == [], "the gateway has not applied the word yet"
+    gateway = await db.connect("transitpay_gateway")
+    assert await apply_deny_requests(gateway, NOON) == 1
+    assert await owner.fetchval("select barred_serial from deny_entry") is not None
+    assert await found() == []
+    await owner.execute(
+        _REFUSED.format(state="ARREARS", denies=False).replace(
+            "USER_BALANCE_NOT_ENOUGH", "CURRENCY_NOT_SUPPORT"
+        )
+    )
+    assert len(await found()) == 1, "that refusal denies nobody, and so the word is for nothing"
 
 
 async def test_empty_books_are_whole(db: Any) -> None:
@@ -125,6 +157,27 @@ async def test_empty_books_are_whole(db: Any) -> None:
         (
             "update entry set key = 'captured:x', kind = 'x' where key = 'captured:c-1'",
             "a captured attempt that is not booked",
+        ),
+        (_REFUSED.format(state="CAPTURED", denies=True), "a debt that denies its rider and should"),
+        (_REFUSED.format(state="ARREARS", denies=False), "a debt that denies its rider and should"),
+        (_REFUSED.format(state="ARREARS", denies=True), "owes or is suspended and was not told"),
+        (_WORD, "or is denied for nothing"),
+        (
+            "insert into suspension (issuer, rider_id, network, why, counted, days, more_than,"
+            " since, noticed_at) select issuer, rider_id, 'mtr', 'evasion', 11, 365, 10,"
+            " cleared_at, cleared_at from journey where id = 'j-c'",
+            "owes or is suspended and was not told",
+        ),
+        (
+            _WORD + "; insert into issuer_number (issuer) values ('shenzhen-tong'); insert into"
+            " deny_request_done (request, at) select id, requested_at from deny_request",
+            "that is not the newest word on its rider",
+        ),
+        (
+            "insert into issuer_number (issuer) values ('shenzhen-tong'); insert into deny_entry"
+            " (issuer, rider_id, version, barred_serial) values"
+            " ('shenzhen-tong', '0123456789abcdef', 1, 7)",
+            "that is not the newest word on its rider",
         ),
     ],
 )

@@ -96,8 +96,8 @@ class Desk:
 
     async def check(self) -> None:
         """The books are whole, and what is paid or due is what the standing journeys cost."""
-        async with self.world.pool.acquire() as conn, conn.transaction():
-            assert (await check_books(conn))["problems"] == []
+        async with self.world.owner.transaction():
+            assert (await check_books(self.world.owner))["problems"] == []
         rows = await self.world.owner.fetch(
             "select sum(minor) as off, currency from ("
             " select amount_minor as minor, currency from charge"

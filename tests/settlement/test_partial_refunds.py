@@ -36,8 +36,8 @@ async def read(desk: Desk) -> None:
     """Requests are taken and riders read; the books are whole, whatever a wallet refused."""
     await desk.office.desk.once()
     await Clearer(desk.world.pool, builtin_book(), desk.world.clock).once()
-    async with desk.world.pool.acquire() as conn, conn.transaction():
-        assert (await check_books(conn))["problems"] == []
+    async with desk.world.owner.transaction():
+        assert (await check_books(desk.world.owner))["problems"] == []
 
 
 async def refunds(desk: Desk) -> list[tuple[Any, ...]]:

@@ -28,8 +28,8 @@ async def read(it: Desk, at: datetime | None = None) -> None:
 
 
 async def books(it: Desk) -> dict[str, Any]:
-    async with it.world.pool.acquire() as conn, conn.transaction():
-        return await check_books(conn)
+    async with it.world.owner.transaction():
+        return await check_books(it.world.owner)
 
 
 async def rows(it: Desk, sql: str) -> list[tuple[Any, ...]]:

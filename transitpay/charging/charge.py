@@ -23,7 +23,7 @@ from transitpay.charging.lifecycle import (
     AttemptState,
     ChargeState,
 )
-from transitpay.charging.result_codes import NOT_THE_RIDERS_FAULT, Meaning, meaning_of
+from transitpay.charging.result_codes import DENIES_NOBODY
 from transitpay.charging.wallet_port import Succeeded
 from transitpay.clock import day_start, wallet_day
 from transitpay.money import Money
@@ -155,8 +155,7 @@ class Charge:
         """
         if self.refused is None or self.state not in UNPAID:
             return False
-        code = self.refused.code
-        return not (code in NOT_THE_RIDERS_FAULT or meaning_of(code) is Meaning.OF_THE_CALL)
+        return self.refused.code not in DENIES_NOBODY
 
     def attempt(self, attempt_id: str) -> Attempt | None:
         return next((a for a in self.attempts if a.id == attempt_id), None)

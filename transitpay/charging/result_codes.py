@@ -61,7 +61,9 @@ MEANING: dict[str, Meaning] = {
     "REFUND_WINDOW_EXCEED": Meaning.OF_THE_CALL,
 }
 #: Refusals that are ours or the wallet's to mend: the rider is not denied because of them.
-NOT_THE_RIDERS_FAULT = frozenset({"CURRENCY_NOT_SUPPORT", "PAYMENT_AMOUNT_EXCEED_LIMIT"})
+DENIES_NOBODY = frozenset({"CURRENCY_NOT_SUPPORT", "PAYMENT_AMOUNT_EXCEED_LIMIT"}) | {
+    code for code, meaning in MEANING.items() if meaning is Meaning.OF_THE_CALL
+}
 
 
 def meaning_of(code: str) -> Meaning:

@@ -42,7 +42,8 @@ def check(ctx: click.Context, as_json: bool) -> None:
 
     Balanced per currency, every entry with its postings, the digest chain computed again, balances
     of closings, windows and net positions in sum, every tap in one journey at most; what each rider
-    paid and owes is what the standing journeys cost, and what ended is taken back whole.
+    paid and owes is what the standing journeys cost, and what ended is taken back whole; who is
+    denied owes a refused fare or is suspended, and the deny list says the same.
     What wallets refused to give back is told apart: owed to riders, no problem of the books.
 
     Exit code 0: all holds. 1: something does not; each finding is named. 3: the database is away.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncpg
 
+from transitpay.postgres.denial_books import DENIAL_QUESTIONS
 from transitpay.postgres.money_books import MONEY_QUESTIONS, Question
 
 QUESTIONS = (
     *MONEY_QUESTIONS,
+    *DENIAL_QUESTIONS,
     Question(
         "an entry without postings",
         """
@@ -166,7 +168,7 @@ QUESTIONS = (
 
 async def answers(conn: asyncpg.Connection, question: Question) -> list[str]:
     """What is wrong by a question; empty = nothing."""
-    return [str(row[0]) for row in await conn.fetch(question.text)]
+    return [str(row[0]) for row in await conn.fetch(question.text, *question.args)]
 
 
 _COUNTS = """

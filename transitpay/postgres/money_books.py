@@ -11,10 +11,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``text`` gives one text column, a row for each thing that is wrong; ``says`` names it."""
+    """``text`` gives one text column, a row for each thing that is wrong; ``says`` names it.
+
+    ``args`` are what it is asked with: lists that the rules themselves have.
+    """
 
     says: str
     text: str
+    args: tuple[list[str], ...] = ()
 
 
 MONEY_QUESTIONS = (
