@@ -7,6 +7,7 @@ import pytest
 
 from transitpay.clearing import AwaitRate, Cleared, clear, release
 from transitpay.fares.fare import Fare, FareLine
+from transitpay.fares.line_texts import as_told
 from transitpay.fx.agreement import Agreement, agreement_on, builtin_agreements
 from transitpay.fx.rate import NotYet, PublishedRate, rate_at
 from transitpay.journeys.journey import Journey, boarding
@@ -26,7 +27,7 @@ def ride(wallet: str) -> Journey:
 
 def fare(minor: int, unit: Currency = HKD) -> Fare:
     amount = Money(minor, unit)
-    return Fare(amount, (FareLine("fare", "route 1A", amount),), "v1")
+    return Fare(amount, (FareLine(as_told("fare", "route 1A"), amount),), "v1")
 
 
 def terms(wallet: str, unit: Currency = HKD) -> Agreement:

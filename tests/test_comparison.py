@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from transitpay.clearing import revision_id
 from transitpay.comparison import Booked, Changes, EndedWhy, compare
 from transitpay.fares.fare import Fare, FareLine, Priced
+from transitpay.fares.line_texts import as_told
 from transitpay.journeys.journey import (
     Excuse,
     Filled,
@@ -39,7 +40,7 @@ def tap(n: int, direction: Direction = Direction.ENTRY) -> Tap:
 
 def fare(minor: int, text: str = "a fare") -> Fare:
     amount = Money(minor, HKD)
-    return Fare(amount, (FareLine("fare", text, amount),), "v1")
+    return Fare(amount, (FareLine(as_told("fare", text), amount),), "v1")
 
 
 def ride(first: int, last: int, minor: int = 1000) -> Priced:

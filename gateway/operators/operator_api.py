@@ -31,7 +31,7 @@ from gateway.operators.operator_models import (
     StatementsAnswer,
     TapCount,
 )
-from gateway.riders.showing import flags_of
+from gateway.riders.showing import fare_lines_of, flags_of
 from transitpay.errors import Conflict
 from transitpay.postgres import approvals, inboxes, records
 from transitpay.postgres import statements as said
@@ -93,7 +93,9 @@ async def journeys(call: Call) -> JourneysAnswer:
 
 def _journey(row: Row) -> OperatorJourney:
     shown = {k: v for k, v in row.items() if k in OperatorJourney.model_fields}
-    return OperatorJourney.model_validate({**shown, "flags": flags_of(row)})
+    return OperatorJourney.model_validate(
+        {**shown, "flags": flags_of(row), "fare_lines": fare_lines_of(row)}
+    )
 
 
 async def statements(call: Call) -> StatementsAnswer:

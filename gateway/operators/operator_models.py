@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-from pydantic import JsonValue
-
 from gateway.http.fields import (
     Cursor,
     Day,
@@ -17,7 +15,7 @@ from gateway.http.fields import (
     Sentence,
     ShortId,
 )
-from gateway.riders.ride_models import RideFlag
+from gateway.riders.ride_models import RideFareLine, RideFlag
 
 
 class RefundWish(Incoming):
@@ -63,7 +61,7 @@ class OperatorJourney(Outgoing):
     service_day: date
     fare_minor: int
     fare_currency: str
-    fare_lines: JsonValue
+    fare_lines: list[RideFareLine]
     tariff_version: str
     corrected_why: str | None
     refund_state: str | None

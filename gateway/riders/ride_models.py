@@ -48,6 +48,18 @@ class Correction(Outgoing):
     net_minor: int | None
 
 
+class RideFareLine(Outgoing):
+    """One part of the fare, in its currency; together they are the fare.
+
+    ``note`` is what the tariff says of the rule, in its author's words.
+    """
+
+    code: str
+    text: Texts
+    note: str | None
+    amount_minor: int
+
+
 class Ride(Outgoing):
     """A journey of a rider with its fare, conversion, the state of its charge, and corrections.
 
@@ -81,7 +93,7 @@ class Ride(Outgoing):
     ended_at: Instant | None
     fare_minor: int
     fare_currency: str
-    fare_lines: JsonValue
+    fare_lines: list[RideFareLine]
     tariff_version: str
     customer_rate: Decimal | None
     rate_effective_at: Instant | None
@@ -123,7 +135,7 @@ class Revision(Outgoing):
     cleared_at: Instant
     fare_minor: int
     fare_currency: str
-    fare_lines: JsonValue
+    fare_lines: list[RideFareLine]
     tariff_version: str
     charge_minor: int | None
     charge_currency: str | None

@@ -16,6 +16,7 @@ from gateway.riders.ride_models import (
     Refusal,
     Revision,
     Ride,
+    RideFareLine,
     RideFlag,
 )
 from gateway.riders.texts import awaits_text, bar_text, correction_text, owed_text, texts
@@ -24,8 +25,11 @@ from gateway.taps.tap_models import Texts
 from gateway.taps.texts import refusal_text
 from transitpay.clock import service_day
 from transitpay.fares.shown import StopName
+from transitpay.fares.words import LANGUAGES
+from transitpay.money import currency
 from transitpay.postgres import bars, records, rides, shown_tariffs
 from transitpay.postgres.bars import Bar
+from transitpay.postgres.fare_lines import lines_from_json
 from transitpay.postgres.records import PagePosition, Row
 
 
@@ -80,7 +84,10 @@ async def one_ride(
     found = await rides.revisions(conn, *rider, row["key"])
     hidden = {"revision"}
     revisions = [
-        Revision.model_validate({k: v for k, v in it.items() if k not in hidden}) for it in found
+        Revision.model_validate(
+            {k: v for k, v in it.items() if k not in hidden} | {"fare_lines": fare_lines_of(it)}
+        )
+        for it in found
     ]
     return _ride(row, names), revisions
 
@@ -140,6 +147,7 @@ def _ride(row: Row, names: Names) -> Ride:
     return Ride.model_validate(
         {
             **shown,
+            "fare_lines": fare_lines_of(row),
             "entry_name": name(row["entry_stop"]),
             "exit_name": name(row["exit_stop"]),
             "filled": _filled(row, names),
@@ -149,6 +157,19 @@ def _ride(row: Row, names: Names) -> Ride:
             "awaits_text": awaits_text() if row["awaits_refund"] else None,
         }
     )
+
+
+def fare_lines_of(row: Row) -> list[RideFareLine]:
+    """What explains a fare, in the words in which it was booked."""
+    return [
+        RideFareLine(
+            code=line.code,
+            text=texts(*(line.text(language) for language in LANGUAGES)),
+            note=line.note or None,
+            amount_minor=line.amount.minor,
+        )
+        for line in lines_from_json(row["fare_lines"], currency(row["fare_currency"]))
+    ]
 
 
 def flags_of(row: Row) -> list[RideFlag]:

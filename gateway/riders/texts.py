@@ -7,20 +7,8 @@ from datetime import datetime
 
 from gateway.taps.tap_models import Texts
 from transitpay.clock import LOCAL_ZONE
+from transitpay.fares.words import NAMES
 from transitpay.postgres.bars import Bar, BarKind
-
-#: Networks in the order zh-Hant, zh-Hans, en; another one is shown by its id.
-_NETWORKS: Mapping[str, tuple[str, str, str]] = {
-    "mtr": ("港鐵", "港铁", "MTR"),
-    "kmb": ("九巴", "九巴", "KMB"),
-    "citybus": ("城巴", "城巴", "Citybus"),
-    "nlb": ("新大嶼山巴士", "新大屿山巴士", "New Lantao Bus"),
-    "shenzhen-metro": ("深圳地鐵", "深圳地铁", "Shenzhen Metro"),
-    "shenzhen-bus": ("深圳巴士", "深圳公交", "Shenzhen buses"),
-    "guangzhou-bus": ("廣州巴士", "广州公交", "Guangzhou buses"),
-    "zhongshan-bus": ("中山巴士", "中山公交", "Zhongshan buses"),
-    "foshan-bus": ("佛山巴士", "佛山公交", "Foshan buses"),
-}
 
 #: Why a ride was corrected -> zh-Hant, zh-Hans, en.
 _CORRECTIONS: Mapping[str, tuple[str, str, str]] = {
@@ -105,7 +93,7 @@ def correction_text(why: str, *, refused: bool = False) -> Texts:
 
 def bar_text(bar: Bar) -> Texts:
     """Why a rider's codes are refused, and what to do about it."""
-    hant, hans, en = _NETWORKS.get(bar.network or "", (bar.network or "",) * 3)
+    hant, hans, en = NAMES.get(bar.network or "", (bar.network or "",) * 3)
     match bar.kind:
         case BarKind.ARREARS:
             owed = ", ".join(f"{it}" for it in bar.owed)

@@ -38,6 +38,10 @@ def test_json_has_the_amount_its_lines_and_the_tariff(
     assert (code, err) == (0, "")
     assert (answer["amount_minor"], answer["currency"]) == (11820, "HKD")
     assert [line["amount_minor"] for line in answer["lines"]] == [5220, 6600]
+    first, second = answer["lines"]
+    assert first["text"] == first["texts"]["en"] == "Admiralty to Lok Ma Chau, adult"
+    assert first["texts"]["zh-Hant"] == "金鐘至落馬洲，成人車費" and first["note"] is None
+    assert second["note"].startswith("surcharge of the highest adult single fare")
     assert answer["tariff"]["valid_from"] == "2024-06-30"
     assert answer["to"]["names"] == ["Lok Ma Chau", "落馬洲", "落马洲", "LMC"]
     assert (answer["at"], answer["service_day"]) == ("2026-10-01T04:00:00+00:00", "2026-10-01")
@@ -49,6 +53,7 @@ def test_people_get_a_table(
     code, out, _ = run(*ASK, "--to", "LMC", monkeypatch=monkeypatch, capsys=capsys)
     assert code == 0
     assert "52.20" in out and "金鐘" in out and "total" in out
+    assert "金鐘至落馬洲，成人車費" in out and "金钟至落马洲，成人票价" in out
 
 
 def test_a_bus_needs_only_its_route_and_takes_the_readers_stage(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 from transitpay.cli.fare import NETWORKS
-from transitpay.fares import pricing
+from transitpay.fares import line_texts
+from transitpay.fares.line_texts import Sentence
 from transitpay.fares.tariff import EXCLUDED
 from transitpay.fares.tariff_files import SourceFile
 from transitpay.fares.terms_file import read_terms_file
@@ -18,22 +18,11 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "fares.md").read_text("utf-8")
 
 
-def line_codes() -> set[str]:
-    """The first argument of every ``FareLine`` that is made in the pricing."""
-    found = {excuse.value for excuse in pricing._FREE}
-    for path in sorted((ROOT / "transitpay" / "fares").glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-                continue
-            if node.func.id == "FareLine" and isinstance(node.args[0], ast.Constant):
-                found.add(str(node.args[0].value))
-    return found | {"missing_exit", "missing_entry"}
-
-
 def test_every_line_of_a_fare_is_explained_and_no_other() -> None:
     table = PAGE.split("| code | meaning |")[1].split("\n\n")[0]
     rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
-    assert set(re.findall(r"`([a-z_]+)`", " ".join(rows))) == line_codes()
+    codes = {it.code for it in vars(line_texts).values() if isinstance(it, Sentence)}
+    assert set(re.findall(r"`([a-z_]+)`", " ".join(rows))) == codes
 
 
 def test_all_nine_networks_are_in_the_page_and_in_the_book() -> None:

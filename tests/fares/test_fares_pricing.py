@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from luck import examples
 
 from transitpay.errors import MalformedInput
+from transitpay.fares import line_texts
 from transitpay.fares.fare import Fare, FareLine
+from transitpay.fares.names import Language
 from transitpay.fares.pricing import price
 from transitpay.fares.rules import rules_of
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
@@ -113,8 +115,8 @@ def test_a_missing_tap_is_the_maximum_fare_and_says_so() -> None:
     no_entry = priced(without_entry(tap("shenzhen-metro", "0101", Direction.EXIT)))
     assert (no_exit.amount, codes(no_exit)) == (Money(6080, HKD), ["missing_exit"])
     assert (no_entry.amount, codes(no_entry)) == (Money(1500, CNY), ["missing_entry"])
-    assert "Sheung Shui" in no_exit.lines[0].text
-    assert "our reading" in no_exit.lines[0].text
+    assert "Sheung Shui" in no_exit.lines[0].text(Language.EN)
+    assert "our reading" in no_exit.lines[0].text(Language.EN)
 
 
 def test_shenzhen_metro_raises_the_fare_to_15_after_210_minutes() -> None:
@@ -159,9 +161,7 @@ def test_an_overstay_after_a_discount_is_still_15() -> None:
 def test_shenzhen_bus_tiers(stage: int, minor: int) -> None:
     fare = priced(bus("shenzhen-bus", "103路", stage))
     assert fare.amount == Money(minor, CNY)
-    assert fare.lines[0] == FareLine(
-        "stage_fare", "route 103路: fare set by the reader", Money(stage, CNY)
-    )
+    assert fare.lines[0] == FareLine(line_texts.STAGE_FARE, Money(stage, CNY), ("103路",))
 
 
 def test_shenzhen_bus_routes_have_their_fare_and_others_the_default() -> None:
@@ -256,8 +256,10 @@ def test_a_filled_end_is_priced_in_its_direction_and_the_line_says_which_end_it_
     )
     back = priced(filled(without_entry(tap("mtr", "2", Direction.EXIT)), end), tariff=tariff)
     assert (out.amount.minor, back.amount.minor) == (5230, 5220)
-    assert out.lines[0].text.startswith("Admiralty to") and "no exit" in out.lines[1].text
-    assert back.lines[0].text.startswith("Lok Ma Chau to") and "no entry" in back.lines[1].text
+    there, no_exit = (line.text(Language.EN) for line in out.lines)
+    home, no_entry = (line.text(Language.EN) for line in back.lines)
+    assert there.startswith("Admiralty to") and "no exit" in no_exit
+    assert home.startswith("Lok Ma Chau to") and "no entry" in no_entry
 
 
 def test_a_route_that_has_fares_from_some_stops_alone_is_refused_from_any_other() -> None:
@@ -279,8 +281,8 @@ def test_a_route_that_has_fares_from_some_stops_alone_is_refused_from_any_other(
 def test_a_route_of_which_one_fare_is_known_for_all_days_says_so_on_weekdays() -> None:
     nlb = BOOK.latest("nlb")
     assert isinstance(nlb.fares, FlatFares)
-    told = priced(bus("nlb", "B2"), tariff=nlb).lines[0].text
+    told = priced(bus("nlb", "B2"), tariff=nlb).lines[0].text(Language.EN)
     assert told.endswith("no lower fare of weekdays is known")
     lower = replace(nlb.fares, by_route={**nlb.fares.by_route, "B2": 1200})
-    told = priced(bus("nlb", "B2"), tariff=replace(nlb, fares=lower)).lines[0].text
+    told = priced(bus("nlb", "B2"), tariff=replace(nlb, fares=lower)).lines[0].text(Language.EN)
     assert told == "route B2, adult full fare"

@@ -16,6 +16,7 @@ from transitpay.fares.difference import difference
 from transitpay.fares.document import document_of, read_document, tariff_of
 from transitpay.fares.fare import Priced, Unpriced
 from transitpay.fares.highest import highest_fares
+from transitpay.fares.names import Language
 from transitpay.fares.plausibility import doubts
 from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
@@ -69,7 +70,7 @@ def ride(start: str, end: str, tariff: Tariff = ZONES) -> Priced | Unpriced:
 
 def told(found: Priced | Unpriced) -> list[tuple[str, str, int]]:
     assert isinstance(found, Priced), found
-    return [(line.code, line.text, line.amount.minor) for line in found.fare.lines]
+    return [(line.code, line.text(Language.EN), line.amount.minor) for line in found.fare.lines]
 
 
 def test_stops_of_an_area_share_its_fares() -> None:

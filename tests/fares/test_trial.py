@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from transitpay.fares.fare import Fare, FareLine
+from transitpay.fares.line_texts import as_told
 from transitpay.fares.tariff import FlatFares, Tariff, TariffBook
 from transitpay.fares.terms import MonthTier, MonthTiers
 from transitpay.fares.trial import BookedFare, Change, Effect, Trial, riders_of, tried_book
@@ -33,7 +34,7 @@ def ride(n: int, days: int = 0, minor: int = 1530, wallet: str = "alipayhk") -> 
     rider = RiderRef(wallet, "0" * 16)
     tap = Tap(key, rider, "kmb", "kmb", "B1", Direction.BOARD, at, "B1")
     amount = Money(minor, HKD)
-    fare = Fare(amount, (FareLine("fare", "booked", amount),), "old")
+    fare = Fare(amount, (FareLine(as_told("fare", "booked"), amount),), "old")
     return BookedFare(f"j{days}/{n}", boarding(tap), fare)
 
 

@@ -51,7 +51,9 @@ async def test_support_of_the_house_reads_the_words_that_the_rider_reads(
     world: World, client: Any, actor: str
 ) -> None:
     rider = await rider_of(world, client)
-    await ride(world, rider, 1, entry_at=AT, exit_at=AT + 40 * MINUTE)
+    fare = {"code": "fare", "text": "by fare", "zh-Hant": "按車費", "zh-Hans": "按票价"}
+    lines = [{**fare, "note": "its source", "amount_minor": 5220}]
+    await ride(world, rider, 1, entry_at=AT, exit_at=AT + 40 * MINUTE, fare_lines=lines)
     await suspended(world, rider)
     await refresh(client)
     said = await call(world, client, "GET", f"/v1/riders/{rider}/refusals")
@@ -60,6 +62,7 @@ async def test_support_of_the_house_reads_the_words_that_the_rider_reads(
     shown = await page(client, f"/console/rider?wallet={WALLET}&rider={rider}")
     assert all(text in shown for text in reason["text"].values())
     assert "金鐘" in shown and "Lok Ma Chau" in shown and "52.20" in shown
+    assert all(text in shown for text in ("by fare", "按車費", "按票价", "(its source)"))
     assert "acct-1" not in shown and "at-1" not in shown, "no account, no token"
 
 

@@ -49,6 +49,29 @@ async def test_stations_are_named_in_three_languages_whatever_a_reader_spells(
     assert bus["exit_name"] is None and bus["flags"] == [] and bus["filled"] is None
 
 
+async def test_a_fare_is_explained_in_three_languages_and_an_old_one_in_english(
+    world: World, client: Any
+) -> None:
+    rider = await rider_of(world, client)
+    note = {"note": "a surcharge (grade A)"}
+    stored = {"code": "overstay", "text": "long", "zh-Hant": "逾時", "zh-Hans": "超时", **note}
+    lines = [{**stored, "amount_minor": 6600}]
+    await ride(world, rider, 1, entry_at=AT, exit_at=AT + MINUTE, fare_lines=lines)
+    await ride(world, rider, 2, entry_at=AT + DAY, exit_at=AT + DAY + MINUTE)
+    old, new = await rides(world, client, rider)
+    texts = {"zh-Hant": "逾時", "zh-Hans": "超时", "en": "long"}
+    assert new["fare_lines"] == [{"code": "overstay", "text": texts, **note, "amount_minor": 6600}]
+    english = dict.fromkeys(texts, "the fare")
+    [line] = old["fare_lines"]
+    assert line == {"code": "fare", "text": english, "note": None, "amount_minor": 5220}
+    found = await one(world, client, rider, new["id"])
+    assert found["ride"]["fare_lines"] == found["revisions"][0]["fare_lines"] == new["fare_lines"]
+    path = f"/v1/operator/journeys?day={new['service_day']}"
+    async with client.get(path, headers=world.auth("operator:mtr")) as answer:
+        [seen] = (await answer.json())["journeys"]
+    assert seen["fare_lines"] == new["fare_lines"], "the operator reads the same"
+
+
 async def test_a_ride_says_by_whom_its_missing_end_was_filled(world: World, client: Any) -> None:
     rider = await rider_of(world, client)
     await ride(

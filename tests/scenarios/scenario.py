@@ -32,11 +32,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from transitpay.clock import LOCAL_ZONE, day_start
-from transitpay.fares.fare import Priced, Unpriced
+from transitpay.fares.fare import FareLine, Priced, Unpriced
 from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.rules import rule_book
 from transitpay.fares.tariff import TariffBook
-from transitpay.journeys.assembly import assemble
+from transitpay.journeys.assembly import Assembly, assemble
 from transitpay.journeys.journey import Journey
 from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.journeys.statements import Statement, StatementKind
@@ -104,6 +104,24 @@ def read_row(rule: str, happens: str, where: str) -> Scenario:
 
 def run(scenario: Scenario, books: Mapping[str, TariffBook], turned: bool = False) -> list[str]:
     """What the scenario costs, as it is written; ``turned``: taps in reverse and each twice."""
+    book, whole, at = _assembled(scenario, books, turned)
+    journeys = whole.journeys
+    told = [_cost(it) for it in price_all(reversed(journeys) if turned else journeys, book)]
+    told += [f"aside {it.reason}" for it in whole.set_aside]
+    told += ["pending" for _ in whole.pending]
+    return told + _suspensions(journeys, book, at)
+
+
+def lines_of(scenario: Scenario, books: Mapping[str, TariffBook]) -> list[FareLine]:
+    """The lines of all fares of the scenario."""
+    book, whole, _ = _assembled(scenario, books)
+    priced = (it for it in price_all(whole.journeys, book) if isinstance(it, Priced))
+    return [line for it in priced for line in it.fare.lines]
+
+
+def _assembled(
+    scenario: Scenario, books: Mapping[str, TariffBook], turned: bool = False
+) -> tuple[TariffBook, Assembly, datetime]:
     story = _Story()
     for part in scenario.happens:
         _tell(story, part)
@@ -124,11 +142,7 @@ def run(scenario: Scenario, books: Mapping[str, TariffBook], turned: bool = Fals
         modes=story.modes,
         statements=story.statements,
     )
-    journeys = whole.journeys
-    told = [_cost(it) for it in price_all(reversed(journeys) if turned else journeys, book)]
-    told += [f"aside {it.reason}" for it in whole.set_aside]
-    told += ["pending" for _ in whole.pending]
-    return told + _suspensions(journeys, book, at)
+    return book, whole, at
 
 
 def _suspensions(journeys: Iterable[Journey], book: TariffBook, at: datetime) -> list[str]:

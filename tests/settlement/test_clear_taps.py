@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -46,6 +47,13 @@ async def test_a_ride_is_cleared_with_the_amounts_of_the_worked_example(world: W
     await world.ride()
     assert await clearer(world).once() == 2
 
+    lines = await world.owner.fetchval("select fare_lines::text from journey")
+    assert json.loads(lines) == [
+        {
+            "code": "fare", "text": "Admiralty to Lok Ma Chau, adult", "amount_minor": 5220,
+            "zh-Hant": "金鐘至落馬洲，成人車費", "zh-Hans": "金钟至落马洲，成人票价",
+        }
+    ]  # fmt: skip
     charge = await world.owner.fetchrow(
         "select amount_minor, currency, state, next_action from charge"
     )

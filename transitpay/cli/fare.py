@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from transitpay.cli.fare_question import (
@@ -24,9 +25,11 @@ from transitpay.clock import service_day
 from transitpay.errors import MalformedInput, RuleViolation, TransitPayError
 from transitpay.fares.business_car import price_business_car
 from transitpay.fares.fare import Fare, Priced
+from transitpay.fares.names import Language
 from transitpay.fares.pricing import price
 from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.tariff import EXCLUDED, Stop, TariffBook
+from transitpay.fares.words import LANGUAGES
 from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_folder import load_book
 
@@ -170,7 +173,13 @@ def _as_json(question: Question, answer: Fare) -> dict[str, object]:
         "currency": answer.amount.currency.code,
         "amount": str(answer.amount.major()),
         "lines": [
-            {"code": line.code, "text": line.text, "amount_minor": line.amount.minor}
+            {
+                "code": line.code,
+                "text": line.text(Language.EN),
+                "texts": {it.value: line.text(it) for it in LANGUAGES},
+                "note": line.note or None,
+                "amount_minor": line.amount.minor,
+            }
             for line in answer.lines
         ],
         "unknown": list(tariff.terms.unknown),
@@ -194,7 +203,8 @@ def _show(question: Question, answer: Fare) -> None:
     table.add_column("why")
     table.add_column(answer.amount.currency.code, justify="right")
     for line in answer.lines:
-        table.add_row(line.code, line.text, str(line.amount.major()))
+        why = [line.text(it) for it in LANGUAGES] + ([f"({line.note})"] if line.note else [])
+        table.add_row(line.code, escape("\n".join(why)), str(line.amount.major()))
     table.add_section()
     table.add_row("total", "", str(answer.amount.major()))
     console = Console()

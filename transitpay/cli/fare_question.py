@@ -11,6 +11,7 @@ from decimal import Decimal
 from transitpay.clock import LOCAL_ZONE, day_start, service_day, wallet_day
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.fares.fare import Fare, FareLine, Priced
+from transitpay.fares.line_texts import as_told
 from transitpay.fares.route_length import fare_by_length, goes_by_distance
 from transitpay.fares.rules import rules_of
 from transitpay.fares.tariff import FlatFares, Stop, Tariff, TariffBook, TariffKind
@@ -298,7 +299,7 @@ def _spent(question: Question, amount: Money) -> Priced:
     ride = filled(
         without_exit(tap, timedelta(0)), Filled(FilledBy.OPERATOR, (question.from_stop.id,))
     )
-    line = FareLine("spent", "spent in the month before", amount)
+    line = FareLine(as_told("spent", "spent in the month before"), amount)
     return Priced(ride, Fare(amount, (line,), question.tariff.version))
 
 
@@ -316,7 +317,8 @@ def _before(question: Question, tariff: Tariff, ended_at: datetime) -> Priced:
         leaves = replace(entry, direction=Direction.EXIT)
         ride = passage(enters, leaves, limit)
     free = Money(0, tariff.currency)
-    return Priced(ride, Fare(free, (FareLine("before", "the ride before", free),), tariff.version))
+    line = FareLine(as_told("before", "the ride before"), free)
+    return Priced(ride, Fare(free, (line,), tariff.version))
 
 
 def _tap(

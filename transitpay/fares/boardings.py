@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from transitpay.errors import MalformedInput
+from transitpay.fares import line_texts
 from transitpay.fares.calendars import HolidayCalendar
 from transitpay.fares.fare import FareLine
 from transitpay.fares.rounding import percent_of
@@ -33,16 +34,16 @@ def boarding_lines(
     if journey.exit is not None:
         return _alighted(tap, journey.exit, full, fares, tariff)
     if journey.reason is JourneyReason.NO_ALIGHTING:
-        text = f"route {tap.route or tap.stop}: no scan on alighting, the full fare, no discount"
-        return [*full, FareLine("no_alighting", text, Money(0, tariff.currency))]
+        nothing = Money(0, tariff.currency)
+        return [*full, FareLine(line_texts.NO_ALIGHTING, nothing, (tap.route or tap.stop,))]
     return [*full, *_tiers(full[0].amount, tariff)]
 
 
 def _stage_fare(tap: Tap, minor: int, tariff: Tariff) -> FareLine:
     if minor < 0:
         raise MalformedInput("bad_stage_fare", f"{minor} is negative", field="stage_fare_minor")
-    text = f"route {tap.route or tap.stop}: fare set by the reader"
-    return FareLine("stage_fare", text, Money(minor, tariff.currency))
+    amount = Money(minor, tariff.currency)
+    return FareLine(line_texts.STAGE_FARE, amount, (tap.route or tap.stop,))
 
 
 def _alighted(
@@ -56,17 +57,16 @@ def _alighted(
     section = None if route is None else fares.by_section.get((route.id, board.stop, alight.stop))
     if route is None or section is None:
         return [*full, *_tiers(full[0].amount, tariff)]
-    between = f"route {route.label}, {_stop(board, tariff)} to {_stop(alight, tariff)}"
+    ridden = (route, _stop(board, tariff), _stop(alight, tariff))
     paid = Money(section, tariff.currency)
     back = paid - full[0].amount
     if back.minor >= 0 and board.stage_fare_minor is not None:
         return [*full, *_tiers(full[0].amount, tariff)]
     if tariff.terms.forgotten_alighting_full:
-        return [FareLine("section_fare", f"{between}: by section", paid), *_tiers(paid, tariff)]
+        return [FareLine(line_texts.SECTION_FARE, paid, ridden), *_tiers(paid, tariff)]
     if back.minor >= 0:
         return full
-    text = f"{between}: scanned again on alighting, the section costs {paid}"
-    return [*full, FareLine("section_refund", text, back)]
+    return [*full, FareLine(line_texts.SECTION_REFUND, back, (*ridden, paid))]
 
 
 def _route_with_sections(board: Tap, fares: FlatFares, tariff: Tariff) -> Stop | None:
@@ -97,27 +97,22 @@ def _full_fare(
         holiday, notes = _is_holiday(tariff.terms.calendar, day, calendars, tariff)
     if holiday:
         fare = Money(fares.holiday_by_route[route.id], tariff.currency)
-        text = f"route {route.label}, adult fare of Sundays and holidays"
-        return [FareLine("holiday_fare", text, fare), *notes]
+        return [FareLine(line_texts.HOLIDAY_FARE, fare, (route,)), *notes]
     by_stop = fares.by_boarding.get((route.id, board.stop))
     if by_stop is not None:
-        text = f"route {route.label} from {_stop(board, tariff)}, adult full fare"
-        return [_published(text, Money(by_stop, tariff.currency)), *notes]
+        fare, stop = Money(by_stop, tariff.currency), _stop(board, tariff)
+        if not by_stop:
+            return [FareLine(line_texts.FREE_FROM_STOP, fare, (route, stop, fare)), *notes]
+        return [FareLine(line_texts.FARE_FROM_STOP, fare, (route, stop)), *notes]
     fare = tariff.plain_fare(route)
     if not tariff.is_listed(route):
-        text = f"route {route.label} is in no list: the default fare"
-        return [FareLine("default_fare", text, fare), *notes]
-    text = f"route {route.label}, adult full fare"
+        return [FareLine(line_texts.DEFAULT_FARE, fare, (route,)), *notes]
+    if not fare.minor:
+        return [FareLine(line_texts.FREE_ROUTE, fare, (route, fare)), *notes]
+    why = line_texts.FARE_OF_ROUTE
     if fares.holiday_by_route.get(route.id) == fare.minor:
-        text += "; no lower fare of weekdays is known"
-    return [_published(text, fare), *notes]
-
-
-def _published(text: str, fare: Money) -> FareLine:
-    """The line of a fare; one of 0.00 says that the ride is free."""
-    if fare.minor:
-        return FareLine("fare", text, fare)
-    return FareLine("free", f"{text}: a free ride, published at {fare}", fare)
+        why = line_texts.FARE_OF_ROUTE_ON_ALL_DAYS
+    return [FareLine(why, fare, (route,)), *notes]
 
 
 def _is_holiday(
@@ -127,8 +122,7 @@ def _is_holiday(
     calendar = calendars.get(name)
     if calendar is not None and calendar.knows(day):
         return calendar.holiday(day) is not None, []
-    text = f"the calendar {name} does not know {day}: not a holiday (our reading)"
-    return False, [FareLine("calendar_unknown", text, Money(0, tariff.currency))]
+    return False, [FareLine(line_texts.CALENDAR_UNKNOWN, Money(0, tariff.currency), (name, day))]
 
 
 def _tiers(fare: Money, tariff: Tariff) -> list[FareLine]:
@@ -139,16 +133,13 @@ def _tiers(fare: Money, tariff: Tariff) -> list[FareLine]:
         part = Money(max(0, upper - lower), fare.currency)
         if part.minor:
             paid = percent_of(part, tier.percent, tariff.terms)
-            text = f"ride codes pay {tier.percent} % of the part from {_major(lower, fare)} to "
-            lines.append(FareLine("code_tier", text + _major(upper, fare), paid - part))
+            between = (Money(lower, fare.currency), Money(upper, fare.currency))
+            values = (tier.percent, *between)
+            lines.append(FareLine(line_texts.CODE_TIER, paid - part, values))
         lower = max(lower, upper)
     return lines
 
 
-def _stop(tap: Tap, tariff: Tariff) -> str:
-    stop = tariff.boarding_stop(tap.stop)
-    return tap.stop if stop is None else stop.label
-
-
-def _major(minor: int, like: Money) -> str:
-    return str(Money(minor, like.currency).major())
+def _stop(tap: Tap, tariff: Tariff) -> Stop | str:
+    """The bus stop, or its id where no fare depends on it."""
+    return tariff.boarding_stop(tap.stop) or tap.stop

@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from transitpay.errors import MalformedInput, RuleViolation
+from transitpay.fares import line_texts
 from transitpay.fares.fare import Fare, FareLine, total
 from transitpay.fares.tariff import Stop, Tariff
 from transitpay.money import Money
@@ -48,8 +49,8 @@ def price_business_car(
     lines = business_car_lines(path, part, tariff)
     limit = tariff.terms.limit_minutes
     if limit is not None and stay > timedelta(minutes=limit):
-        text = f"a stay over {limit} minutes: what it adds in the business car is not known"
-        lines.append(FareLine("overstay_unknown", text, Money(0, tariff.currency)))
+        nothing = Money(0, tariff.currency)
+        lines.append(FareLine(line_texts.OVERSTAY_UNKNOWN, nothing, (limit,)))
     return Fare(total(lines), tuple(lines), tariff.version)
 
 
@@ -82,10 +83,8 @@ def business_car_lines(
     assert all(stop.id in car.stops for stop in part), "the car calls at both ends of the part"
     whole, ridden = tariff.plain_fare(*path), tariff.plain_fare(*part)
     more = Money(car.times * ridden.minor, ridden.currency)
-    between = f"{part[0].label} to {part[1].label}"
+    values = (*part, car.times, ridden)
     return [
-        FareLine("fare", f"{path[0].label} to {path[1].label}, adult", whole),
-        FareLine(
-            "business_car", f"business car {between}: {car.times} x {ridden}, {car.source}", more
-        ),
+        FareLine(line_texts.FARE_OF_PAIR, whole, path),
+        FareLine(line_texts.BUSINESS_CAR, more, values, car.source),
     ]

@@ -5,17 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from transitpay.fares.line_texts import Sentence
+from transitpay.fares.names import Language
+from transitpay.fares.words import Value
 from transitpay.journeys.journey import Journey
 from transitpay.money import Currency, Money
 
 
 @dataclass(frozen=True, slots=True)
 class FareLine:
-    """One part of a fare: a stable code, the reason in words, and its amount (may be negative)."""
+    """One part of a fare: why, its amount (may be negative), and the values of the sentence.
 
-    code: str
-    text: str
+    ``note`` is what the tariff says of the rule, in its author's words; empty where nothing.
+    """
+
+    why: Sentence
     amount: Money
+    values: tuple[Value, ...] = ()
+    note: str = ""
+
+    @property
+    def code(self) -> str:
+        """The stable name of the reason."""
+        return self.why.code
+
+    def text(self, language: Language) -> str:
+        """The reason in words."""
+        return self.why.text(language, self.values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
+from transitpay.fares import line_texts
 from transitpay.fares.fare import Fare, FareLine, total
 from transitpay.fares.rounding import percent_of
 from transitpay.fares.tariff import Tariff
@@ -99,8 +100,8 @@ class History:
         less = percent_of(left, percent, terms) - left
         if less.minor >= 0:
             return []
-        text = f"{spent} spent in the month before: {percent} %: {terms.month_tiers.source}"
-        return [FareLine("month_tier", text, less)]
+        source = terms.month_tiers.source
+        return [FareLine(line_texts.MONTH_TIER, less, (spent, percent), source)]
 
     def _transfer(self, journey: Journey, terms: Terms, wallet: str, left: Money) -> list[FareLine]:
         """The first of the network's transfers that holds, from the ride that ended last."""
@@ -112,12 +113,8 @@ class History:
             if before is not None:
                 before.given = True
                 off = Money(min(transfer.off.minor, left.minor), left.currency)
-                waited = int((begins_at - before.at).total_seconds())
-                text = (
-                    f"{waited // 60} min {waited % 60} s after {before.network}, "
-                    f"within {transfer.within_minutes}: {transfer.source}"
-                )
-                return [FareLine("transfer", text, -off)]
+                values = (begins_at - before.at, before.network, transfer.within_minutes)
+                return [FareLine(line_texts.TRANSFER, -off, values, transfer.source)]
         return []
 
     def _cap(self, journey: Journey, terms: Terms, wallet: str, left: Money) -> list[FareLine]:
@@ -127,8 +124,8 @@ class History:
             over = min(spent.minor + left.minor - cap.amount.minor, left.minor)
             if over > 0:
                 less = Money(over, left.currency)
-                text = f"no more than {cap.amount} a {cap.period}: {cap.source}"
-                found.append(FareLine("cap", text, -less))
+                values = (cap.amount, cap.period)
+                found.append(FareLine(line_texts.CAP, -less, values, cap.source))
                 left = left - less
         return found
 

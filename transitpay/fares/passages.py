@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from transitpay.errors import MalformedInput
+from transitpay.fares import line_texts
 from transitpay.fares.fare import FareLine, total
 from transitpay.fares.rounding import percent_of
 from transitpay.fares.tariff import Stop, Tariff, TariffKind
@@ -16,10 +17,10 @@ from transitpay.money import Money
 from transitpay.taps import Tap
 
 _FILLED_BY = {
-    FilledBy.OPEN_GATES: "gates stood open there: the cheapest of the stops",
-    FilledBy.RIDER: "as the rider declared",
-    FilledBy.OPERATOR: "as the operator corrected",
-    FilledBy.HABIT: "where the rider leaves every time",
+    FilledBy.OPEN_GATES: line_texts.FILLED_BY_OPEN_GATES,
+    FilledBy.RIDER: line_texts.FILLED_BY_RIDER,
+    FilledBy.OPERATOR: line_texts.FILLED_BY_OPERATOR,
+    FilledBy.HABIT: line_texts.FILLED_BY_HABIT,
 }
 
 
@@ -48,11 +49,8 @@ def missing_tap_lines(journey: Journey, tariff: Tariff) -> list[FareLine]:
     _must_have_gates(tariff)
     maximum = tariff.terms.maximum_fare
     assert maximum is not None, "terms with a limit have a maximum fare"
-    tap = journey.first_tap
-    missing = "entry" if journey.entry is None else "exit"
-    known = f"the {tap.direction} at {tariff.find_stop(tap.stop).label}"
-    text = f"no {missing} is known for {known}: the maximum fare (our reading)"
-    return [FareLine(f"missing_{missing}", text, maximum)]
+    why = line_texts.MISSING_ENTRY if journey.entry is None else line_texts.MISSING_EXIT
+    return [FareLine(why, maximum, (tariff.find_stop(journey.first_tap.stop),))]
 
 
 def filled_lines(filled: Filled, journey: Journey, tariff: Tariff, wallet: str) -> list[FareLine]:
@@ -75,8 +73,7 @@ def filled_lines(filled: Filled, journey: Journey, tariff: Tariff, wallet: str) 
     without = min(ridden, key=lambda it: it.id, default=known)
     stop = others[min(prices)[1]] if prices else without
     missing = "entry" if journey.entry is None else "exit"
-    text = f"no {missing} is known: {_FILLED_BY[filled.by]}"
-    note = FareLine("filled", text, Money(0, tariff.currency))
+    note = FareLine(_FILLED_BY[filled.by], Money(0, tariff.currency), (missing,))
     if stop.id == known.id:
         charge = _same_station(known, timedelta(0), tariff)
         return [charge, *_code_discount(charge.amount, journey, tariff, wallet), note]
@@ -102,12 +99,11 @@ def _ride(
     from_stop: Stop, to_stop: Stop, journey: Journey, tariff: Tariff, wallet: str
 ) -> list[FareLine]:
     fare = tariff.plain_fare(from_stop, to_stop)
-    between = f"{from_stop.label} to {to_stop.label}"
     if frozenset({from_stop.id, to_stop.id}) in tariff.terms.walks:
-        return [FareLine("walk", f"{between}: a walking link, published at {fare}", fare)]
+        return [FareLine(line_texts.WALK, fare, (from_stop, to_stop, fare))]
     if fare.minor == 0:
-        return [FareLine("free", f"{between}: a free ride, published at {fare}", fare)]
-    line = FareLine("fare", f"{between}, adult", fare)
+        return [FareLine(line_texts.FREE_PAIR, fare, (from_stop, to_stop, fare))]
+    line = FareLine(line_texts.FARE_OF_PAIR, fare, (from_stop, to_stop))
     return [line, *_code_discount(fare, journey, tariff, wallet)]
 
 
@@ -117,18 +113,26 @@ def _code_discount(fare: Money, journey: Journey, tariff: Tariff, wallet: str) -
     if discount is None:
         return []
     paid = percent_of(fare, discount.percent, tariff.terms)
-    text = f"codes of {wallet} pay {discount.percent} %: {discount.source}"
-    return [FareLine("code_discount", text, paid - fare)]
+    values = (wallet, discount.percent)
+    return [FareLine(line_texts.CODE_DISCOUNT, paid - fare, values, discount.source)]
 
 
 def _same_station(stop: Stop, stay: timedelta, tariff: Tariff) -> FareLine:
     for at_stop, amount in tariff.terms.same_station_at:
         if at_stop == stop.id:
-            text = f"in and out at {stop.label}: the lowest fare from there"
-            return FareLine("same_station", text, amount)
+            return FareLine(line_texts.SAME_STATION_LOWEST, amount, (stop,))
+    over: int | None = None
     for step in tariff.terms.same_station:
-        if step.up_to_minutes is None or stay <= timedelta(minutes=step.up_to_minutes):
-            return FareLine("same_station", f"{stop.label}: {step.text}", step.amount)
+        until = step.up_to_minutes
+        if until is None:
+            if over is None:
+                return FareLine(line_texts.SAME_STATION, step.amount, (stop,), step.text)
+            after = line_texts.SAME_STATION_AFTER
+            return FareLine(after, step.amount, (stop, over), step.text)
+        if stay <= timedelta(minutes=until):
+            within = line_texts.SAME_STATION_WITHIN
+            return FareLine(within, step.amount, (stop, until), step.text)
+        over = until
     raise MalformedInput("not_priceable", f"{tariff.network} has no same-station fare")
 
 
@@ -138,23 +142,17 @@ def _overstay(
     overstay, limit = tariff.terms.overstay, tariff.terms.limit_minutes
     if overstay is None:
         return []
-    why = f"stay of {_minutes(stay)} is over {limit} minutes"
+    assert limit is not None, "only gates have a longest plain stay"
     match overstay.mode:
         case OverstayMode.ADD:
-            more, text = overstay.amount, f"{why}: {overstay.source}"
+            more, why = overstay.amount, line_texts.OVERSTAY_ADDED
         case OverstayMode.RAISE_TO:
-            more = overstay.amount - total(lines)
-            text = f"{why}: raised to {overstay.source}, {overstay.amount}"
+            more, why = overstay.amount - total(lines), line_texts.OVERSTAY_RAISED
         case _:
             assert_never(overstay.mode)
     if more.minor <= 0:
         return []
-    found = [FareLine("overstay", text, more)]
+    found = [FareLine(why, more, (stay, limit, overstay.amount), overstay.source)]
     if excuse is Excuse.DELAY:
-        found.append(FareLine("delay", "the operator caused the long stay", -more))
+        found.append(FareLine(line_texts.DELAY, -more))
     return found
-
-
-def _minutes(stay: timedelta) -> str:
-    minutes, rest = divmod(stay, timedelta(minutes=1))
-    return f"{minutes} min {rest.seconds} s" if rest else f"{minutes} min"

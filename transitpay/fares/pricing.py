@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from transitpay.errors import RuleViolation
+from transitpay.fares import line_texts
 from transitpay.fares.boardings import boarding_lines
 from transitpay.fares.calendars import HolidayCalendar
 from transitpay.fares.fare import Fare, FareLine, total
@@ -21,12 +22,12 @@ from transitpay.money import Money
 
 _NO_CALENDARS: Mapping[str, HolidayCalendar] = MappingProxyType({})
 
-#: Excuses by which a journey costs nothing, in words.
+#: Excuses by which a journey costs nothing.
 _FREE = {
-    Excuse.FREE: "a fare waiver of the operator holds",
-    Excuse.EMERGENCY: "left through gates that an emergency had opened (our reading: free)",
-    Excuse.GIVEN_BACK: "the operator gave the fare back",
-    Excuse.LATE: "a tap at a gate came after the late window, and no other with it: nothing more",
+    Excuse.FREE: line_texts.FARE_WAIVED,
+    Excuse.EMERGENCY: line_texts.EMERGENCY,
+    Excuse.GIVEN_BACK: line_texts.GIVEN_BACK,
+    Excuse.LATE: line_texts.LATE_AND_ALONE,
 }
 
 
@@ -59,10 +60,9 @@ def own_lines(
         )
     lines = _plain_lines(journey, tariff, wallet, calendars)
     if journey.excuse in _FREE:
-        lines.append(FareLine(journey.excuse.value, _FREE[journey.excuse], -total(lines)))
+        lines.append(FareLine(_FREE[journey.excuse], -total(lines)))
     if journey.late and journey.excuse is not Excuse.LATE:
-        text = "a tap came after the late window: priced alone, without discounts by history"
-        lines.append(FareLine("late", text, Money(0, tariff.currency)))
+        lines.append(FareLine(line_texts.LATE, Money(0, tariff.currency)))
     return lines
 
 

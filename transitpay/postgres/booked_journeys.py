@@ -9,11 +9,12 @@ from datetime import date, datetime
 import asyncpg
 
 from transitpay.comparison import Booked
-from transitpay.fares.fare import Fare, FareLine
+from transitpay.fares.fare import Fare
 from transitpay.fx.quote import Quote
 from transitpay.journeys.journey import Excuse, Filled, FilledBy, Journey, JourneyKind
 from transitpay.journeys.lifecycle import JourneyReason, JourneyState
 from transitpay.money import Money, currency
+from transitpay.postgres.fare_lines import lines_from_json
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 Rider = tuple[str, str]
@@ -97,10 +98,7 @@ def tap_key(text: str) -> TapKey:
 
 def _booked(row: asyncpg.Record, key: TapKey) -> Booked:
     amount = Money(row["fare_minor"], currency(row["fare_currency"]))
-    lines = tuple(
-        FareLine(line["code"], line["text"], Money(line["amount_minor"], amount.currency))
-        for line in row["fare_lines"]
-    )
+    lines = lines_from_json(row["fare_lines"], amount.currency)
     owed = None
     if row["charge_minor"] is not None:
         owed = Money(row["charge_minor"], currency(row["charge_currency"]))

@@ -7,16 +7,15 @@ itself.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
 
 from transitpay.clearing import Cleared, journey_key
-from transitpay.fares.fare import Fare
 from transitpay.fx.quote import Quote
 from transitpay.journeys.journey import Journey
+from transitpay.postgres.fare_lines import lines_to_json
 from transitpay.postgres.taps import key_columns, shard_of
 from transitpay.taps import TapKey
 
@@ -110,16 +109,11 @@ def _journey_row(j: Journey, it: Cleared) -> tuple[object, ...]:
         j.entry.at if j.entry else None, j.exit.at if j.exit else None,
         *((filled.by, "\x1f".join(filled.stops), filled.ref) if filled else (None, None, None)),
         j.excuse, j.late, j.priced_at, j.service_day,
-        fare.amount.minor, fare.amount.currency.code, _lines(fare), fare.tariff_version,
+        fare.amount.minor, fare.amount.currency.code, lines_to_json(fare.lines),
+        fare.tariff_version,
         it.journey_id if it.quote is not None else None,
         *((owed.minor, owed.currency.code) if owed is not None else (None, None)),
     )  # fmt: skip
-
-
-def _lines(fare: Fare) -> str:
-    """A fare's explanation: [{code, text, amount_minor}], in the fare's currency."""
-    lines = [{"code": x.code, "text": x.text, "amount_minor": x.amount.minor} for x in fare.lines]
-    return json.dumps(lines, ensure_ascii=False, separators=(",", ":"))
 
 
 _NO_TAPS = """

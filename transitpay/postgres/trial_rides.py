@@ -8,10 +8,11 @@ from datetime import date
 
 import asyncpg
 
-from transitpay.fares.fare import Fare, FareLine
+from transitpay.fares.fare import Fare
 from transitpay.fares.trial import BookedFare
 from transitpay.money import Money, currency
 from transitpay.postgres.booked_journeys import journey_of, tap_key
+from transitpay.postgres.fare_lines import lines_from_json
 
 Rider = tuple[str, str]
 
@@ -65,10 +66,7 @@ async def rides_between(
 
 def _ride(row: asyncpg.Record) -> BookedFare:
     amount = Money(row["fare_minor"], currency(row["fare_currency"]))
-    lines = tuple(
-        FareLine(line["code"], line["text"], Money(line["amount_minor"], amount.currency))
-        for line in row["fare_lines"]
-    )
+    lines = lines_from_json(row["fare_lines"], amount.currency)
     journey = journey_of(row, tap_key(row["key"]))
     stage_fare = row["stage_fare_minor"]
     if journey.entry is not None and stage_fare is not None:
