@@ -140,6 +140,18 @@ def test_a_refused_debt_that_waits_for_a_rate_denies_the_rider_all_the_same() ->
     assert again.charge.denies_rider
 
 
+def test_a_fare_that_waits_for_a_rate_inherits_the_refusal_of_its_own_ride_alone() -> None:
+    debt, paid = tied(refused("c1", 1000, T0), ("j1", 1000)), tied(captured("c2", 500), ("j2", 500))
+    waits = tied(new_charge("c3", WALLET, money(70), True, T0), ("j3", 70))
+    held = [Due("j2~2", money(40)), Due("j3~2", money(60)), Due("j4", money(50))]
+    found = correct(
+        WALLET, [debt, paid, waits], {"j1", "j2", "j3"}, [Due("j1~2", money(850))], held, T0
+    )
+    assert isinstance(found, Corrected)
+    denies = {it.journey: it.charge.denies_rider for it in found.debts}
+    assert denies == {"j1~2": True, "j2~2": False, "j3~2": False, "j4": True}
+
+
 def test_while_an_attempt_may_hold_money_nothing_is_corrected() -> None:
     some = [tied(captured("c1", 500), ("j1", 500)), tied(flying("c2", 500), ("j2", 500))]
     assert correct(WALLET, some, {"j1", "j2"}, (), (), T0) == InFlight("c2")

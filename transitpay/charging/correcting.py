@@ -14,7 +14,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from transitpay.charging.allotment import Allotment, Collected, Due, GiveBack, Part, allot
+from transitpay.charging.allotment import (
+    Allotment,
+    Collected,
+    Due,
+    GiveBack,
+    Part,
+    allot,
+    ride_of,
+)
 from transitpay.charging.charge import (
     Charge,
     ChargePolicy,
@@ -119,7 +127,7 @@ def correct(
                 return RefundsAwaited(tuple(doubtful))
             corrected = _awaiting(corrected, doubtful)
         done.append(corrected)
-    return _inherited(_joined(done), [it.charge for it in tied])
+    return _inherited(_joined(done), tied)
 
 
 def due_again(it: Tied, at: datetime) -> Corrected | None:
@@ -297,9 +305,25 @@ def _merge(parts: Iterable[Part]) -> tuple[Part, ...]:
     return tuple(Part(*key, minor) for key, minor in sorted(sums.items()))
 
 
-def _inherited(found: Corrected, replaced: Sequence[Charge]) -> Corrected:
-    debts = tuple(replace(it, charge=in_place_of(it.charge, replaced)) for it in found.debts)
+def _inherited(found: Corrected, tied: Sequence[Tied]) -> Corrected:
+    debts = tuple(
+        replace(it, charge=in_place_of(it.charge, _replaced(it, tied))) for it in found.debts
+    )
     return replace(found, debts=debts)
+
+
+def _replaced(debt: NewDebt, tied: Sequence[Tied]) -> list[Charge]:
+    """The charges whose refusal the debt inherits: all of them, as one debt takes their place.
+
+    A fare that waits for a rate is a debt of its own ride, and no wallet is asked for it: that of
+    another ride, which may be paid, is not inherited where the charges of its own are known.
+    """
+    if debt.charge.state is ChargeState.HELD:
+        ride = ride_of(debt.journey)
+        own = [it.charge for it in tied if any(ride_of(p.journey) == ride for p in it.parts)]
+        if own:
+            return own
+    return [it.charge for it in tied]
 
 
 def _joined(done: Sequence[Corrected]) -> Corrected:
