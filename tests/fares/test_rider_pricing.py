@@ -96,6 +96,15 @@ def test_the_ride_that_ended_last_gives_the_transfer() -> None:
     assert amounts(book, bus(0), metro(5)) == [200, 500], "not by code from bus to metro"
 
 
+def test_a_ride_that_has_not_ended_yet_leaves_the_transfer_to_the_one_before_it() -> None:
+    book = book_of(transfers=(_TRANSFER,))
+    without_its_ends = metro(35, stay=100)  # an exit and the next entry never reached us
+    assert amounts(book, metro(0), without_its_ends, bus(60)) == [500, 500, 160]
+    assert amounts(book, metro(0), without_its_ends, bus(60), bus(65)) == [500, 500, 160, 160]
+    assert amounts(book, metro(0), without_its_ends, bus(121)) == [500, 500, 200], "too long ago"
+    assert amounts(book, metro(0), without_its_ends, bus(135)) == [500, 500, 160], "ended now"
+
+
 def test_missing_and_late_taps_give_no_transfer_and_an_overstay_does() -> None:
     book = book_of(transfers=(_TRANSFER,))
     entry = tap("shenzhen-metro", "0101", Direction.ENTRY, NOON)

@@ -5,13 +5,14 @@ the transfer comes off that, and a cap ends what is left. Rides are added in the
 first taps, so that every set of rides has one history.
 
 A ride counts, and gets these discounts, where both its ends are known, it did not stay too long,
-and it was not late: penalties neither earn nor use up a discount (our reading). Each slot has its
-own history; companions have none unless the terms say so.
+and it was not late (our reading). A whole ride that stayed too long, or whose alighting scan was
+forgotten, still gives its transfer. Each slot has its own history; companions have none unless the
+terms say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import assert_never
@@ -28,7 +29,7 @@ from transitpay.money import Currency, Money
 
 @dataclass(slots=True)
 class _Ended:
-    """When the last ride of a network ended, and whether a transfer from it was given.
+    """When a ride of a network ended, and whether a transfer from it was given.
 
     Of two that ended at one instant the one added later is the last.
     """
@@ -46,7 +47,7 @@ class History:
 
     def __init__(self) -> None:
         self._added = 0
-        self._ended: dict[tuple[int, str], _Ended] = {}
+        self._ended: dict[tuple[int, str], list[_Ended]] = {}
         self._paid: dict[tuple[int, str, str], dict[date, int]] = {}
 
     def add(self, journey: Journey, tariff: Tariff, fare: Fare) -> None:
@@ -57,7 +58,8 @@ class History:
         ends_at = _transfer_from(journey)
         if ends_at is not None:
             self._added += 1
-            self._ended[place] = _Ended(journey.network, ends_at, self._added)
+            before = _may_be_last(self._ended.get(place, ()), journey.first_tap.at)
+            self._ended[place] = [*before, _Ended(journey.network, ends_at, self._added)]
         if not _is_penal(journey):
             days = self._paid.setdefault((*place, fare.amount.currency.code), {})
             days[journey.service_day] = days.get(journey.service_day, 0) + fare.amount.minor
@@ -134,11 +136,12 @@ class History:
         ended = [
             it
             for network in transfer.after
-            if (it := self._ended.get((slot, network))) is not None and it.at <= begins_at
+            for it in self._ended.get((slot, network), ())
+            if it.at <= begins_at
         ]
         if not ended:
             return None
-        last = max(ended, key=lambda it: (it.at, it.place))
+        last = max(ended, key=_when)
         within = begins_at - last.at <= timedelta(minutes=transfer.within_minutes)
         return last if within and not last.given else None
 
@@ -151,6 +154,19 @@ class History:
             days = self._paid.get((journey.rider.slot, network, unit.code), {})
             spent += sum(paid for day, paid in days.items() if day >= first_day)
         return Money(spent, unit)
+
+
+def _when(ended: _Ended) -> tuple[datetime, int]:
+    return (ended.at, ended.place)
+
+
+def _may_be_last(ended: Sequence[_Ended], begins_at: datetime) -> list[_Ended]:
+    """Those that may be the last to have ended for a ride that begins then or later.
+
+    Taps of two rides that overlap, as where an exit and the next entry are missing, leave several.
+    """
+    over = [it for it in ended if it.at <= begins_at]
+    return [*([max(over, key=_when)] if over else []), *(it for it in ended if it.at > begins_at)]
 
 
 def _first_day(period: CapPeriod, day: date) -> date:
