@@ -54,8 +54,9 @@ class Authenticator:
         known = self._known.get(digest)
         if known is not None and known.until > now:
             return known.holder
-        async with self._database.transaction(_LOOKUP_LIMIT_S) as conn:
-            holder = await reference.holder(conn, digest, self._clock.now())
+        holder = await self._database.run_again(
+            lambda conn: reference.holder(conn, digest, self._clock.now()), _LOOKUP_LIMIT_S
+        )
         if len(self._known) >= _REMEMBERED_TOKENS:
             self._known.clear()
         self._known[digest] = _Remembered(holder, now + REMEMBER_S)

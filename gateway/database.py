@@ -1,6 +1,6 @@
 """The gateway's way to PostgreSQL: opened when first needed, time-limited, never fatal.
 
-After the first call that fails because the database is away, every other fails at once, without
+After the first call that finds no way in or no answer, every other fails at once, without
 waiting for anything: a gate that learns it in a millisecond decides by itself. A probe asks the
 database beside them, and its first answer opens the way again.
 """
@@ -25,6 +25,16 @@ CALL_LIMIT_S = 5.0
 _PROBE_LIMIT_S, _PROBE_PAUSE_S = 0.5, 0.1
 _AWAY = "database_unavailable"
 _ATTEMPTS = 3
+#: One connection has ended. Where it is the whole database, the next one does not open.
+_LOST = (
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionResetError,
+    BrokenPipeError,
+)
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 
@@ -135,7 +145,8 @@ class Database:
             raise TemporarilyUnavailable(_AWAY, "the database is away")
 
     def _note(self, error: TemporarilyUnavailable) -> None:
-        if error.code == _AWAY and self._probe is None:
+        away = error.code == _AWAY and not isinstance(error.__cause__, _LOST)
+        if away and self._probe is None:
             self._probe = asyncio.create_task(self._ask_until_answered(), name="probe")
 
     async def _ask_until_answered(self) -> None:

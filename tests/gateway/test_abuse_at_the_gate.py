@@ -191,7 +191,7 @@ async def _first_line(port: int, head: bytes) -> bytes:
     """The status line that comes although nothing follows the head."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, family=socket.AF_INET)
     writer.write(head)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         line = await reader.readline()
     writer.close()
     return line

@@ -30,7 +30,7 @@ async def away(world: World) -> AsyncIterator[None]:
     admin = await asyncpg.connect(world.db.server.dsn(database="postgres"))
 
     async def rename(old: str, new: str) -> None:
-        for _ in range(50):
+        for _ in range(500):
             await admin.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", old
             )
@@ -51,7 +51,7 @@ async def away(world: World) -> AsyncIterator[None]:
 
 
 async def until_healthy(client: TestClient[Any, Any]) -> None:
-    for _ in range(100):
+    for _ in range(400):
         async with client.get("/healthz") as answer:
             if answer.status == 200:
                 return
@@ -68,13 +68,23 @@ async def test_killed_connections_cost_no_answer(world: World) -> None:
         assert (await world.tap(client, "mtr-in-1", body))["open"] is True
 
 
+async def test_killed_connections_cost_no_answer_to_whom_nobody_remembers(world: World) -> None:
+    """Each of these tokens is looked up on a connection that is dead, or dying."""
+    client = await world.start()
+    await world.tap(client, "mtr-in-1", world.scan("mtr-in-1", world.phone().draw(AT)))
+    for reader in ("mtr-in-2", "kmb-bus-1", "mtr-out-1"):
+        await kill_connections(world)
+        body = world.scan(reader, world.phone().draw(AT))
+        assert (await world.tap(client, reader, body))["open"] is True
+
+
 async def test_connections_killed_under_load_lose_nothing_that_was_answered(world: World) -> None:
     client = await world.start()
     answered: list[int] = []
 
     async def ride(n: int) -> None:
         body = world.scan("mtr-in-1", world.phone().draw(AT))
-        for _ in range(50):
+        for _ in range(500):
             async with client.post("/v1/taps", json=body, headers=world.auth("mtr-in-1")) as answer:
                 found: dict[str, Any] = await answer.json()
                 if answer.status == 200:

@@ -149,4 +149,4 @@ async def test_closing_finishes_what_waits_and_takes_nothing_more() -> None:
         it.log.gate.release()
         it.log.gate.release()
         await asyncio.gather(*tasks)
-        await asyncio.wait_for(it.task, 1)
+        await asyncio.wait_for(it.task, 30)

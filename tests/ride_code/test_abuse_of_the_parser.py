@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from time import perf_counter
+from time import process_time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -78,9 +78,9 @@ def test_case_28_sixteen_megabytes_are_refused_by_their_length_alone(
     scheme: Scheme, filling: str
 ) -> None:
     text, trust = "TP1:" + filling * 16_000_000, scheme.trust()
-    started = perf_counter()
+    before = process_time()
     assert all(scheme.reason(text, trust=trust) == "unreadable" for _ in range(100))
-    assert perf_counter() - started < 5, "that is 50 ms each, for what takes microseconds"
+    assert process_time() - before < 5, "that is 50 ms each, for what takes microseconds"
 
 
 def test_case_29_every_other_version_is_told_as_such(scheme: Scheme) -> None:

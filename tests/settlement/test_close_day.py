@@ -213,7 +213,7 @@ async def test_bookings_that_commit_while_a_day_closes_are_in_exactly_one_window
     db: Any, conn: Any
 ) -> None:
     booker, closer = await db.connect(ROLE), conn
-    done = asyncio.Event()
+    done, three = asyncio.Event(), asyncio.Semaphore(0)
     booked = 0
 
     async def book() -> None:
@@ -221,10 +221,12 @@ async def test_bookings_that_commit_while_a_day_closes_are_in_exactly_one_window
         while not done.is_set():
             await ride(booker, Ride(f"r{booked}", ("alipayhk", "shenzhen-tong")[booked % 2]))
             booked += 1
+            if booked % 3 == 0:
+                three.release()
 
     async def close() -> None:
         for n in range(4):
-            await asyncio.sleep(0.1)
+            await three.acquire()
             day = DAY + timedelta(days=n)
             await close_day(closer, day, CLOSE_AT + timedelta(days=n))
         done.set()

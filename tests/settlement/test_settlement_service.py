@@ -51,11 +51,11 @@ class Running:
     async def stop(self, *, kill: bool = False) -> int:
         assert self.process is not None
         (self.process.kill if kill else self.process.terminate)()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             return await self.process.wait()
 
     async def wait_for(self, sql: str, expected: Any) -> None:
-        for _ in range(500):
+        for _ in range(1200):
             if await self.world.one(sql) == expected:
                 return
             await asyncio.sleep(0.05)
@@ -215,7 +215,7 @@ async def test_a_worker_that_fails_goes_on_and_the_database_may_be_away() -> Non
         stop.set()
         return 1
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await run_worker("test", once, stop, metrics, Pace(least_s=0.001, away_s=0.01))
     assert len(calls) == 3 and metrics.failures.value(worker="test") == 1
 
