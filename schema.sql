@@ -968,6 +968,7 @@ create table entry (
     charge_id text
 );
 create index on entry (journey_id);
+create index entry_given_twice on entry (at) where kind = 'given_twice';
 -- One record is a debit and a credit of one amount: an imbalance cannot be written.
 create table posting (
     entry_id bigint not null references entry,
@@ -1177,6 +1178,17 @@ cross join lateral (
 ) o
 where o.amount_minor > 0;
 
+-- What wallets owe us because they gave riders money back twice: a payment was cancelled whole, and a
+-- part of it was refunded.
+create view wallet_claim as
+select r.request_id, r.attempt_request_id, r.charge_id, c.wallet, c.issuer, c.rider_id, c.journey_id,
+       p.amount_minor, p.currency, 'cancelled_and_refunded' as why, e.at as since
+from entry e
+join posting p on p.entry_id = e.id
+join refund r on e.key = 'given_twice:' || r.request_id
+join charge c on c.id = r.charge_id
+where e.kind = 'given_twice';
+
 -- Refunds to which a wallet has not said yes or no, though it was asked, and what waits for them: a
 -- correction since when, and how much of a rider's debt.
 create view doubtful_refund as
@@ -1349,13 +1361,14 @@ grant select on
     stop_fare, ride_record, net_position, statement_file, account_balance, closed_window, charge,
     night_step, recon_run, recon_break, journey, journey_tap, closing, tap_set_aside, rate,
     refund_request_done, travel_minimum, suspension, stop_name, journey_terms,
-    half_journey, crossed_accounts, owed_to_rider, doubtful_refund to transitpay_gateway;
+    half_journey, crossed_accounts, owed_to_rider, doubtful_refund, wallet_claim
+    to transitpay_gateway;
 
 -- settlement: journeys, charges, journal, the night; reads what the gateway wrote
 grant select on
     participant, wallet_agreement, partner_endpoint, partner_key, actor, reader, reader_status,
     rider, authorisation, tap, tap_quarantine, clone_alarm, deny_entry, notification,
-    refund_request, ride_record, owed_to_rider, doubtful_refund, account_balance, station_mode, journey_statement,
+    refund_request, ride_record, owed_to_rider, doubtful_refund, wallet_claim, account_balance, station_mode, journey_statement,
     suspension_end to transitpay_settlement;
 grant select, insert, update on stop_fare, list_version to transitpay_settlement;
 grant select, insert, delete on stop_name, journey_terms to transitpay_settlement;
@@ -1380,7 +1393,7 @@ grant select on
     participant, wallet_agreement, rate, quote, journey, charge, charge_part, charge_attempt, refund, account,
     entry, posting, open_item, closed_window, window_item, closing, closed_entry, closing_balance,
     net_position, statement_file, wallet_file, recon_run, recon_break, night_step, approval,
-    account_balance, tariff_version, owed_to_rider, doubtful_refund to transitpay_finance_read, transitpay_auditor;
+    account_balance, tariff_version, owed_to_rider, doubtful_refund, wallet_claim to transitpay_finance_read, transitpay_auditor;
 grant select on audit_log, tap_set_aside, clone_alarm, charge_evidence, journey_tap, deny_request,
     deny_request_done, deny_entry, issuer_number, suspension to transitpay_auditor;
 

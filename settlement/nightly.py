@@ -206,6 +206,9 @@ def _as_lines(result: NightResult) -> str:
     for it in result.reports[-1].refused_refunds if result.reports else ():
         amount = Money(it.amount_minor, currency(it.currency))
         lines.append(f"owed to riders: {it.wallet} refused {it.request_id}, {amount} ({it.code})")
+    for claim in result.reports[-1].wallet_claims if result.reports else ():
+        amount = Money(claim.amount_minor, currency(claim.currency))
+        lines.append(f"owed by {claim.wallet}: {claim.request_id}, {amount} ({claim.why})")
     for doubt in result.reports[-1].doubtful_refunds if result.reports else ():
         amount, age_h = Money(doubt.amount_minor, currency(doubt.currency)), doubt.age_h(result.at)
         lines.append(f"in doubt: {doubt.wallet}, {doubt.request_id}, {amount}, for {age_h} h")

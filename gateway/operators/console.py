@@ -122,6 +122,7 @@ def only_of(report: DayReport, operator: str) -> DayReport:
         balances=[],
         owed_to_riders=[],
         refunds_in_doubt=[],
+        owed_by_wallets=[],
         proposals=[it for it in report.proposals if it.operator == operator],
         ledger_balanced=report.ledger_balanced,
         last_closing=report.last_closing,

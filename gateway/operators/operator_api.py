@@ -30,6 +30,7 @@ from gateway.operators.operator_models import (
     StatementFile,
     StatementsAnswer,
     TapCount,
+    WalletClaim,
 )
 from gateway.riders.showing import fare_lines_of, flags_of
 from transitpay.errors import Conflict
@@ -40,6 +41,7 @@ from transitpay.postgres.inboxes import RefundRequest
 from transitpay.postgres.records import Row
 from transitpay.postgres.reference import Role
 from transitpay.postgres.refused_refunds import refused_refunds
+from transitpay.postgres.wallet_claims import wallet_claims
 
 _OPERATORS = frozenset({Role.OPERATOR})
 #: Who sees the house's books.
@@ -140,6 +142,9 @@ async def report_of(conn: asyncpg.Connection, day: date) -> DayReport:
         ],
         refunds_in_doubt=[
             DoubtfulRefund.model_validate(asdict(it)) for it in await doubtful_refunds(conn)
+        ],
+        owed_by_wallets=[
+            WalletClaim.model_validate(asdict(it)) for it in await wallet_claims(conn)
         ],
         proposals=[
             OpenProposal.model_validate(asdict(it))

@@ -191,6 +191,21 @@ class OpenProposal(Outgoing):
     proposed_at: Instant
 
 
+class WalletClaim(Outgoing):
+    """What a wallet owes us: refund ``request_id`` of a payment that it cancelled whole, too."""
+
+    request_id: str
+    attempt_id: str
+    charge_id: str
+    journey_id: str
+    wallet: str
+    rider_id: str
+    amount_minor: int
+    currency: str
+    why: str
+    since: Instant
+
+
 class DoubtfulRefund(Outgoing):
     """A refund that the wallet does not answer, for people; ``since`` it was first asked for.
 
@@ -215,8 +230,8 @@ class DayReport(Outgoing):
     """One day on one page. ``ledger_balanced``: debits equal credits in every currency.
 
     Of all days: ``owed_to_riders``, the refunds that wallets refused, ``refunds_in_doubt``, those
-    that they do not answer, and ``proposals``, the oldest of those that nobody has approved or
-    withdrawn.
+    that they do not answer, ``owed_by_wallets``, what they gave back twice, and ``proposals``, the
+    oldest of those that nobody has approved or withdrawn.
     """
 
     day: date
@@ -229,6 +244,7 @@ class DayReport(Outgoing):
     balances: list[Balance]
     owed_to_riders: list[RefusedRefund]
     refunds_in_doubt: list[DoubtfulRefund]
+    owed_by_wallets: list[WalletClaim]
     proposals: list[OpenProposal]
     ledger_balanced: bool
     last_closing: LastClosing | None

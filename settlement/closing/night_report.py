@@ -11,6 +11,7 @@ from transitpay.postgres import closings, night, recon_runs
 from transitpay.postgres.doubtful_refunds import doubtful_refunds
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.refused_refunds import refused_refunds
+from transitpay.postgres.wallet_claims import wallet_claims
 
 
 async def day_report(conn: Connection, day: date) -> DayReport:
@@ -25,6 +26,7 @@ async def day_report(conn: Connection, day: date) -> DayReport:
         await night.steps(conn, day, day),
         await refused_refunds(conn),
         await doubtful_refunds(conn),
+        await wallet_claims(conn),
     )
 
 

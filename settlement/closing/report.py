@@ -11,7 +11,7 @@ from decimal import Decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from settlement.closing.csv_text import csv_text, major
-from transitpay.charging.refund import DoubtfulRefund, RefusedRefund
+from transitpay.charging.refund import DoubtfulRefund, RefusedRefund, WalletClaim
 from transitpay.ledger.digest import Closing
 from transitpay.ledger.night import StoredBreak, StoredRun, StoredStep
 
@@ -42,6 +42,7 @@ class DayReport:
     steps: Sequence[StoredStep]
     refused_refunds: Sequence[RefusedRefund] = ()
     doubtful_refunds: Sequence[DoubtfulRefund] = ()
+    wallet_claims: Sequence[WalletClaim] = ()
 
     @property
     def open_breaks(self) -> int:
@@ -119,6 +120,20 @@ def _refunds_json(report: DayReport) -> dict[str, object]:
                 "awaiting_minor": r.awaiting_minor,
             }
             for r in report.doubtful_refunds
+        ],
+        "owed_by_wallets": [
+            {
+                "request_id": c.request_id,
+                "attempt_id": c.attempt_id,
+                "charge_id": c.charge_id,
+                "journey_id": c.journey_id,
+                "wallet": c.wallet,
+                "currency": c.currency,
+                "amount_minor": c.amount_minor,
+                "why": c.why,
+                "since": c.since.isoformat(),
+            }
+            for c in report.wallet_claims
         ],
     }
 

@@ -20,11 +20,11 @@ from settlement.collecting.charge_wallets import ChargeTerms
 from settlement.metrics import SettlementMetrics
 from transitpay.charging.charge import ChargePolicy
 from transitpay.charging.correcting import Corrected, correct, left_in, refund_ended
-from transitpay.charging.lifecycle import ChargeState
+from transitpay.charging.lifecycle import AttemptState, ChargeState
 from transitpay.charging.refund import IN_DOUBT, Refund, RefundState, decide_refund
 from transitpay.charging.wallet_port import CommandOutcome, Done, WalletPort
 from transitpay.clock import Clock
-from transitpay.ledger.bookings import refunded
+from transitpay.ledger.bookings import given_twice, refunded
 from transitpay.ledger.open_items import refund_item
 from transitpay.money import Money
 from transitpay.postgres import charge_parts, charges, journal, refunds
@@ -155,7 +155,13 @@ async def record(
     await refunds.save(conn, refund, told if refund.state is RefundState.REFUNDED else None)
     if decision.book:
         entry = refunded(stored.wallet, refund.amount, at, refund.id, refund.charge_id)
-        await journal.add_entries(conn, [entry])
+        payment = tied[refund.charge_id].tied.charge.attempt(refund.attempt_id)
+        assert payment is not None, "a refund is of an attempt of its charge"
+        entries = [entry]
+        if payment.state is AttemptState.CANCELLED:
+            twice = given_twice(stored.wallet, refund.amount, at, refund.id, refund.charge_id)
+            entries.append(twice)
+        await journal.add_entries(conn, entries)
         item = refund_item(stored.wallet, refund.id, told, refund.amount)
         await journal.add_open_items(conn, [item])
     if refund.state not in IN_DOUBT:

@@ -28,9 +28,9 @@ from transitpay.charging.evidence import (
     PayAnswered,
 )
 from transitpay.charging.partner_messages import RefundRequest, build_refund
-from transitpay.charging.refund import Refund
+from transitpay.charging.refund import Refund, RefundState
 from transitpay.charging.wallet_port import Declined, Done, NotFound, Succeeded, Unknown
-from transitpay.ledger.bookings import captured, uncaptured
+from transitpay.ledger.bookings import captured, given_twice, uncaptured
 from transitpay.ledger.journal import Entry, EntryKind
 from transitpay.ledger.open_items import OpenItem, cancel_item, capture_item
 from transitpay.postgres import charge_parts, charges, evidence, journal, refunds
@@ -58,7 +58,7 @@ class _Batch:
     entries: list[Entry] = field(default_factory=list)
     items: list[OpenItem] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
-    uncaptured: list[str] = field(default_factory=list)
+    uncaptured: dict[str, str] = field(default_factory=dict)  # attempt id -> charge id
     rows: list[EvidenceRow] = field(default_factory=list)
 
 
@@ -126,7 +126,7 @@ def _book(
     else:
         assert decision.book is EntryKind.UNCAPTURED
         batch.entries.append(uncaptured(wallet, attempt.amount, at, attempt.id, charge.id))
-        batch.uncaptured.append(charge.id)
+        batch.uncaptured[attempt.id] = charge.id
         item = cancel_item(wallet, attempt.id, cancelled_at, attempt.amount)
     batch.items.append(item)
 
@@ -146,13 +146,19 @@ async def _save(conn: Connection, batch: _Batch, at: datetime) -> None:
 
 async def _due_again(conn: Connection, batch: _Batch, at: datetime) -> None:
     """A cancel won after a correction: only what the payment still pays for is due again, and a
-    debt that awaited a refund of it is due now.
+    debt that awaited a refund of it is due now. What was refunded of it was given back twice.
     """
     if not batch.uncaptured:
         return
-    tied = await charge_parts.lock_tied(conn, sorted(set(batch.uncaptured)))
-    doubtful = [refund.id for it in tied.values() for refund in it.tied.refunds]
-    loose = await charge_parts.lock_awaiting(conn, doubtful)
+    tied = await charge_parts.lock_tied(conn, sorted(set(batch.uncaptured.values())))
+    backs = [back for it in tied.values() for back in it.tied.refunds]
+    twice = [
+        given_twice(tied[it.charge_id].stored.charge.wallet, it.amount, at, it.id, it.charge_id)
+        for it in backs
+        if it.state is RefundState.REFUNDED and it.attempt_id in batch.uncaptured
+    ]
+    await journal.add_entries(conn, twice)
+    loose = await charge_parts.lock_awaiting(conn, [it.id for it in backs])
     due = [(it.stored, awaits_no_more(it.tied.charge, at)) for it in loose.values()]
     await charges.save(conn, due, {})
     made = [(it, due_again(it.tied, at)) for _, it in sorted(tied.items())]

@@ -17,7 +17,10 @@ from night_seed import CLOSE_AT, DAY, NOON, Ride, refund, ride, take_part
 from settlement.closing.close_day import close_day
 from transitpay.cli import main
 from transitpay.cli.ledger import check_books
+from transitpay.ledger.bookings import given_twice
+from transitpay.money import CNY, Money
 from transitpay.postgres.denials import apply_deny_requests
+from transitpay.postgres.journal import add_entries
 
 #: A refund of all that was paid for journey j-c, in this state.
 _DOUBTFUL = (
@@ -158,6 +161,11 @@ async def test_empty_books_are_whole(db: Any) -> None:
             "update entry set key = 'captured:x', kind = 'x' where key = 'captured:c-1'",
             "a captured attempt that is not booked",
         ),
+        (
+            _DOUBTFUL.format(state="REFUNDED")
+            + "; update charge_attempt set state = 'CANCELLED' where request_id = 'c-1'",
+            "a refund of a payment that was cancelled whole and is not claimed",
+        ),
         (_REFUSED.format(state="CAPTURED", denies=True), "a debt that denies its rider and should"),
         (_REFUSED.format(state="ARREARS", denies=False), "a debt that denies its rider and should"),
         (_REFUSED.format(state="ARREARS", denies=True), "owes or is suspended and was not told"),
@@ -217,6 +225,31 @@ def test_refunds_that_wallets_refused_are_listed_and_their_sum_is_told(
     assert "owed to riders, refused by shenzhen-tong: CNY 47.91" in check
     assert " REFUND_WINDOW_EXCEED since " in listed
     assert "1 refused refunds are owed to riders" in listed
+
+
+def test_what_wallets_gave_back_twice_is_listed(
+    db_with_claim: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in db_with_claim.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    told = []
+    for more in ((), ("--json",)):
+        monkeypatch.setattr("sys.argv", ["transitpay", "ledger", "wallet-claims", *more])
+        with pytest.raises(SystemExit):
+            main()
+        told.append(capsys.readouterr().out)
+    assert "x-r shenzhen-tong CNY 47.91 cancelled_and_refunded since " in told[0]
+    assert "1 refunds were given back twice" in told[0]
+    [found] = json.loads(told[1].splitlines()[-1])["owed_by_wallets"]
+    assert (found["attempt_id"], found["amount_minor"]) == ("c-1", 4791)
+
+
+@pytest.fixture
+async def db_with_claim(db: Any, owner: Any) -> Any:
+    await owner.execute(_DOUBTFUL.format(state="REFUNDED"))
+    twice = given_twice("shenzhen-tong", Money(4791, CNY), NOON, "x-r", "c")
+    await add_entries(owner, [twice])
+    return db
 
 
 def test_refunds_in_doubt_are_listed_with_their_age(

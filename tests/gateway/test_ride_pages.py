@@ -15,6 +15,9 @@ from test_missing_stations import rider_of
 from test_support import suspended
 from test_wallet_calls import call
 
+from transitpay.ledger.bookings import given_twice
+from transitpay.money import HKD, Money
+from transitpay.postgres.journal import add_entries
 from transitpay.postgres.reference import Actor, Role
 from transitpay.runtime import access
 
@@ -203,5 +206,12 @@ async def test_a_refund_in_doubt_that_a_correction_waits_for_is_told_to_the_ride
         [doubt] = (await answer.json())["refunds_in_doubt"]
     assert (doubt["request_id"], doubt["amount_minor"]) == ("c2-r1", 758)
     assert doubt["awaiting_minor"] == 0 and doubt["since"] == doubt["awaited_since"]
+    await owner.execute("update refund set state = 'REFUNDED'")
+    await add_entries(owner, [given_twice(WALLET, Money(758, HKD), AT, "c2-r1", "c2")])
+    assert "cancelled_and_refunded" in await page(client, "/console?day=2026-10-30")
+    async with client.get(path, headers=world.auth("auditor")) as answer:
+        said = await answer.json()
+    assert said["refunds_in_doubt"] == []
+    assert [it["amount_minor"] for it in said["owed_by_wallets"]] == [758]
     assert await log_in(client, world, "operator:mtr") == 303
     assert "c2-r1" not in await page(client, "/console?day=2026-10-30")

@@ -93,6 +93,26 @@ class DoubtfulRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class WalletClaim:
+    """Money that a wallet gave its rider twice: it made refund ``request_id`` of the payment
+    ``attempt_id`` and cancelled the whole of that payment too, in whatever order.
+
+    ``why`` says so in a word; ``since`` is when the second of the two was booked.
+    """
+
+    request_id: str
+    attempt_id: str
+    charge_id: str
+    journey_id: str
+    wallet: str
+    rider_id: str
+    amount_minor: int
+    currency: str
+    why: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RefundDecision:
     """The refund as it is now; ``book`` says that it was made just now and is to be booked."""
 

@@ -21,6 +21,7 @@ from transitpay.postgres.embedded import running_database
 from transitpay.postgres.journal import balances
 from transitpay.postgres.pool import Connection, connect, database_errors
 from transitpay.postgres.refused_refunds import refused_refunds
+from transitpay.postgres.wallet_claims import wallet_claims
 from transitpay.runtime.config import Settings
 
 ROLE = "transitpay_auditor"
@@ -71,6 +72,24 @@ def refused(as_json: bool) -> None:
         since = it.since.isoformat(timespec="seconds")
         click.echo(f"{it.request_id} {it.wallet} {amount} {it.code} since {since} {it.charge_id}")
     click.echo(f"{len(found)} refused refunds are owed to riders")
+
+
+@ledger.command("wallet-claims")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def claims(as_json: bool) -> None:
+    """List what wallets owe because they gave riders money back twice, oldest first."""
+    settings = Settings.from_environment()
+    with running_database(settings):
+        found = asyncio.run(_read(settings.dsn(ROLE), wallet_claims))
+    if as_json:
+        rows = [{**asdict(it), "since": it.since.isoformat()} for it in found]
+        click.echo(json.dumps({"owed_by_wallets": rows}))
+        return
+    for it in found:
+        amount = Money(it.amount_minor, currency(it.currency))
+        since = it.since.isoformat(timespec="seconds")
+        click.echo(f"{it.request_id} {it.wallet} {amount} {it.why} since {since} {it.attempt_id}")
+    click.echo(f"{len(found)} refunds were given back twice")
 
 
 @ledger.command("doubtful-refunds")

@@ -44,7 +44,7 @@ HOUSE_ACCOUNTS = {
     FX_RESULT: AccountKind.EXPENSE,
 }
 #: Accounts that one wallet has, and those that one operator has: all clearing.
-WALLET_ACCOUNTS = ("rider_due", "wallet_receivable", "wallet_in_transit")
+WALLET_ACCOUNTS = ("rider_due", "wallet_receivable", "wallet_in_transit", "wallet_claim")
 OPERATOR_ACCOUNTS = ("operator_payable", "payout_in_transit")
 _PARTICIPANT = re.compile(r"[a-z][a-z0-9-]{1,31}")
 
@@ -62,6 +62,11 @@ def wallet_receivable(wallet: str) -> str:
 def wallet_in_transit(wallet: str) -> str:
     """What a wallet's file says it has paid and our bank has not shown."""
     return _of("wallet_in_transit", wallet)
+
+
+def wallet_claim(wallet: str) -> str:
+    """What a wallet gave back to riders twice and owes us."""
+    return _of("wallet_claim", wallet)
 
 
 def operator_payable(operator: str) -> str:

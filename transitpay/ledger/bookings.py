@@ -18,6 +18,7 @@ from transitpay.ledger.accounts import (
     FX_SPREAD,
     operator_payable,
     rider_due,
+    wallet_claim,
     wallet_receivable,
 )
 from transitpay.ledger.journal import Entry, EntryKind, Posting
@@ -112,6 +113,16 @@ def refunded(wallet: str, amount: Money, at: datetime, refund_id: str, charge_id
     """
     postings = move(rider_due(wallet), wallet_receivable(wallet), amount)
     kind = EntryKind.REFUNDED
+    return Entry(f"{kind}:{refund_id}", kind, at, postings, charge_id=charge_id)
+
+
+def given_twice(wallet: str, amount: Money, at: datetime, refund_id: str, charge_id: str) -> Entry:
+    """The wallet cancelled a payment whole and had refunded, or then refunded, a part of it.
+
+    No rider owes that part: what is due again is what the rides cost. The wallet does.
+    """
+    postings = move(wallet_claim(wallet), rider_due(wallet), amount)
+    kind = EntryKind.GIVEN_TWICE
     return Entry(f"{kind}:{refund_id}", kind, at, postings, charge_id=charge_id)
 
 

@@ -23,6 +23,7 @@ class EntryKind(StrEnum):
     CAPTURED = "captured"
     UNCAPTURED = "uncaptured"
     REFUNDED = "refunded"
+    GIVEN_TWICE = "given_twice"
     WALLET_FEE = "wallet_fee"
     WALLET_FILE = "wallet_file"
     WALLET_BANKED = "wallet_banked"

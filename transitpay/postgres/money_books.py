@@ -54,6 +54,16 @@ MONEY_QUESTIONS = (
         """,
     ),
     Question(
+        "a refund of a payment that was cancelled whole and is not claimed from its wallet",
+        """
+        select r.request_id from refund r
+        join charge_attempt a on a.request_id = r.attempt_request_id and a.state = 'CANCELLED'
+        where r.state = 'REFUNDED'
+            and not exists (select from entry e where e.key = 'given_twice:' || r.request_id)
+        order by 1 limit 1000
+        """,
+    ),
+    Question(
         "a journey that is not paid for by the parts of charges",
         # A held fare is asked for in its own currency, once there is a rate.
         """
