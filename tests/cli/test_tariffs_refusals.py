@@ -12,16 +12,18 @@ from typing import Any
 import asyncpg
 import pytest
 from click.testing import CliRunner, Result
-from test_tariffs_command import STATIONS, TERMS, fares, home
+from test_tariffs_command import AT, STATIONS, TERMS, fares, home
 from test_tariffs_command import mtr as fare_files
 
 from transitpay.cli import cli
-from transitpay.errors import MalformedInput
+from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.fares.document import document_of
 from transitpay.fares.tariff import FlatFares
 from transitpay.fares.terms import Cap, CapPeriod, CodeDiscount, Transfer
 from transitpay.money import CNY, HKD, Money
-from transitpay.runtime.builtin import builtin_book
+from transitpay.postgres.reference import Actor, Participant, Role
+from transitpay.runtime import access
+from transitpay.runtime.builtin import builtin_book, builtin_tariffs
 
 __all__ = ["home"]
 MTR, KMB = builtin_book().latest("mtr"), builtin_book().latest("kmb")
@@ -149,6 +151,28 @@ async def test_a_network_keeps_its_currency_and_new_ones_may_be_named_once_store
     first.write_bytes(document_of(turned))
     with pytest.raises(MalformedInput, match="CNY, and tram is in HKD"):
         await invoke("import", first, "--by", "anna")
+
+
+async def test_nobody_takes_anothers_network_by_a_document_that_names_them_as_its_operator(
+    home: Path, db: Any
+) -> None:
+    conn = await db.connect("transitpay_gateway")
+    await access.enrol_participant(conn, Participant("tram", "operator", "Tram", "HKD"), AT)
+    await access.admit_actor(conn, Actor("tess", "T", Role.OPERATOR, "tram"), AT)
+    assert all(it.operator == it.network for it in builtin_tariffs()), "as published terms have it"
+    path = home / "d.json"
+    path.write_bytes(document_of(replace(KMB, network="tram", operator="tram")))
+    assert (await invoke("import", path, "--by", "tess")).exit_code == 0
+    for network in ("kmb", "tram"):
+        taken = replace(KMB, network=network, operator="mtr", version="taken")
+        path.write_bytes(document_of(taken))
+        with pytest.raises(RuleViolation, match=f"'otto' may not speak for {network}") as refusal:
+            await invoke("import", path, "--by", "otto")
+        assert refusal.value.code == "forbidden"
+    handed = await invoke("import", path, "--by", "anna")
+    assert handed.exit_code == 0, "an admin hands a network over"
+    path.write_bytes(document_of(replace(KMB, network="tram", operator="mtr", version="next")))
+    assert (await invoke("import", path, "--by", "otto")).exit_code == 0
 
 
 async def test_what_is_unlikely_beside_the_version_before_is_told_and_imported(home: Path) -> None:

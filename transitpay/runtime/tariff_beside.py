@@ -54,6 +54,18 @@ async def _stored_currencies(conn: Connection, networks: Iterable[str]) -> dict[
     return found
 
 
+async def owner_of(conn: Connection, network: str) -> str | None:
+    """The operator whose network it is, whatever a file says; None = nobody's yet.
+
+    That of the last version that counts; before any is stored, that of the published terms.
+    """
+    known = [it for it in await tariff_versions.versions(conn, network) if it.counts_at is not None]
+    if not known:
+        return network if network in published_terms() else None
+    key = (network, known[-1].version)
+    return tariff_of((await tariff_versions.documents(conn, [key]))[key]).operator
+
+
 async def unlikely(conn: Connection, tariff: Tariff) -> list[str]:
     """What a person should look at in a tariff, beside the version that it follows too."""
     former = await _last(conn, tariff.network, tariff)

@@ -22,7 +22,7 @@ from transitpay.postgres.approvals import Withdrawal
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Actor, Role
 from transitpay.postgres.tariff_versions import StoredVersion
-from transitpay.runtime.tariff_beside import refuse_unknown
+from transitpay.runtime.tariff_beside import owner_of, refuse_unknown
 from transitpay.runtime.withdrawing import is_withdrawn, refuse_withdrawn
 
 Key = tuple[str, str]
@@ -66,7 +66,9 @@ async def import_tariffs(
 
 
 async def _import(conn: Connection, tariff: Tariff, by: Actor, at: datetime) -> Recorded:
-    _refuse_stranger(by, tariff.operator)
+    for operator in (tariff.operator, await owner_of(conn, tariff.network)):
+        if operator is not None:
+            _refuse_stranger(by, operator)
     document = document_of(tariff)
     digest = sha256_of(document)
     tariff_of(document)  # whatever is stored, settlement must be able to read
