@@ -22,6 +22,7 @@ from transitpay.errors import (
     TransitPayError,
 )
 from transitpay.fares.document import document_of, tariff_of
+from transitpay.fares.tariff import FlatFares
 from transitpay.postgres.reference import Actor, Participant, Role
 from transitpay.runtime import access
 from transitpay.runtime.builtin import builtin_book
@@ -251,7 +252,10 @@ def test_a_command_that_looks_makes_no_database(
 
 
 async def test_documents_are_read_as_they_were_written(home: Path) -> None:
-    tariff = builtin_book().latest("kmb")
+    kmb = builtin_book().latest("kmb")
+    assert isinstance(kmb.fares, FlatFares)
+    large = {f"A{number}": 560 for number in range(1000)} | dict(kmb.fares.by_route)
+    tariff = replace(kmb, fares=FlatFares(large))
     path = home / "kmb.json"
     path.write_bytes(document_of(tariff))
     (made,) = (await answer("import", path, "--by", "anna"))["stored"]
@@ -260,7 +264,7 @@ async def test_documents_are_read_as_they_were_written(home: Path) -> None:
     assert shown == document_of(tariff)
     path.write_bytes(document_of(tariff).replace(b'"HKD"', b'"USD"'))
     result = await invoke("import", path, "--by", "anna")
-    assert result.exit_code == 1 and "kmb.json, currency: unknown currency" in result.stderr
+    assert result.exit_code == 1 and "kmb.json line 1, currency: unknown currency" in result.stderr
 
 
 async def test_check_lists_problems_and_what_is_unlikely_and_stores_nothing(home: Path) -> None:

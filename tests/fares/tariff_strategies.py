@@ -31,7 +31,8 @@ from transitpay.fares.terms import (
 )
 from transitpay.money import HKD, Money, Rounding
 
-texts = st.text(min_size=1, max_size=8)
+shown = st.characters(exclude_categories=("Cc", "Cf", "Cs"))
+texts = st.text(shown, min_size=1, max_size=8)
 ids = st.text("0123456789ABCabc路線-", min_size=1, max_size=5)
 counts = st.integers(1, 100)
 percents = st.integers(0, 100)

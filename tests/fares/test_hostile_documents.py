@@ -55,11 +55,11 @@ def test_a_document_with_any_value_anywhere_is_answered(data: st.DataObject) -> 
             del holder[way[-1]]
         else:
             holder[way[-1]] = data.draw(values)
-    read = read_document(json.dumps(document).encode())
+    read = read_document(SourceFile("d", json.dumps(document).encode()))
     if read.tariff is not None:
         again = document_of(read.tariff)
         assert document_of(tariff_of(again)) == again
-    assert all(where and reason for where, reason in read.problems)
+    assert all(it.field and it.reason and it.line for it in read.problems)
 
 
 @settings(max_examples=examples(300))

@@ -20,6 +20,7 @@ from transitpay.fares.names import Language
 from transitpay.fares.plausibility import doubts
 from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
+from transitpay.fares.tariff_files import SourceFile
 from transitpay.fares.terms_file import facts_of
 from transitpay.journeys.journey import Filled, FilledBy, boarding, filled, passage, without_exit
 from transitpay.money import HKD, Money
@@ -35,8 +36,6 @@ KMB = builtin_book().latest("kmb")
 AREAS = MatrixFares(
     ("a1", "b", "a2", "c"), ((0, 500, None), (500, 0, None), (700, None, 0)), (0, 1, 0, 2)
 )
-
-TWICE = "a stop a second time, or a unit outside of 1 to 10000000"
 
 
 def tariff_with(fares: MatrixFares) -> Tariff:
@@ -168,15 +167,15 @@ def test_a_document_holds_an_area_once_and_a_dash_for_no_fare() -> None:
         ({"row_of": [0, 1, 0, 2]}, "fares.area_of: an area without stops, or beside row_of"),
         (
             {"ids": ["a1", "b", "a1", "c"]},
-            f"fares.ids: {TWICE}",
+            "fares.ids: 'a1' a second time",
         ),
     ],
 )
 def test_areas_that_do_not_hold_together_are_problems(change: dict[str, object], said: str) -> None:
     document = json.loads(document_of(ZONES))
     document["fares"] |= change
-    read = read_document(json.dumps(document).encode())
-    assert [f"{where}: {reason}" for where, reason in read.problems] == [said]
+    read = read_document(SourceFile("d", json.dumps(document).encode()))
+    assert [f"{it.field}: {it.reason}" for it in read.problems] == [said]
 
 
 def test_a_change_counts_for_every_pair_of_stops_that_it_holds_for() -> None:

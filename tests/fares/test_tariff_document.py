@@ -18,11 +18,10 @@ from transitpay.fares.document import (
     tariff_of,
 )
 from transitpay.fares.tariff import FlatFares, MatrixFares, Tariff
+from transitpay.fares.tariff_files import SourceFile
 from transitpay.runtime.builtin import builtin_book
 
 MTR = builtin_book().latest("mtr")
-
-TWICE = "a stop a second time, or a unit outside of 1 to 10000000"
 
 
 def values(tariff: Tariff) -> dict[str, object]:
@@ -69,9 +68,10 @@ def problems(**changes: object) -> list[str]:
     """What is said of MTR's document with some names changed; None takes a name away."""
     changed = json.loads(document_of(MTR)) | changes
     document = json.dumps({k: v for k, v in changed.items() if v is not None}).encode()
-    read = read_document(document)
+    read = read_document(SourceFile("d", document))
     assert read.tariff is None or not read.problems
-    return [f"{where}: {reason}" for where, reason in read.problems]
+    assert all((it.file, it.line) == ("d", 1) for it in read.problems), "it is one line"
+    return [f"{it.field}: {it.reason}" for it in read.problems]
 
 
 def test_every_problem_of_a_document_is_told_in_one_run() -> None:
@@ -106,7 +106,15 @@ def test_every_problem_of_a_document_is_told_in_one_run() -> None:
         ),
         (
             {"kind": "matrix", "unit": 0, "ids": ["1"], "rows": ["0"]},
-            f"fares.ids: {TWICE}",
+            "fares.unit: 0 is outside of 1 to 10000000",
+        ),
+        (
+            {"kind": "flat", "by_route": {}, "by_boarding": [["1", "a", 300], ["1", "a", 500]]},
+            "fares.by_boarding: ('1', 'a') a second time",
+        ),
+        (
+            {"kind": "flat", "by_route": {}, "by_section": [["1", "a", "b", 3]] * 2},
+            "fares.by_section: ('1', 'a', 'b') a second time",
         ),
         (
             {"kind": "flat", "by_route": {"1": -1}},
@@ -135,7 +143,12 @@ def test_a_matrix_and_the_stops_name_the_same_stations() -> None:
     ("document", "said"),
     [
         (b"{", "json: "),
-        (b"\xff", "json: "),
+        (b"\xff", "text: not UTF-8"),
+        (b"null", "json: null"),
+        (b'{"format":NaN}', "json: NaN is no number"),
+        (b"[" * 100_000, "json: nested too deep"),
+        (b'{"format":"transitpay-tariff/1","fares":{"unit":10,"unit":1000}}', "json: 'unit' twice"),
+        ('{"version":"a\u202eb"}'.encode(), "json: 'version' holds control characters"),
         (b"[]", "is no table"),
         (b'{"format":"transitpay-tariff/2"}', "format: 'transitpay-tariff/2' is not"),
     ],
@@ -159,6 +172,6 @@ def test_amounts_of_terms_are_in_the_tariffs_currency_and_never_below_nothing(
     written = json.loads(document_of(MTR))
     written["terms"]["overstay"]["amount"] = amount
     written["terms"]["maximum_fare"] = amount
-    read = read_document(json.dumps(written).encode())
-    told = {where for where, _ in read.problems}
+    read = read_document(SourceFile("d", json.dumps(written).encode()))
+    told = {it.field for it in read.problems}
     assert told == {"terms.maximum_fare", "terms.overstay.amount"}

@@ -11,13 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from transitpay.errors import MalformedInput
 from transitpay.fares.plain import Path, PlainReader, Unreadable, plain, read_amount, shown
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff
+from transitpay.fares.tariff_files.json_value import read_json
+from transitpay.fares.tariff_files.problem import Problem, SourceFile
 from transitpay.fares.term_faults import faults
 from transitpay.fares.term_ranges import MOST_MINOR, misfit
 from transitpay.fares.terms import Terms
@@ -29,7 +32,6 @@ _TEXTS = ("network", "operator", "currency", "version", "source")
 _NAMES = frozenset({"format", "valid_from", "stops", "fares", "terms", *_TEXTS})
 _STOPS = ("stops", "boarding_stops")
 _NO_FARE = "-"
-_UNIT = f"a unit outside of 1 to {MOST_MINOR}"
 #: Of the highest fare: no longer text is made a number.
 _DIGITS = len(str(MOST_MINOR))
 _MATRIX = frozenset({"kind", "unit", "ids", "rows", "row_of", "area_of"})
@@ -66,10 +68,10 @@ def sha256_of(document: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """The tariff of a document, or every problem for which there is none: (field, reason)."""
+    """The tariff of a document, or every problem for which there is none."""
 
     tariff: Tariff | None
-    problems: tuple[tuple[str, str], ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def __post_init__(self) -> None:
         assert (self.tariff is None) == bool(self.problems)
@@ -80,24 +82,25 @@ def tariff_of(document: bytes, recorded_at: datetime | None = None) -> Tariff:
 
     Raises: MalformedInput (``bad_tariff_document``) with the first problem.
     """
-    read = read_document(document, recorded_at)
+    read = read_document(SourceFile("document", document), recorded_at)
     if read.tariff is None:
-        where, reason = read.problems[0]
-        raise MalformedInput("bad_tariff_document", reason, field=where)
+        first = read.problems[0]
+        raise MalformedInput("bad_tariff_document", first.reason, field=first.field)
     return read.tariff
 
 
-def read_document(document: bytes, recorded_at: datetime | None = None) -> ReadDocument:
+def read_document(file: SourceFile, recorded_at: datetime | None = None) -> ReadDocument:
     """The tariff of a document that anybody wrote, or all its problems."""
-    try:
-        value: object = json.loads(document)
-    except (ValueError, RecursionError) as error:
-        return ReadDocument(None, (("json", str(error)),))
+    problems: list[Problem] = []
+    json_file = read_json(file, problems)
+    if problems:
+        return ReadDocument(None, tuple(problems))
     reader = PlainReader(misfit=misfit)
     try:
-        return ReadDocument(_read(reader, value, recorded_at))
+        return ReadDocument(_read(reader, json_file.value, recorded_at))
     except Unreadable:
-        told = [(".".join(map(str, at)) or "document", reason) for at, reason in reader.problems]
+        found = [(json_file.line(at), ".".join(map(str, at)), why) for at, why in reader.problems]
+        told = [Problem(file.name, line, name or "document", why) for line, name, why in found]
         return ReadDocument(None, tuple(told))
 
 
@@ -228,8 +231,9 @@ def _matrix(reader: PlainReader, value: Mapping[str, object]) -> MatrixFares:
     ids = reader.read(tuple[str, ...], value.get("ids"), (*at, "ids"))
     texts = reader.read(tuple[str, ...], value.get("rows"), (*at, "rows"))
     assert isinstance(unit, int) and isinstance(ids, tuple) and isinstance(texts, tuple)
-    if len(set(ids)) != len(ids) or not 1 <= unit <= MOST_MINOR:
-        raise reader.refuse((*at, "ids"), f"a stop a second time, or {_UNIT}")
+    if not 1 <= unit <= MOST_MINOR:
+        raise reader.refuse((*at, "unit"), f"{unit} is outside of 1 to {MOST_MINOR}")
+    _refuse_twice(reader, ids, (*at, "ids"))
     by_area = "area_of" in value
     width, what = (len(texts), "areas") if by_area else (len(ids), "stops")
     rows: list[tuple[int | None, ...]] = []
@@ -268,6 +272,7 @@ def _flat(reader: PlainReader, value: Mapping[str, object]) -> FlatFares:
     for name, rows in (("by_boarding", boarding), ("by_section", section)):
         for i, row in enumerate(rows):
             _refuse_amount(reader, row[-1], (*at, name, i))
+        _refuse_twice(reader, [row[:-1] for row in rows], (*at, name))
     return FlatFares(
         _by_route(reader, value.get("by_route"), "by_route"),
         default,
@@ -283,6 +288,12 @@ def _by_route(reader: PlainReader, value: object, name: str) -> dict[str, int]:
     for route, minor in value.items():
         _refuse_amount(reader, minor, ("fares", name, route))
     return value
+
+
+def _refuse_twice(reader: PlainReader, keys: Sequence[Hashable], at: Path) -> None:
+    for key, count in Counter(keys).items():
+        if count > 1:
+            raise reader.refuse(at, f"{shown(key)} a second time")
 
 
 def _refuse_amount(reader: PlainReader, minor: object, at: Path) -> None:

@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 
 from transitpay.errors import MalformedInput
@@ -49,7 +50,7 @@ def plain(value: object) -> object:
 def shown(value: object) -> str:
     """A value of somebody else's in a message: no longer than a line."""
     try:
-        text = repr(value)
+        text = str(value) if isinstance(value, Decimal) else repr(value)
     except (ValueError, RecursionError):
         return "a value too large to show"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

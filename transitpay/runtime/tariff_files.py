@@ -138,15 +138,15 @@ def _published_currencies() -> Mapping[str, Currency]:
 
 
 def _is_document(file: SourceFile) -> bool:
-    return f'"{FORMAT}"'.encode() in file.content[:4096] or FORMAT.encode() in file.content[-4096:]
+    return f'"{FORMAT}"'.encode() in file.content
 
 
 def _documents(files: Iterable[SourceFile], wish: Wish) -> Reading:
     tariffs: list[Tariff] = []
     problems: list[Problem] = []
     for file in files:
-        read = read_document(file.content)
-        problems += [Problem(file.name, None, field, reason) for field, reason in read.problems]
+        read = read_document(file)
+        problems += read.problems
         if read.tariff is not None:
             own = read.tariff
             for at, reason in faults_of_currency(own, _published_currencies()):
