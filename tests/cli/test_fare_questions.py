@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
-from transitpay.cli.fare import NETWORKS, fare
+from transitpay.cli import cli
+from transitpay.cli.fare import NETWORKS
 from transitpay.cli.fare_question import Asked, read_question
 from transitpay.errors import MalformedInput
 from transitpay.fares.tariff import Stop, TariffKind
@@ -18,8 +19,12 @@ from transitpay.runtime.builtin import builtin_book
 MONDAY = ("--at", "2026-10-05")
 
 
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["fare", *words])
+
+
 def ask(*words: str) -> dict[str, object]:
-    answer = CliRunner().invoke(fare, [*words, "--json"])
+    answer = run(*words, "--json")
     assert answer.exit_code == 0, answer.output
     found = json.loads(answer.stdout)
     assert isinstance(found, dict)
@@ -67,7 +72,7 @@ def test_the_business_car_has_a_fare_that_no_code_pays() -> None:
     words = ("--network", "shenzhen-metro", "--from", "罗湖", "--to", "机场")
     answer = ask(*words, "--business-from", "福田", "--business-to", "机场")
     assert (answer["amount"], answer["ride_code_accepted"]) == ("22.00", False)
-    said = CliRunner().invoke(fare, [*words, "--business-from", "福田", "--business-to", "机场"])
+    said = run(*words, "--business-from", "福田", "--business-to", "机场")
     assert "ride codes are refused in the business car" in said.stdout
 
 
@@ -105,17 +110,17 @@ def test_what_is_not_known_of_a_network_is_said() -> None:
     answer = ask("--network", "nlb", "--from", "B2")
     unknown = answer["unknown"]
     assert isinstance(unknown, list) and "Weekday fares" in unknown[-1]
-    said = CliRunner().invoke(fare, ["--network", "nlb", "--from", "B2"])
+    said = run("--network", "nlb", "--from", "B2")
     assert "not known: Weekday fares" in said.stdout
 
 
 def test_a_wallet_that_a_network_does_not_take_ends_with_1_and_the_reason() -> None:
     words = ["--network", "zhongshan-bus", "--from", "001路", "--wallet", "alipay", "--json"]
-    answer = CliRunner().invoke(fare, words)
+    answer = run(*words)
     assert answer.exit_code == 1
     assert json.loads(answer.stdout)["refused"] == "wallet_not_accepted"
     car = ["--network", "mtr", "--from", "2", "--to", "78", "--business-from", "2"]
-    refused = CliRunner().invoke(fare, [*car, "--business-to", "78", "--json"])
+    refused = run(*car, "--business-to", "78", "--json")
     assert (refused.exit_code, json.loads(refused.stdout)["refused"]) == (1, "no_business_car")
 
 
@@ -158,7 +163,7 @@ def test_a_wallet_that_a_network_does_not_take_ends_with_1_and_the_reason() -> N
 )
 def test_an_option_that_does_not_fit_is_named(words: str, field: str, code: str) -> None:
     network, start, *others = words.split()
-    answer = CliRunner().invoke(fare, ["--network", network, "--from", start, *others, "--json"])
+    answer = run("--network", network, "--from", start, *others, "--json")
     assert isinstance(answer.exception, MalformedInput)
     said = json.loads(answer.stdout)
     assert (said["field"], said["refused"]) == (field, code)
@@ -168,7 +173,7 @@ def test_a_ride_before_the_first_tariff_names_the_option_that_says_when_it_was()
     words = ["--network", "shenzhen-bus", "--from", "22", "--at", "2018-08-31T04:10", "--json"]
     ask(*words[:-1], "--after", "shenzhen-metro", "--after-minutes", "10")
     late = ["--after", "shenzhen-metro", "--after-minutes", "11"]
-    answer = CliRunner().invoke(fare, [*words, *late])
+    answer = run(*words, *late)
     said = json.loads(answer.stdout)
     assert (answer.exit_code, said["field"]) == (1, "--after-minutes")
     assert said["refused"] == "no_tariff"
@@ -201,9 +206,9 @@ def test_an_option_that_no_rule_reads_costs_nothing_and_is_told(words: str, opti
     network, start, *others = words.split()
     asked = ["--network", network, "--from", start]
     to = others[:2] if network == "shenzhen-metro" else []
-    plain = json.loads(CliRunner().invoke(fare, [*asked, *to, "--json"]).stdout)
-    told = json.loads(CliRunner().invoke(fare, [*asked, *others, "--json"]).stdout)
+    plain = json.loads(run(*asked, *to, "--json").stdout)
+    told = json.loads(run(*asked, *others, "--json").stdout)
     assert told["lines"] == plain["lines"]
     assert [said.split(":")[0] for said in told["without_effect"]] == [option]
     assert plain["without_effect"] == []
-    assert f"without effect: {option}" in CliRunner().invoke(fare, [*asked, *others]).output
+    assert f"without effect: {option}" in run(*asked, *others).output

@@ -131,7 +131,7 @@ def test_a_busy_port_is_one_line_and_exit_code_3(tmp_path: Path) -> None:
         process = start(tmp_path / "demo", "--port", port)
         said, told = process.communicate(timeout=60)
     assert process.returncode == 3
-    assert said == ""
+    assert json.loads(said)["field"] == "--port"
     assert told.strip().splitlines()[-1].startswith(f"transitpay: --port: port {port} on 127.0.0.1")
 
 
@@ -140,7 +140,7 @@ def test_a_missing_data_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> No
     process = start(tmp_path / "demo", "--data", str(missing))
     said, told = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert said == ""
+    assert json.loads(said)["reason"] == f"there is no folder {missing}"
     assert told.strip() == f"transitpay: --data: there is no folder {missing}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 
 import click
@@ -36,7 +37,25 @@ COMMANDS = {
 }
 
 
+_TOLD = "transitpay.json"
+
+
 class _LazyGroup(click.Group):
+    """Commands that are imported on use; with ``--json`` a refusal is one JSON object too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_TOLD] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Raises: as the command does, after the object is printed."""
+        try:
+            return super().invoke(ctx)
+        except (TransitPayError, click.UsageError) as error:
+            if ctx.meta[_TOLD]:
+                click.echo(json.dumps(_refusal(error), ensure_ascii=False))
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -51,6 +70,15 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _refusal(error: TransitPayError | click.UsageError) -> dict[str, object]:
+    if isinstance(error, TransitPayError):
+        return {"refused": error.code, "field": error.field, "reason": error.message}
+    field = error.option_name if isinstance(error, click.NoSuchOption) else None
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        field = max(error.param.opts, key=len)
+    return {"refused": "bad_option", "field": field, "reason": error.format_message()}
 
 
 @click.group(cls=_LazyGroup)

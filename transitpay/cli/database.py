@@ -43,7 +43,7 @@ def with_connection(settings: Settings, work: Callable[[Connection], Awaitable[_
 
     Makes no database: without DATABASE_URL there must be one in the home already.
 
-    Raises: as ``in_transaction``; TemporarilyUnavailable (``no_database``).
+    Raises: as ``in_transaction``; TemporarilyUnavailable (``no_database``, ``other_tables``).
     """
     if settings.database_url is None and ClusterFiles.under(settings.home).cluster_major() is None:
         reason = f"there is no database in {settings.home}: `transitpay db init` makes one"
@@ -54,6 +54,9 @@ def with_connection(settings: Settings, work: Callable[[Connection], Awaitable[_
         try:
             with database_errors():
                 return await work(conn)
+        except (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError) as error:
+            reason = f"not the tables of this version: {error}; see `transitpay db status`"
+            raise TemporarilyUnavailable("other_tables", reason) from error
         finally:
             await conn.close()
 

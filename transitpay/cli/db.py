@@ -138,7 +138,8 @@ def _embedded(settings: Settings) -> dict[str, object]:
 
 def _refuse(ctx: click.Context, refusal: Conflict, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"refused": refusal.code, "message": str(refusal)}))
+        told = {"refused": refusal.code, "field": refusal.field, "reason": refusal.message}
+        click.echo(json.dumps(told))
     else:
         click.echo(f"refused: {refusal}", err=True)
     ctx.exit(1)

@@ -97,11 +97,11 @@ def fare(
         answer = _answer(question, book)
     except TransitPayError as error:
         refusal = error if data else _of_the_small_network(error)
+        if not isinstance(refusal, RuleViolation):
+            raise refusal from None
         if as_json:
             said = {"refused": refusal.code, "field": refusal.field, "reason": refusal.message}
             click.echo(json.dumps(said, ensure_ascii=False))
-        if not isinstance(refusal, RuleViolation):
-            raise refusal from None
         click.echo(f"transitpay: {refusal.message}", err=True)
         context.exit(1)
     if as_json:

@@ -7,7 +7,7 @@ import json
 import click
 
 from transitpay.cli.database import in_transaction
-from transitpay.cli.options import ToldGroup, as_json_option, reason_option
+from transitpay.cli.options import as_json_option, reason_option
 from transitpay.clock import waited
 from transitpay.postgres import corrections, suspensions
 from transitpay.postgres.approvals import Withdrawal
@@ -28,7 +28,7 @@ _by = click.option("--by", required=True, help="Who you are: an actor of the ope
 _operator = click.option("--operator", required=True)
 
 
-@click.group(cls=ToldGroup)
+@click.group()
 def journeys() -> None:
     """Journeys with a missing end: correct, approve or withdraw a correction, let riders go."""
 

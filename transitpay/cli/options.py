@@ -1,13 +1,10 @@
-"""What commands of several groups have in common: options, and refusals that are JSON too."""
+"""Options that commands of several groups have in common."""
 
 from __future__ import annotations
 
-import json
 import re
 
 import click
-
-from transitpay.errors import TransitPayError
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -30,23 +27,3 @@ class _Sentence(click.ParamType[str]):
 reason_option = click.option(
     "--reason", required=True, type=_Sentence(), help="For people, at most 200 characters."
 )
-
-
-class ToldCommand(click.Command):
-    """A command whose refusals are one JSON object too where ``--json`` asks for one."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Raises: as the command does, after the object is printed."""
-        try:
-            return super().invoke(ctx)
-        except TransitPayError as error:
-            if ctx.params.get("as_json"):
-                told = {"refused": error.code, "field": error.field, "reason": error.message}
-                click.echo(json.dumps(told, ensure_ascii=False))
-            raise
-
-
-class ToldGroup(click.Group):
-    """A group of such commands."""
-
-    command_class = ToldCommand

@@ -20,7 +20,8 @@ Written by `make docs` from the commands themselves.
 
 Exit codes: 0 done; 1 the answer is no (a refused code, books that do not balance, tables that
 are not there); 2 the input cannot be read or is not allowed: one line names it; 3 something we
-depend on is away: try again. With `--json` the last line of standard output is one JSON object.
+depend on is away: try again. With `--json` the last line of standard output is one JSON object,
+also where a command is refused: `refused` (the code), `field`, `reason`.
 """
 
 

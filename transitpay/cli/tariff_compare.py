@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from transitpay.cli.database import in_transaction
-from transitpay.cli.options import ToldCommand, as_json_option
+from transitpay.cli.options import as_json_option
 from transitpay.cli.tariff_reading import (
     ANY_DAY,
     problem_count,
@@ -33,7 +33,7 @@ from transitpay.runtime.tariff_files import Reading, Wish, read_tariffs
 from transitpay.runtime.tariff_versions import stored_before
 
 
-@click.command(cls=ToldCommand)
+@click.command()
 @click.argument("old")
 @click.argument("new")
 @click.option(
@@ -66,7 +66,7 @@ def diff(
         click.echo(line)
 
 
-@click.command(cls=ToldCommand)
+@click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--stored", is_flag=True,

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from transitpay.cli.database import with_connection
-from transitpay.cli.options import ToldCommand, as_json_option
+from transitpay.cli.options import as_json_option
 from transitpay.cli.tables import amount_text, new_progress, new_table, wide_console
 from transitpay.cli.tariff_reading import (
     day_of,
@@ -25,7 +25,7 @@ from transitpay.runtime.tariff_files import Wish
 from transitpay.runtime.tariff_trial import try_tariff
 
 
-@click.command("dry-run", cls=ToldCommand)
+@click.command("dry-run")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--from", "first", required=True, help="First service day of the journeys.")
 @click.option("--to", "last", required=True, help="Last service day, included.")

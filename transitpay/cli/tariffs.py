@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from transitpay.cli.database import in_transaction
-from transitpay.cli.options import ToldGroup, as_json_option, reason_option
+from transitpay.cli.options import as_json_option, reason_option
 from transitpay.cli.tables import new_table, wide_console
 from transitpay.cli.tariff_compare import check, diff
 from transitpay.cli.tariff_dry_run import dry_run
@@ -48,7 +48,7 @@ _WAITS = "waits for a second person"
 _WITHDRAWN = "withdrawn"
 
 
-@click.group(cls=ToldGroup)
+@click.group()
 def tariffs() -> None:
     """Tariffs: import, compare, try out and list the versions of each network."""
 
