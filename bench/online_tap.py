@@ -19,22 +19,19 @@ import asyncio
 import json
 import os
 import platform
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
 import uvloop
+from _world import World, cpu_s, free_port, serving
 from aiohttp import web
 
 from gateway.__main__ import keep_what_is_loaded
@@ -44,21 +41,15 @@ from gateway.taps.reader_api import ROUTES as READER_ROUTES
 from gateway.taps.reader_api import tap_answer
 from gateway.taps.scans import Decision, Outcome, Stored
 from gateway.taps.tap_models import TapAnswer, TapRequest
-from transitpay.destinations import bitmap
-from transitpay.money import HKD
-from transitpay.postgres import pool, schema
 from transitpay.postgres.embedded import EmbeddedPostgres
-from transitpay.postgres.reference import Participant, ReaderRegistration
-from transitpay.ride_code import keys, layout, signing
-from transitpay.ride_code.layout import Authorisation, RideCode
-from transitpay.runtime import access
-from transitpay.runtime.config import Settings, child_environment
-from transitpay.taps import Direction
+from transitpay.ride_code import layout, signing
+from transitpay.runtime.config import Settings
 
 TARGET = 0.85
 HALF_LOAD_P99_MS = 25
 READERS = 8
 _ROUND_LIMIT_S = 120
+_STORED = "select count(*) from tap where decision = 'accepted'"
 TAP = next(route for route in READER_ROUTES if route.path == "/v1/taps")
 PATHS = {"empty": "/empty", "floor": "/floor", "gateway": "/v1/taps"}
 
@@ -213,35 +204,15 @@ async def paced(port: int, requests: list[bytes], connections: int, per_s: float
     return Round(len(requests) / (time.perf_counter() - started), latencies)
 
 
-# -- the world ---------------------------------------------------------------------------------
+# -- the figure --------------------------------------------------------------------------------
 
 
 @dataclass
-class World:
-    """An enrolled database, and codes for it."""
+class Taps:
+    """Requests for taps, of one reader after the other."""
 
-    settings: Settings
-    tokens: list[str] = field(default_factory=list)
+    world: World
     sequence: int = 0
-
-    async def enrol(self) -> None:
-        await schema.init(self.settings.admin_dsn(), at=datetime.now(UTC))
-        conn = await pool.connect(self.settings.dsn("transitpay_gateway"))
-        at, folder = datetime.now(UTC), self.settings.home / "keys"
-        for it in (
-            Participant("alipayhk", "wallet", "Wallet", "HKD"),
-            Participant("mtr", "operator", "Operator", "HKD"),
-        ):
-            await access.enrol_participant(conn, it, at)
-        for n in range(READERS):
-            reader = ReaderRegistration(f"gate-{n}", "mtr", "mtr", 0, 0, "HUH", Direction.ENTRY)
-            made = await access.register_reader(conn, reader, at)
-            self.tokens.append(made.token or "")
-        await access.enrol_issuer_key(
-            conn, "alipayhk", 1, folder, at, destinations=bitmap([0]), modes=bitmap([0])
-        )
-        self.issuer = keys.load_issuer_pem((folder / "issuer-1.pem").read_bytes())
-        await conn.close()
 
     def requests(self, path: str, count: int) -> list[bytes]:
         """So many taps, each of a new rider with a new phone."""
@@ -250,9 +221,9 @@ class World:
         for _ in range(count):
             self.sequence += 1
             body = json.dumps(
-                {"sequence": self.sequence, "at": now.isoformat(), "code": self._code(now)}
+                {"sequence": self.sequence, "at": now.isoformat(), "code": self.world.code(now)}
             ).encode()
-            token = self.tokens[self.sequence % READERS]
+            token = self.world.tokens[f"gate-{self.sequence % READERS}"]
             head = (
                 f"POST {path} HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer {token}\r\n"
                 f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -260,54 +231,9 @@ class World:
             found.append(head.encode() + body)
         return found
 
-    def _code(self, now: datetime) -> str:
-        device, second = keys.generate_device_key(), int(now.timestamp())
-        it = Authorisation(
-            1, os.urandom(8).hex(), 1, keys.public_bytes(device), second - 60, 72, 60, 500, HKD,
-            1, 1, 0, 0, 2000,
-        )  # fmt: skip
-        code = RideCode(it, signing.sign_authorisation(it, self.issuer), second, 1, 0)
-        return layout.write_text(layout.encode(signing.sign_code(code, device)))
-
-    async def stored(self) -> int:
-        conn = await pool.connect(self.settings.dsn("transitpay_gateway"))
-        found = await conn.fetchval("select count(*) from tap where decision = 'accepted'")
-        await conn.close()
-        return int(found)
-
-
-def cpu_s(pid: int) -> float:
-    """The processor time that a process has used."""
-    told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def child(port: int, command: list[str], settings: Settings) -> Iterator[int]:
-    """The id of a server's own process, until the block ends."""
-    env = child_environment(settings) | {"TRANSITPAY_GATEWAY_PORT": str(port)}
-    process = subprocess.Popen([sys.executable, *command], env=env)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        time.sleep(1.5)  # the lists are polled each second
-        yield process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-
 
 async def measure(
-    world: World,
+    taps: Taps,
     ports: dict[str, int],
     pids: dict[str, int],
     rounds: int,
@@ -318,7 +244,7 @@ async def measure(
     found: dict[str, list[Round]] = {name: [] for name in PATHS}
     for n in range(rounds + 1):
         for name, path in PATHS.items():
-            requests = world.requests(path, count if n else count // 4)
+            requests = taps.requests(path, count if n else count // 4)
             used = cpu_s(pids[name])
             result = await load(ports[name], requests, connections)
             result.cpu_us = 1e6 * (cpu_s(pids[name]) - used) / len(requests)
@@ -329,9 +255,9 @@ async def measure(
                 file=sys.stderr,
             )
     half = statistics.median(r.taps_per_s for r in found["gateway"]) / 2
-    requests = world.requests(PATHS["gateway"], count)
+    requests = taps.requests(PATHS["gateway"], count)
     found["half"] = [await paced(ports["gateway"], requests, connections, half)]
-    requests = world.requests(PATHS["floor"], count)
+    requests = taps.requests(PATHS["floor"], count)
     found["floor at half"] = [await paced(ports["floor"], requests, connections, half)]
     return found
 
@@ -384,19 +310,21 @@ def main() -> int:
     rounds, count = (2, 800) if given.quick else (7, 3000)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder), log_level="warning")
-        world = World(settings)
+        world = World(settings, READERS)
         with EmbeddedPostgres(settings.home):
             asyncio.run(world.enrol())
             gateway_port, floor_port = free_port(), free_port()
             ports = {"empty": floor_port, "floor": floor_port, "gateway": gateway_port}
-            floor_command = [__file__, "--serve-floor", str(floor_port)]
+            floor_command = (__file__, "--serve-floor", str(floor_port))
             with (
-                child(gateway_port, ["-m", "gateway"], settings) as gateway,
-                child(floor_port, floor_command, settings) as floors,
+                serving(gateway_port, settings) as gateway,
+                serving(floor_port, settings, floor_command) as floors,
             ):
                 pids = {"empty": floors, "floor": floors, "gateway": gateway}
-                found = uvloop.run(measure(world, ports, pids, rounds, count, given.connections))
-            stored = asyncio.run(world.stored())
+                found = uvloop.run(
+                    measure(Taps(world), ports, pids, rounds, count, given.connections)
+                )
+            stored = asyncio.run(world.number(_STORED))
     sent = count // 4 + (rounds + 1) * count
     result = summary(found, sent, stored, given.connections)
     print(json.dumps(result, indent=None if given.json else 2))

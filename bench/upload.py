@@ -16,29 +16,20 @@ import asyncio
 import json
 import os
 import platform
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import uvloop
+from _world import World, cpu_s, free_port, serving
 
-from transitpay.destinations import bitmap
-from transitpay.money import HKD
-from transitpay.postgres import pool, schema
 from transitpay.postgres.embedded import EmbeddedPostgres
-from transitpay.postgres.reference import Participant, ReaderRegistration
 from transitpay.ride_code import keys, layout, signing
-from transitpay.ride_code.layout import Authorisation, RideCode
 from transitpay.ride_code.records.record import (
     DecidedBy,
     Decision,
@@ -56,13 +47,17 @@ from transitpay.ride_code.records.sealed_batch import (
     parse_batch,
     seal,
 )
-from transitpay.runtime import access
-from transitpay.runtime.config import Settings, child_environment
+from transitpay.runtime.config import Settings
 from transitpay.taps import Direction
 
 TARGET = 0.75
 RECORDS = 500
 _ROUND_LIMIT_S = 120
+_STORED = """
+select count(*)
+from tap t join tap_record r using (tapped_day, reader, sequence)
+where t.decision = 'accepted' and r.difference is null
+"""
 
 
 @dataclass
@@ -93,63 +88,21 @@ class Reader:
         return seal(head, signing.sign_batch(head, self.key), records)
 
 
-@dataclass
-class World:
-    """An enrolled database, its readers, and codes for them."""
-
-    settings: Settings
-    count: int
-    readers: list[Reader] = field(default_factory=list)
-
-    async def enrol(self) -> None:
-        await schema.init(self.settings.admin_dsn(), at=datetime.now(UTC))
-        conn = await pool.connect(self.settings.dsn("transitpay_gateway"))
-        at, folder = datetime.now(UTC), self.settings.home / "keys"
-        for it in (
-            Participant("alipayhk", "wallet", "Wallet", "HKD"),
-            Participant("mtr", "operator", "Operator", "HKD"),
-        ):
-            await access.enrol_participant(conn, it, at)
-        for n in range(self.count):
-            reader = ReaderRegistration(f"gate-{n}", "mtr", "mtr", 0, 0, "HUH", Direction.ENTRY)
-            made = await access.register_reader(conn, reader, at)
-            self.readers.append(Reader(reader.id, made.token or ""))
-        await access.enrol_issuer_key(
-            conn, "alipayhk", 1, folder, at, destinations=bitmap([0]), modes=bitmap([0])
-        )
-        self.issuer = keys.load_issuer_pem((folder / "issuer-1.pem").read_bytes())
-        await conn.close()
-
-    async def enrol_keys(self, session: aiohttp.ClientSession) -> None:
-        for it in self.readers:
-            public = keys.public_bytes(it.key)
-            it.end = chain_start(it.id, public)
-            body = {
-                "public_key": public.hex(),
-                "proof": signing.prove_reader_key(it.id, it.key).hex(),
-                "software": "bench",
-            }
-            headers = {"Authorization": f"Bearer {it.token}"}
-            async with session.post("/v1/readers/enrol", json=body, headers=headers) as answer:
-                assert answer.status == 200, await answer.text()
-
-    def code(self, now: datetime) -> str:
-        device, second = keys.generate_device_key(), int(now.timestamp())
-        it = Authorisation(
-            1, os.urandom(8).hex(), 1, keys.public_bytes(device), second - 60, 72, 60, 500, HKD,
-            1, 1, 0, 0, 2000,
-        )  # fmt: skip
-        code = RideCode(it, signing.sign_authorisation(it, self.issuer), second, 1, 0)
-        return layout.write_text(layout.encode(signing.sign_code(code, device)))
-
-    async def stored(self) -> int:
-        conn = await pool.connect(self.settings.dsn("transitpay_gateway"))
-        found = await conn.fetchval(
-            "select count(*) from tap t join tap_record r using (tapped_day, reader, sequence)"
-            " where t.decision = 'accepted' and r.difference is null"
-        )
-        await conn.close()
-        return int(found)
+async def enrol_keys(world: World, session: aiohttp.ClientSession) -> list[Reader]:
+    """The world's readers, each with a key that the gateway knows."""
+    readers = [Reader(name, token) for name, token in world.tokens.items()]
+    for it in readers:
+        public = keys.public_bytes(it.key)
+        it.end = chain_start(it.id, public)
+        body = {
+            "public_key": public.hex(),
+            "proof": signing.prove_reader_key(it.id, it.key).hex(),
+            "software": "bench",
+        }
+        headers = {"Authorization": f"Bearer {it.token}"}
+        async with session.post("/v1/readers/enrol", json=body, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+    return readers
 
 
 Batches = list[tuple[Reader, list[str], bytes]]
@@ -161,12 +114,6 @@ class Round:
 
     per_s: float
     cpu_us: float
-
-
-def cpu_s(pid: int) -> float:
-    """The processor time that a process has used."""
-    told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def floor(world: World, batches: Batches) -> Round:
@@ -217,11 +164,11 @@ async def measure(
     """Rounds of both in turn; the first warms up and is not counted."""
     found: dict[str, list[Round]] = {"floor": [], "gateway": []}
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-        await world.enrol_keys(session)
+        readers = await enrol_keys(world, session)
         for n in range(rounds + 1):
             now = whole_ms(datetime.now(UTC))
             batches = []
-            for reader in world.readers:
+            for reader in readers:
                 for _ in range(per_reader):
                     codes = [world.code(now) for _ in range(RECORDS)]
                     batches.append((reader, codes, reader.batch(codes, now)))
@@ -238,30 +185,6 @@ async def measure(
     return found
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def gateway(port: int, settings: Settings) -> Iterator[int]:
-    """The id of one gateway process, until the block ends."""
-    env = child_environment(settings) | {"TRANSITPAY_GATEWAY_PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "-m", "gateway"], env=env)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        time.sleep(1.5)  # the lists are polled each second
-        yield process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -275,9 +198,9 @@ def main() -> int:
         with EmbeddedPostgres(settings.home):
             asyncio.run(world.enrol())
             port = free_port()
-            with gateway(port, settings) as pid:
+            with serving(port, settings) as pid:
                 found = uvloop.run(measure(world, port, pid, rounds, per_reader))
-            stored = asyncio.run(world.stored())
+            stored = asyncio.run(world.number(_STORED))
     rates = {name: statistics.median(r.per_s for r in them) for name, them in found.items()}
     used = {name: statistics.median(r.cpu_us for r in them) for name, them in found.items()}
     sent = (rounds + 1) * per_reader * given.readers * RECORDS
