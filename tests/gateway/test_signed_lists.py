@@ -5,92 +5,23 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from gateway_world import AT, WALLET, World
+from list_gate import CONFIG, DENY, READER, TRUST, Gate, ask_settlement, refresh, told_config
 
 from gateway.app import SERVICES
-from gateway.lists.list_keys import ListKeys
-from gateway.lists.publishing import LIFE
 from transitpay.postgres import lists
 from transitpay.postgres.published_lists import KEPT_VERSIONS
 from transitpay.postgres.reference import ReaderRegistration
-from transitpay.ride_code.deny_list import DenyTable
 from transitpay.ride_code.lists import signed_list
-from transitpay.ride_code.lists.config_list import config_values
-from transitpay.ride_code.lists.list_taking import Refused, Taken, Unchanged, Wanted, take
-from transitpay.ride_code.lists.signed_list import Delta, ListKind, SignedList, scope_of
+from transitpay.ride_code.lists.list_taking import Refused, take
+from transitpay.ride_code.lists.signed_list import Delta, ListKind
 from transitpay.ride_code.lists.trust_records import trust_list_of
-from transitpay.ride_code.verdict import Accepted, ReaderRules, Rejected, judge
-from transitpay.runtime.key_files import certify_list_key
+from transitpay.ride_code.verdict import Accepted, Rejected
 from transitpay.taps import Direction
 
-TRUST, DENY, CONFIG = ListKind
-READER = "mtr-in-1"
 SECOND = timedelta(seconds=1)
-
-
-class Gate:
-    """A reader that holds lists and asks for newer ones."""
-
-    def __init__(self, world: World, client: Any, reader: str = READER) -> None:
-        self.world, self.client, self.reader = world, client, reader
-        self.held: dict[ListKind, SignedList] = {}
-        self.came = b""
-
-    def wanted(self, kind: ListKind) -> Wanted:
-        scope = scope_of(self.reader) if kind is CONFIG else scope_of()
-        return Wanted(kind, self.world.list_roots, scope)
-
-    async def ask(self, kind: ListKind, *, whole: bool = False) -> str:
-        """Ask once; what became of the answer, in one word."""
-        held = self.held.get(kind)
-        query = {"have": str(held.head.version)} if held and not whole else {}
-        headers = self.world.auth(self.reader)
-        path = f"/v1/lists/{kind}"
-        async with self.client.get(path, params=query, headers=headers) as answer:
-            assert answer.status == 200, await answer.text()
-            assert answer.content_type == "application/octet-stream"
-            self.came = await answer.read()
-        found = take(self.came, held, self.wanted(kind), self.world.clock.at)
-        match found:
-            case Taken():
-                self.held[kind] = SignedList.parse(b"".join(found.chunks()))
-                return "taken"
-            case Unchanged():
-                return "unchanged"
-            case Refused(reason):
-                return str(reason)
-
-    def version(self, kind: ListKind) -> int:
-        return self.held[kind].head.version
-
-    @property
-    def was_delta(self) -> bool:
-        return self.came[:4] == b"TPD1"
-
-    def config(self) -> dict[str, str]:
-        return config_values(self.held[CONFIG].table)
-
-    def judge(self, code: str) -> Accepted | Rejected:
-        """By its lists alone."""
-        trust = trust_list_of(self.version(TRUST), self.held[TRUST].table)
-        deny = DenyTable(self.version(DENY), self.held[DENY].table, trust.issuer_numbers())
-        return judge(code, trust, deny, ReaderRules(0, 0, Direction.ENTRY), self.world.clock.at)
-
-
-async def refresh(client: Any) -> None:
-    await client.app[SERVICES].lists.refresh()
-
-
-async def ask_settlement(world: World, action: str, *riders: str) -> None:
-    conn = await world.db.connect("transitpay_settlement")
-    for rider in riders:
-        await conn.execute(
-            "insert into deny_request (issuer, rider_id, action, reason, requested_at)"
-            " values ($1, $2, $3, 'arrears', $4)", WALLET, rider, action, AT,
-        )  # fmt: skip
 
 
 async def test_a_gate_judges_alone_by_the_lists_it_was_sent(world: World) -> None:
@@ -177,93 +108,6 @@ async def test_the_entity_tag_of_a_list_spares_its_bytes(world: World) -> None:
                 assert answer.status == 304 and await answer.read() == b""
         async with client.get(path, headers={**headers, "If-None-Match": '"deny-1-9"'}) as answer:
             assert answer.status == 200
-
-
-@pytest.mark.parametrize("kind", list(ListKind))
-async def test_a_list_is_signed_anew_when_half_of_its_life_is_over(
-    world: World, kind: ListKind
-) -> None:
-    client = await world.start()
-    gate = Gate(world, client)
-    await gate.ask(kind)
-    began, version = gate.held[kind].head, gate.version(kind)
-    assert began.use_by - began.issued_at == LIFE[kind]
-    world.clock.at = began.issued_at + LIFE[kind] / 2 - SECOND
-    await refresh(client)
-    assert await gate.ask(kind) == "unchanged"
-    world.clock.at += SECOND
-    await refresh(client)
-    assert await gate.ask(kind) == "taken" and gate.version(kind) == version + 1
-    assert gate.was_delta is (len(gate.held[kind].table) > 1), "no more than a head moved"
-    assert gate.held[kind].head.use_by == world.clock.at + LIFE[kind]
-
-
-async def test_without_a_list_key_taps_go_on_and_lists_say_why_not(world: World) -> None:
-    for file in world.key_folder.glob("list-*"):
-        file.rename(file.with_name("away-" + file.name))
-    client = await world.start()
-    for kind in ListKind:
-        async with client.get(f"/v1/lists/{kind}", headers=world.auth(READER)) as answer:
-            assert answer.status == 503 and (await answer.json())["code"] == "list_key_missing"
-    async with client.get("/healthz") as answer:
-        assert answer.status == 200 and (await answer.json())["lists"] == "list_key_missing"
-    assert await told_config(world, client) == 0
-    phone = world.phone(serial=0)
-    assert (await world.tap(client, READER, world.scan(READER, phone.draw(AT))))["open"]
-    await ask_settlement(world, "deny", phone.authorisation.rider_id)
-    await refresh(client)
-    body = world.scan(READER, phone.draw(AT))
-    assert (await world.tap(client, READER, body))["reason"] == "denied"
-    for file in world.key_folder.glob("away-*"):
-        file.rename(file.with_name(file.name.removeprefix("away-")))
-    await refresh(client)
-    gate = Gate(world, client)
-    assert [await gate.ask(kind) for kind in ListKind] == ["taken"] * 3
-    async with client.get("/healthz") as answer:
-        assert (await answer.json())["lists"] == "signed"
-
-
-async def test_a_list_key_is_rotated_without_a_restart(world: World) -> None:
-    client, other = await world.start(), await world.start()
-    gate = Gate(world, client)
-    for kind in ListKind:
-        await gate.ask(kind)
-    roots, keys = world.key_folder, world.key_folder
-    certify_list_key(roots / "root-2.pem", keys, 2, AT + SECOND, AT + timedelta(365))
-    await refresh(client)
-    assert await gate.ask(DENY) == "unchanged", "its certificate is not valid yet"
-    world.clock.at += SECOND
-    await refresh(client)
-    await refresh(other)
-    for kind in ListKind:
-        was = gate.version(kind)
-        assert await gate.ask(kind) == "taken" and gate.version(kind) == was + 1
-        assert gate.held[kind].head.certificate.key_id == 2
-    (keys / "list-2.cert").unlink()
-    await ask_settlement(world, "deny", "0" * 16)
-    await refresh(other)
-    assert await gate.ask(DENY) == "unchanged", "an older key never signs after a newer one"
-
-
-async def test_whoever_stole_a_list_key_is_shaken_off_by_the_next_one(world: World) -> None:
-    client = await world.start()
-    gate = Gate(world, client)
-    await gate.ask(DENY)
-    thief = ListKeys(world.key_folder).signer(DENY, AT)
-    assert thief is not None
-    free = thief.head(DENY, 2**63, b"", AT, AT + timedelta(3650))
-    forged = take(free.encode(), gate.held[DENY], gate.wanted(DENY), AT)
-    assert isinstance(forged, Taken), "a stolen key is believed until there is a newer one"
-    gate.held[DENY] = SignedList.parse(b"".join(forged.chunks()))
-    await ask_settlement(world, "deny", "0" * 16)
-    await refresh(client)
-    assert await gate.ask(DENY) == "list_rolled_back"
-    certify_list_key(world.key_folder / "root-1.pem", world.key_folder, 2, AT, AT + timedelta(365))
-    await refresh(client)
-    assert await gate.ask(DENY) == "taken" and len(gate.held[DENY].table) == 1
-    again = thief.head(DENY, 2**63 + 1, b"", AT, AT + timedelta(3650)).encode()
-    refused = take(again, gate.held[DENY], gate.wanted(DENY), AT)
-    assert isinstance(refused, Refused) and refused.reason == "list_rolled_back"
 
 
 async def test_a_reader_gets_its_own_settings_and_the_next_version_when_they_change(
@@ -355,15 +199,6 @@ async def test_open_gates_reach_a_reader_by_its_next_heartbeat(world: World) -> 
     await client.app[SERVICES].places.refresh()  # type: ignore[union-attr]  # it has an app
     assert await told_config(world, client) == 2
     assert await gate.ask(CONFIG) == "taken" and gate.config()["gates"] == "emergency"
-
-
-async def told_config(world: World, client: Any) -> int:
-    """The version of the config that a heartbeat tells of."""
-    body = {"last_sequence": 0, "through_at": AT.isoformat()}
-    headers = world.auth(READER)
-    async with client.post("/v1/readers/heartbeat", json=body, headers=headers) as answer:
-        assert answer.status == 200, await answer.text()
-        return int((await answer.json())["config_version"])
 
 
 @pytest.mark.parametrize("have", ["-1", "x", str(2**64), ""])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from gateway_world import AT, World
-from test_signed_lists import Gate
+from list_gate import Gate
 
 from gateway.app import SERVICES
 from transitpay.fares.highest import highest_fares
