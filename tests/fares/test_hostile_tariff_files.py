@@ -100,6 +100,23 @@ def test_a_good_file_that_was_cut_spliced_and_spoilt_is_answered(
     answer(name, files)
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "told"),
+    [
+        ("boarding-fares", 16, "its key is not that of its parts"),
+        ("shenzhen-metro", 56, "no station named"),
+    ],
+)
+def test_a_name_of_five_thousand_letters_is_told_by_its_two_ends(
+    name: str, at: int, told: str
+) -> None:
+    first, *files = SAMPLES[name][1]
+    long = first.content[:at] + b"9" * 5000 + first.content[at:]
+    parsed = answer(name, [SourceFile(first.name, long), *files])
+    cut = [str(problem) for problem in parsed.problems if "999 ... 999" in str(problem)]
+    assert any(told in problem for problem in cut)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_prefix_of_a_good_file_is_answered(name: str) -> None:
     files = SAMPLES[name][1]

@@ -9,19 +9,36 @@ from dataclasses import dataclass
 from transitpay.fares.tariff import Tariff
 from transitpay.fares.version_rules import fit_stem
 
+#: A problem is for people to read: of a longer text, its two ends.
+LONGEST_TEXT = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a file; ``line`` counts from 1, None where a line means nothing."""
+    """One thing wrong in a file; ``line`` counts from 1, None where a line means nothing.
+
+    What stands in the file may be of any length and comes into all three texts: they are cut.
+    """
 
     file: str
     line: int | None
     field: str
     reason: str
 
+    def __post_init__(self) -> None:
+        for name in ("file", "field", "reason"):
+            object.__setattr__(self, name, _two_ends(getattr(self, name)))
+
     def __str__(self) -> str:
         place = f" line {self.line}" if self.line is not None else ""
         return f"{self.file}{place}, {self.field}: {self.reason}"
+
+
+def _two_ends(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return text
+    half = LONGEST_TEXT // 2
+    return f"{text[:half]} ... {text[-half:]}"
 
 
 @dataclass(frozen=True, slots=True)
