@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from transitpay.cli.fare_book import read_book
 from transitpay.cli.fare_question import (
     WALLETS,
     Asked,
@@ -31,7 +32,6 @@ from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.tariff import EXCLUDED, Stop, TariffBook
 from transitpay.fares.words import LANGUAGES
 from transitpay.runtime.config import Settings
-from transitpay.runtime.tariff_folder import load_book
 
 NETWORKS = (
     "mtr",
@@ -69,6 +69,19 @@ _NOT_BY_CODE = "ride codes are refused in the business car: this is the fare of 
     type=click.Path(path_type=Path),
     help="Folder of public data files. [TRANSITPAY_DATA, else small built-in networks]",
 )
+@click.option(
+    "--tariff",
+    "files",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the network's fares, as `tariffs check` reads it, in place of the folder's; "
+    "may be given several times.",
+)
+@click.option(
+    "--terms",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Terms file to stand beside --tariff. [the published one in the package]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def fare(
@@ -77,6 +90,8 @@ def fare(
     network: str,
     at_text: str | None,
     data: Path | None,
+    files: tuple[Path, ...],
+    terms: Path | None,
     as_json: bool,
     **options: str | int | None,
 ) -> None:
@@ -91,12 +106,12 @@ def fare(
     try:
         network = _network(network)
         at = settings.clock().now() if at_text is None else read_instant(at_text)
-        book = load_book(data, networks=[network])
+        book = read_book(network, data, files, terms)
         tariff = book.tariff(network, service_day(at))
         question = read_question(_asked(options), tariff, at)
         answer = _answer(question, book)
     except TransitPayError as error:
-        refusal = error if data else _of_the_small_network(error)
+        refusal = error if data or files else _of_the_small_network(error)
         if not isinstance(refusal, RuleViolation):
             raise refusal from None
         if as_json:

@@ -9,7 +9,7 @@ gzipped (``.gz``). Networks that no file describes (Shenzhen buses) come from th
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -56,11 +56,12 @@ def load_book(data: Path | None, networks: Collection[str] | None = None) -> Tar
     for network in wanted:
         tariffs += _READERS[network](data, terms[network], problems)
     if problems:
-        raise _refusal(problems)
+        raise refusal(problems)
     return TariffBook(tariffs, known_calendars())
 
 
-def _refusal(problems: list[Problem]) -> MalformedInput:
+def refusal(problems: Sequence[Problem]) -> MalformedInput:
+    """What a question is told where files have problems: the first of them, and how many more."""
     shown = "; ".join(str(problem) for problem in problems[:_PROBLEMS_SHOWN])
     more = len(problems) - _PROBLEMS_SHOWN
     return MalformedInput("bad_tariff_file", shown + (f"; and {more} more" if more > 0 else ""))
