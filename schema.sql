@@ -1200,9 +1200,29 @@ join charge c on c.id = r.charge_id
 left join charge w on w.awaits_refund = r.request_id
 where r.state = 'UNKNOWN';
 
+-- The journey, and all that stood for its ride before: earlier revisions, and what they or it replaced. A
+-- tap that comes late before the first one gives a ride another key, so the key alone does not lead there.
+create function with_those_before(journey_id text) returns setof text
+language sql stable rows 3 as $$
+    with recursive line as (
+        select id, key, revision from journey where id = journey_id
+        union
+        select p.id, p.key, p.revision
+        from line
+        cross join lateral (
+            select b.id, b.key, b.revision from journey b
+            where b.key = line.key and b.revision < line.revision
+            union all
+            select b.id, b.key, b.revision from journey b where b.replaced_by = line.id
+        ) p
+    )
+    select id from line
+$$;
+
 -- A rider's journeys as they stand, and those that are gone without another in their place, with fare,
 -- conversion and the state of the charges. A wallet sees its own. The charge state is the worst of the
--- charges that pay for the journey; refunds are those of these charges, which may pay for others too.
+-- charges that pay for the journey; refunds are those of these charges, which may pay for others too,
+-- and of those made for what stood before.
 -- corrected_... tell what stood in its place before: the revisions that it replaced, in sum.
 create view ride_record as
 select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind,
@@ -1248,9 +1268,8 @@ left join lateral (
 left join lateral (
     select (array_agg(c.id order by c.created_at desc, c.id))[1] as id,
            (array_agg(c.state order by c.created_at desc, c.id))[1] as state, array_agg(c.id) as ids
-    from journey k
+    from with_those_before(j.id) k(id)
     join charge c on c.journey_id = k.id
-    where k.key = j.key
 ) f on true
 left join charge_attempt a on a.charge_id = m.charge_id and a.state = 'CAPTURED'
 left join lateral (
@@ -1275,8 +1294,7 @@ left join lateral (
 ) p on true
 left join lateral (
     select x.reason from refund_request x
-    join journey k on k.id = x.journey_id
-    where k.key = j.key
+    join with_those_before(j.id) k(id) on k.id = x.journey_id
     order by x.requested_at, x.id
     limit 1
 ) g on true
@@ -1342,6 +1360,7 @@ grant usage on schema public to
     transitpay_gateway, transitpay_settlement, transitpay_finance_read, transitpay_auditor;
 grant execute on function ensure_partitions(date, date) to transitpay_gateway, transitpay_settlement;
 grant execute on function seen_meanwhile() to transitpay_gateway;
+grant execute on function with_those_before(text) to transitpay_gateway, transitpay_settlement;
 
 grant select on schema_fingerprint to
     transitpay_gateway, transitpay_settlement, transitpay_finance_read, transitpay_auditor;

@@ -74,7 +74,7 @@ async def take_request(conn: Connection, request: RefundRequest, at: datetime) -
     if found is None:
         return "unknown_journey"
     if found.asked_before:
-        again = await _ask_again(conn, request.journey_id, found.rider, at)
+        again = await _ask_again(conn, found.newest, found.rider, at)
         return "refund" if again else "nothing_left"
     if found.is_given_back:
         return "given_back"  # the clearing has read the request already

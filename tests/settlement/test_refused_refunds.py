@@ -177,3 +177,72 @@ async def test_what_a_wallet_refused_to_give_back_is_asked_for_when_the_ride_is_
     assert (await books(desk))["owed_to_riders"] == []
     await desk.collect()
     assert await desk.paid() == 0
+
+
+async def left_only(it: Desk) -> str:
+    """A rider who left at 13:00 has paid as one who never entered. Returns the journey's id."""
+    await it.tap("exit", "78", NOON + HOUR)
+    await it.silence()
+    await it.collect()
+    assert await it.standing() == [(1, None, "78", "missing_entry", 6080)]
+    return str(await it.world.one("select id from journey"))
+
+
+async def ask(it: Desk, request: str, journey: str) -> str:
+    """An operator gives a fare back. Returns what was made of it."""
+    await it.office.ask(request, journey)
+    await it.office.desk.once()
+    await read(it)
+    return str(await it.office.effect(request))
+
+
+async def test_what_a_wallet_keeps_stays_in_sight_when_a_late_tap_gives_the_ride_another_id(
+    desk: Desk,
+) -> None:
+    was = await left_only(desk)
+    paid = await desk.paid()
+    assert await ask(desk, "one", was) == "given_back"
+    desk.office.wallet.script("refund", "REFUND_WINDOW_EXCEED", "REFUND_WINDOW_EXCEED")
+    await desk.office.refunding.once()
+    await desk.tap("entry", "2", NOON)
+    await read(desk)
+    await desk.office.refunding.once()
+    seen = "select refund_state, net_charge_minor, owed_to_rider_minor, given_back from ride_record"
+    assert await rows(desk, seen) == [("REFUSED", 0, paid, "gate fault")]
+    now = str(await desk.world.one("select id from journey where ended_at is null"))
+    assert now != was and await ask(desk, "two", now) == "refund"
+    assert await ask(desk, "three", was) == "nothing_left"
+    await desk.collect()
+    assert await rows(desk, seen) == [("REFUNDED", 0, None, "gate fault")]
+    assert await desk.paid() == 0
+
+
+async def test_a_fare_is_given_back_by_any_id_that_the_ride_has_had(desk: Desk) -> None:
+    was = await left_only(desk)
+    await desk.tap("entry", "2", NOON)
+    await desk.clear()
+    await desk.collect()
+    assert await ask(desk, "one", was) == "given_back"
+    assert await desk.standing() == [(2, "2", "78", None, 0)]
+    assert await ask(desk, "two", was) == "nothing_left"
+    await desk.collect()
+    assert await desk.paid() == 0
+
+
+async def test_what_a_wallet_keeps_pays_for_the_ride_under_its_later_id(desk: Desk) -> None:
+    await left_only(desk)
+    await declare(desk, "fare_waiver", stop="78", at=NOON)
+    await desk.clear()
+    desk.office.wallet.script("refund", "REFUND_WINDOW_EXCEED", "REFUND_WINDOW_EXCEED")
+    await desk.office.refunding.once()
+    await desk.tap("entry", "2", NOON)
+    await read(desk)
+    await desk.office.refunding.once()
+    assert await desk.standing() == [(1, "2", "78", None, 0)]
+    await declare(desk, "fare_waiver", stop="78", at=NOON, until=NOON, replaces="m1", request="m2")
+    await read(desk)
+    await desk.collect()
+    assert await desk.standing() == [(2, "2", "78", None, 5220)]
+    assert (await desk.moved())[0] == 1, "nothing more is asked for"
+    cost = await desk.world.one("select charge_minor from journey where ended_at is null")
+    assert await desk.paid() == cost

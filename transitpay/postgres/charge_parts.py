@@ -59,12 +59,10 @@ with paying as (
     select charge_id from charge_part where journey_id = any($1::text[])
     union
     select r.charge_id
-    from journey j
-    join journey k on k.key = j.key and k.issuer = j.issuer and k.rider_id = j.rider_id
-        and k.priced_at >= coalesce(j.entry_at, j.exit_at)
+    from unnest($1::text[]) as j(id)
+    cross join lateral with_those_before(j.id) k(id)
     join charge c on c.journey_id = k.id and c.state = 'CAPTURED'
     join refund r on r.charge_id = c.id and r.state <> 'REFUNDED'
-    where j.id = any($1::text[]) and j.revision > 1
 ), refunding as (
     select charge_id from paying
     union
@@ -90,7 +88,7 @@ async def lock_of_journeys(
 ) -> dict[str, TiedCharge]:
     """All charges that pay for one of the journeys, with all of their parts and refunds.
 
-    With them come those made for an earlier revision of which a refund is refused or in doubt, and
+    With them come those made for what stood before of which a refund is refused or in doubt, and
     whatever debt awaits a refund of any of them. They are locked in the order of their ids. What a
     cancel replaced while its lock was waited for is read again.
     """
@@ -110,17 +108,14 @@ async def _charges_of(conn: asyncpg.Connection, journey_ids: Sequence[str]) -> l
 
 _REFUSED = """
 select distinct r.charge_id
-from journey j
-join journey k on k.key = j.key and k.issuer = j.issuer and k.rider_id = j.rider_id
-    and k.priced_at >= coalesce(j.entry_at, j.exit_at)
+from with_those_before($1) k(id)
 join charge c on c.journey_id = k.id
 join refund r on r.charge_id = c.id and r.state = 'REFUSED'
-where j.id = $1
 """
 
 
 async def lock_refused(conn: asyncpg.Connection, journey_id: str) -> dict[str, TiedCharge]:
-    """The charges of a journey's revisions of which the wallet refused to give money back."""
+    """The charges of a journey, and of what stood before, of which a refund was refused."""
     found = await conn.fetch(_REFUSED, journey_id)
     return await lock_tied(conn, [row["charge_id"] for row in found])
 

@@ -11,6 +11,7 @@ import asyncpg
 from transitpay.charging.refund import Refund, RefundState
 from transitpay.money import Money, currency
 from transitpay.postgres.inboxes import RefundRequest
+from transitpay.postgres.statements import tap_of_journey
 
 _NEW_REQUESTS = """
 select r.id, r.journey_id, r.reason, r.requested_by, r.requested_at
@@ -42,38 +43,48 @@ async def request_done(
 
 @dataclass(frozen=True, slots=True)
 class FareOf:
-    """What stands of a journey: its rider, where it begins, and its fare; 0 if nothing stands.
+    """What stands for a journey: its rider, where it begins, and its fare; 0 if nothing stands.
 
+    ``newest`` is the journey that holds its first tap; where none does, its last revision.
     ``is_given_back``: it stands as one that the operator has given back. ``asked_before``: an
-    earlier request of this journey was granted.
+    earlier request for it, or for what stood before, was granted.
     """
 
     rider: tuple[str, str]
     first_at: datetime
+    newest: str
     standing_minor: int
     is_given_back: bool
     asked_before: bool
 
 
 _FARE_OF = """
-select j.issuer, j.rider_id, coalesce(j.entry_at, j.exit_at) as first_at,
-       coalesce(s.fare_minor, 0) as standing_minor,
-       coalesce(s.excuse = 'given_back', false) as is_given_back,
-       exists (select from journey k
+select j.issuer, j.rider_id, coalesce(j.entry_at, j.exit_at) as first_at, n.id as newest,
+       case when n.ended_at is null then n.fare_minor else 0 end as standing_minor,
+       n.ended_at is null and n.excuse is not distinct from 'given_back' as is_given_back,
+       exists (select from with_those_before(n.id) k(id)
                join refund_request r on r.journey_id = k.id
                join refund_request_done d on d.request = r.id and d.effect = 'given_back'
-               where k.key = j.key and k.issuer = j.issuer and k.rider_id = j.rider_id
-                 and k.priced_at >= coalesce(j.entry_at, j.exit_at)) as asked_before
+       ) as asked_before
 from journey j
-left join journey s on s.key = j.key and s.issuer = j.issuer and s.rider_id = j.rider_id
-    and s.priced_at >= coalesce(j.entry_at, j.exit_at) and s.ended_at is null
+left join journey_tap t on (t.tapped_day, t.reader, t.sequence) = ($2, $3, $4)
+join lateral (
+    select k.id, k.fare_minor, k.excuse, k.ended_at from journey k
+    where k.id = t.journey_id or k.key = j.key
+    order by (k.id is not distinct from t.journey_id) desc, k.revision desc
+    limit 1
+) n on true
 where j.id = $1
 """
 
 
 async def fare_of(conn: asyncpg.Connection, journey_id: str) -> FareOf | None:
     """What stands of the journey with this id, whichever revision it names."""
-    row = await conn.fetchrow(_FARE_OF, journey_id)
+    try:
+        first = tap_of_journey(journey_id)
+    except ValueError:
+        return None
+    row = await conn.fetchrow(_FARE_OF, journey_id, *first)
     if row is None:
         return None
     issuer, rider_id, *rest = row.values()
