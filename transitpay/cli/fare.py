@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from transitpay.cli.fare_book import read_book
+from transitpay.cli.fare_book import book_of_files
 from transitpay.cli.fare_question import (
     WALLETS,
     Asked,
@@ -32,6 +32,7 @@ from transitpay.fares.rider_pricing import price_all
 from transitpay.fares.tariff import EXCLUDED, Stop, TariffBook
 from transitpay.fares.words import LANGUAGES
 from transitpay.runtime.config import Settings
+from transitpay.runtime.tariff_folder import load_book
 
 NETWORKS = (
     "mtr",
@@ -106,7 +107,10 @@ def fare(
     try:
         network = _network(network)
         at = settings.clock().now() if at_text is None else read_instant(at_text)
-        book = read_book(network, data, files, terms)
+        if (files or terms) and network not in EXCLUDED:
+            book = book_of_files(network, files, terms)
+        else:
+            book = load_book(data, networks=[network])
         tariff = book.tariff(network, service_day(at))
         question = read_question(_asked(options), tariff, at)
         answer = _answer(question, book)

@@ -1,4 +1,4 @@
-"""The tariffs by which ``transitpay fare`` answers: those of the folder, or of named files."""
+"""The tariffs by which ``transitpay fare`` answers where it is given their files."""
 
 from __future__ import annotations
 
@@ -7,27 +7,23 @@ from pathlib import Path
 
 from transitpay.cli.tariff_reading import ANY_DAY
 from transitpay.errors import MalformedInput
-from transitpay.fares.tariff import EXCLUDED, TariffBook
+from transitpay.fares.tariff import TariffBook
 from transitpay.runtime.builtin import builtin_book
 from transitpay.runtime.tariff_files import Wish, read_tariffs
-from transitpay.runtime.tariff_folder import load_book, refusal
+from transitpay.runtime.tariff_folder import refusal
 
 
-def read_book(
-    network: str, data: Path | None, files: Sequence[Path], terms: Path | None
-) -> TariffBook:
-    """The book with the tariff of ``network``: of ``files`` where there are some, else of ``data``.
+def book_of_files(network: str, files: Sequence[Path], terms: Path | None) -> TariffBook:
+    """The tariff of ``network`` that the files make, beside the small built-in ones of the others.
 
     A tariff of files that name no first day is in force on every day.
 
-    Raises: as ``load_book`` and ``read_tariffs``; MalformedInput (``bad_tariff_file``,
-    ``other_network``, ``no_fares``).
+    Raises: as ``read_tariffs``; MalformedInput (``no_fares``, ``bad_tariff_file``,
+    ``other_network``).
     """
-    if terms is not None and not files:
+    if not files:
         reason = "terms stand beside the files of a tariff, and none is named"
         raise MalformedInput("no_fares", reason, field="--terms")
-    if not files or network in EXCLUDED:
-        return load_book(data, networks=[network])
     reading = read_tariffs(files, Wish(network=network, terms=terms, otherwise=ANY_DAY))
     if reading.problems:
         raise refusal(reading.problems)
