@@ -315,9 +315,8 @@ async def test_the_states_of_versions_follow_their_days_and_when_they_were_recor
     assert "superseded" in table and "anna" in table
 
 
-async def test_a_version_of_booked_journeys_is_confirmed_by_another_person(
-    home: Path, db: Any
-) -> None:
+async def booked(db: Any) -> Any:
+    """A journey is booked of which a new version would change the fare; the owner's connection."""
     owner = await db.connect()
     await owner.execute(
         "insert into journey (id, key, issuer, rider_id, slot, network, operator, kind, state,"
@@ -326,6 +325,13 @@ async def test_a_version_of_booked_journeys_is_confirmed_by_another_person(
         " 'entry_exit', 'completed', $1, $1, $1, '2027-07-01', $1, 490, 'HKD', '[]', 'x')",
         AT,
     )
+    return owner
+
+
+async def test_a_version_of_booked_journeys_is_confirmed_by_another_person(
+    home: Path, db: Any
+) -> None:
+    owner = await booked(db)
     files = mtr(home, fares("4.90"))
     (made,) = (await answer("import", *files, "--by", "anna"))["stored"]
     assert made["became"] == "waits"
@@ -344,14 +350,7 @@ async def test_a_version_of_booked_journeys_is_confirmed_by_another_person(
 async def test_a_version_that_waits_is_withdrawn_told_by_all_and_imported_under_another_name(
     home: Path, db: Any
 ) -> None:
-    owner = await db.connect()
-    await owner.execute(
-        "insert into journey (id, key, issuer, rider_id, slot, network, operator, kind, state,"
-        " entry_at, exit_at, priced_at, service_day, cleared_at, fare_minor, fare_currency,"
-        " fare_lines, tariff_version) values ('a', 'a', 'alipayhk', '00', 0, 'mtr', 'mtr',"
-        " 'entry_exit', 'completed', $1, $1, $1, '2027-07-01', $1, 490, 'HKD', '[]', 'x')",
-        AT,
-    )
+    owner = await booked(db)
     files = mtr(home, fares("4.90"))
     (made,) = (await answer("import", *files, "--by", "anna"))["stored"]
     name = made["version"]

@@ -99,3 +99,17 @@ async def ride(
             wallet_day(first), f"{network}-gate", sequence, row["id"],
         )  # fmt: skip
     return str(row["id"])
+
+
+async def charge(world: World, rider_id: str, journey: str, id: str) -> None:
+    """The wallet has paid HKD 60.80 for this journey, at the first attempt."""
+    owner = await world.db.connect()
+    await owner.execute(
+        "insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency,"
+        " state, created_at) values ($1, $2, $3, $3, $4, 6080, 'HKD', 'CAPTURED', $5)",
+        id, journey, WALLET, rider_id, AT,
+    )  # fmt: skip
+    await owner.execute(
+        "insert into charge_attempt (request_id, charge_id, n, body, state)"
+        " values ($1 || '-1', $1, 1, '', 'CAPTURED')", id,
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from gateway_world import AT, WALLET, World
 from issuer_world import refresh
-from ride_rows import ride, tell_tariffs
+from ride_rows import charge, ride, tell_tariffs
 from test_console_pages import log_in
 from test_missing_stations import rider_of
 from test_support import suspended
@@ -140,15 +140,7 @@ async def test_a_refund_that_the_wallet_refused_is_owed_and_nobody_reads_that_it
     )  # fmt: skip
     owner = await world.db.connect()
     await owner.execute("update journey set replaced_by = $1 where id = $2", f"{key}~2", key)
-    await owner.execute(
-        "insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency,"
-        " state, created_at) values ('c1', $1, $2, $2, $3, 6080, 'HKD', 'CAPTURED', $4)",
-        key, WALLET, rider, AT,
-    )  # fmt: skip
-    await owner.execute(
-        "insert into charge_attempt (request_id, charge_id, n, body, state)"
-        " values ('c1-1', 'c1', 1, '', 'CAPTURED')"
-    )
+    await charge(world, rider, key, "c1")
     await owner.execute(
         "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
         " reason, body, state, created_at, result_code) values ('c1-r1', 'c1', 'c1-1', 6080,"
@@ -179,15 +171,7 @@ async def test_a_refund_in_doubt_that_a_correction_waits_for_is_told_to_the_ride
     rider = await rider_of(world, client)
     key = await ride(world, rider, 1, entry_at=AT, charge_minor=6080, charge_currency="HKD")
     owner = await world.db.connect()
-    await owner.execute(
-        "insert into charge (id, journey_id, wallet, issuer, rider_id, amount_minor, currency,"
-        " state, created_at) values ('c2', $1, $2, $2, $3, 6080, 'HKD', 'CAPTURED', $4)",
-        key, WALLET, rider, AT,
-    )  # fmt: skip
-    await owner.execute(
-        "insert into charge_attempt (request_id, charge_id, n, body, state)"
-        " values ('c2-1', 'c2', 1, '', 'CAPTURED')"
-    )
+    await charge(world, rider, key, "c2")
     await owner.execute(
         "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
         " reason, body, state, created_at, result_code, awaited_since) values ('c2-r1', 'c2',"

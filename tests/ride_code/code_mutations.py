@@ -8,11 +8,10 @@ and spellings, splices riders, and signs anew with keys of its own or of the wro
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
+from byte_mutations import ByteMutator
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
@@ -86,49 +85,15 @@ def good_codes(now: int, riders: int = 4) -> list[Good]:
     return found
 
 
-class Mutator:
+class Mutator(ByteMutator[Good]):
     """Makes mutated texts from good codes; the same seed makes the same texts."""
 
     def __init__(self, goods: Sequence[Good], seed: int) -> None:
-        self._goods = goods
-        self._random = random.Random(seed)
-        self._kinds: tuple[Callable[[], str], ...] = (
-            self.flip, self.field, self.signature, self.splice, self.shorten, self.extend,
-            self.respell, self.letters, self.wrong_device, self.wrong_issuer, self.own_keys,
+        super().__init__(
+            goods, seed, FIELDS, layout.write_text,
+            (self.flip, self.field, self.signature, self.splice, self.shorten, self.extend,
+             self.respell, self.letters, self.wrong_device, self.wrong_issuer, self.own_keys),
         )  # fmt: skip
-
-    def next(self) -> tuple[str, str]:
-        """(name of the mutation, text)."""
-        kind = self._random.choice(self._kinds)
-        return kind.__name__, kind()
-
-    def _good(self) -> Good:
-        return self._random.choice(self._goods)
-
-    def _bytes(self) -> bytearray:
-        return bytearray(self._good().data)
-
-    def flip(self) -> str:
-        """One to four bits."""
-        data = self._bytes()
-        for _ in range(self._random.randint(1, 4)):
-            data[self._random.randrange(len(data))] ^= 1 << self._random.randrange(8)
-        return layout.write_text(data)
-
-    def _edit(self, data: bytearray, first: int, last: int) -> None:
-        """Another value in one field between two offsets."""
-        spans = [(a, b) for a, b in pairwise(FIELDS) if first <= a and b <= last]
-        start, end = self._random.choice(spans)
-        old, top = int.from_bytes(data[start:end], "big"), (1 << 8 * (end - start)) - 1
-        new = self._random.choice((0, top, old + 1, old - 1, old ^ 1, self._random.randint(0, top)))
-        data[start:end] = (new & top).to_bytes(end - start, "big")
-
-    def field(self) -> str:
-        """Edge values in fields; nothing is signed again."""
-        data = self._bytes()
-        for _ in range(self._random.randint(1, 2)):
-            self._edit(data, 0, 200)
-        return layout.write_text(data)
 
     def signature(self) -> str:
         """A signature stripped, malleated, at an edge, halves swapped, or the other one's."""

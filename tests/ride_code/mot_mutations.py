@@ -5,11 +5,11 @@ As with our own code a mutation may do everything that needs no good key.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
+
+from byte_mutations import ByteMutator
 
 from transitpay.ride_code.mot import curve, layout
 from transitpay.ride_code.mot.layout import MotCode, write_text
@@ -64,49 +64,15 @@ def trust_list(at: datetime) -> TrustList:
     )  # fmt: skip
 
 
-class MotMutator:
+class MotMutator(ByteMutator[Good]):
     """Makes mutated texts from good codes; the same seed makes the same texts."""
 
     def __init__(self, goods: Sequence[Good], seed: int) -> None:
-        self._goods = goods
-        self._random = random.Random(seed)
-        self._kinds: tuple[Callable[[], str], ...] = (
-            self.flip, self.field, self.signature, self.splice, self.shorten, self.extend,
-            self.respell, self.wrong_user, self.wrong_issuer, self.own_chain,
+        super().__init__(
+            goods, seed, FIELDS, write_text,
+            (self.flip, self.field, self.signature, self.splice, self.shorten, self.extend,
+             self.respell, self.wrong_user, self.wrong_issuer, self.own_chain),
         )  # fmt: skip
-
-    def next(self) -> tuple[str, str]:
-        """(name of the mutation, text)."""
-        kind = self._random.choice(self._kinds)
-        return kind.__name__, kind()
-
-    def _good(self) -> Good:
-        return self._random.choice(self._goods)
-
-    def _bytes(self) -> bytearray:
-        return bytearray(self._good().data)
-
-    def flip(self) -> str:
-        """One to four bits."""
-        data = self._bytes()
-        for _ in range(self._random.randint(1, 4)):
-            data[self._random.randrange(len(data))] ^= 1 << self._random.randrange(8)
-        return write_text(data)
-
-    def _edit(self, data: bytearray, first: int, last: int) -> None:
-        """Another value in one field between two offsets."""
-        spans = [(a, b) for a, b in pairwise(FIELDS) if first <= a and b <= last]
-        start, end = self._random.choice(spans)
-        old, top = int.from_bytes(data[start:end], "big"), (1 << 8 * (end - start)) - 1
-        new = self._random.choice((0, top, old + 1, old - 1, old ^ 1, self._random.randint(0, top)))
-        data[start:end] = (new & top).to_bytes(end - start, "big")
-
-    def field(self) -> str:
-        """Edge values in fields; nothing is signed again."""
-        data = self._bytes()
-        for _ in range(self._random.randint(1, 2)):
-            self._edit(data, 0, 332)
-        return write_text(data)
 
     def signature(self) -> str:
         """A signature stripped, mirrored, at an edge, halves swapped, or another one."""

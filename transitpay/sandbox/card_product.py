@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from transitpay.fares.published import SHENZHEN_SINCE
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
+from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import FareFacts, facts_of
 from transitpay.journeys.journey import Journey, boarding, passage
 from transitpay.money import CNY, Money
@@ -83,29 +84,26 @@ def _metro(values: list[int]) -> Tariff:
     ids = (_GATE, *(_station(value) for value in values))
     fares = (0, *values)
     rows = tuple(tuple(max(one, other) for other in fares) for one in fares)
-    return Tariff(
-        network=METRO,
-        operator=METRO,
-        currency=CNY,
-        version=_VERSION,
-        valid_from=SHENZHEN_SINCE,
-        source=_SOURCE,
-        stops=tuple(Stop(it, (it,)) for it in ids),
-        fares=MatrixFares(ids, rows),
-        terms=published(METRO, FareFacts(Money(200, CNY), Money(1500, CNY))),
-    )
+    terms = published(METRO, FareFacts(Money(200, CNY), Money(1500, CNY)))
+    return _tariff(METRO, ids, MatrixFares(ids, rows), terms)
 
 
 def _bus() -> Tariff:
     fares = FlatFares({_ROUTE: 200})
+    return _tariff(BUS, (_ROUTE,), fares, published(BUS, facts_of(fares, CNY)))
+
+
+def _tariff(
+    network: str, stops: Iterable[str], fares: MatrixFares | FlatFares, terms: Terms
+) -> Tariff:
     return Tariff(
-        network=BUS,
-        operator=BUS,
+        network=network,
+        operator=network,
         currency=CNY,
         version=_VERSION,
         valid_from=SHENZHEN_SINCE,
         source=_SOURCE,
-        stops=(Stop(_ROUTE, (_ROUTE,)),),
+        stops=tuple(Stop(it, (it,)) for it in stops),
         fares=fares,
-        terms=published(BUS, facts_of(fares, CNY)),
+        terms=terms,
     )
