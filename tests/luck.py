@@ -36,6 +36,7 @@ def load_profile() -> None:
     """Before any module with a property is imported: a property takes the profile's values then."""
     # How long an example takes, and its making, says how busy the machine is.
     own = settings(
+        settings.get_profile("default"),
         max_examples=examples(100),
         deadline=None,
         print_blob=True,
