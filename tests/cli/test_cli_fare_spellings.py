@@ -1,4 +1,4 @@
-"""A network is found in any spelling, and every refusal of a fare is JSON too."""
+"""A network or wallet is found in any spelling, and every refusal of a fare is JSON too."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def test_the_spelling_of_a_network_does_not_matter(network: str) -> None:
     answer = CliRunner().invoke(cli, ["fare", *given])
     assert answer.exit_code == 0, answer.output
     assert json.loads(answer.stdout)["amount_minor"] > 0
+
+
+@pytest.mark.parametrize("wallet", ["AlipayHK", "Alipay HK", "alipay-hk"])
+def test_the_spelling_of_a_wallet_does_not_matter(wallet: str) -> None:
+    given = ["--network", "zhongshan-bus", "--from", "001路", "--wallet", wallet, "--json"]
+    answer = CliRunner().invoke(cli, ["fare", *given])
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)["wallet"] == "alipayhk"
 
 
 def test_an_excluded_service_is_refused_with_exit_code_1_and_a_reason() -> None:

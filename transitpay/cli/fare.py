@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -133,6 +134,7 @@ def _asked(options: dict[str, str | int | None]) -> Asked:
     asked = {it.name: options[it.name] for it in fields(Asked)}
     if asked["after"] is not None:
         asked["after"] = _network(str(asked["after"]))
+    asked["wallet"] = _known(str(asked["wallet"]), WALLETS)
     return Asked(**asked)  # type: ignore[arg-type]  # click has given each option its type
 
 
@@ -165,12 +167,14 @@ def _of_the_small_network(error: TransitPayError) -> TransitPayError:
 
 
 def _network(text: str) -> str:
-    """The id of the network that ``text`` spells: case, blanks and hyphens do not matter."""
+    """The id of the network that ``text`` spells."""
+    return _known(text, (*NETWORKS, *EXCLUDED))
+
+
+def _known(text: str, names: Iterable[str]) -> str:
+    """The one of ``names`` that ``text`` spells: case, blanks and hyphens do not matter."""
     spelled = "".join(c for c in text.casefold() if c.isalnum())
-    for known in (*NETWORKS, *EXCLUDED):
-        if known.replace("-", "") == spelled:
-            return known
-    return text
+    return next((known for known in names if known.replace("-", "") == spelled), text)
 
 
 def _as_json(question: Question, answer: Fare) -> dict[str, object]:
