@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from transitpay.fares.document import document_of
+from transitpay.fares.document import tariff_of as tariff_of_document
 from transitpay.fares.names import Language
 from transitpay.fares.tariff import FlatFares, Tariff
 from transitpay.fares.tariff_files import Parsed, SourceFile
@@ -51,6 +53,25 @@ def bus(fares: str) -> Parsed:
 def problems(parsed: Parsed) -> list[str]:
     assert parsed.tariff is None, "nothing is half loaded"
     return [str(problem) for problem in parsed.problems]
+
+
+def test_no_fare_is_out_of_reach_of_a_document() -> None:
+    pair = "kind,from,to,amount\nmatrix,t1,t2,{0}\nmatrix,t2,t1,{0}\n"
+    two = "kind,id,en\nstation,t1,A\nstation,t2,B\n"
+    made = tariff_of(tram(pair.format("100000.00"), two))
+    assert tariff_of_document(document_of(made)).version == made.version
+    assert problems(tram(pair.format("100000.50"), two)) == [
+        f"f.csv line {line}, amount: CNY 100,000.50 is more than CNY 100,000.00" for line in (2, 3)
+    ]
+
+
+def test_a_file_of_nothing_but_problems_is_read_to_the_ten_thousandth() -> None:
+    told = problems(tram("kind,from,to,amount\n" + "matrix\n" * 20_000))
+    assert told[0] == "f.csv line 2, row: 1 fields where the header has 4"
+    assert (
+        told[-1] == "f.csv line 10002, row: after 10,000 problems the rest of the file is not read"
+    )
+    assert len(told) == 10_001
 
 
 def test_the_worked_example_of_the_reference_gives_the_fares_that_it_says() -> None:

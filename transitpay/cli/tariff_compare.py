@@ -37,7 +37,7 @@ from transitpay.runtime.tariff_versions import stored_before
 @click.argument("old")
 @click.argument("new")
 @click.option(
-    "--beside", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
+    "--beside", multiple=True, type=click.Path(path_type=Path),
     help="File that both need, such as the list of stations; may be given several times.",
 )  # fmt: skip
 @wish_options
@@ -67,7 +67,7 @@ def diff(
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--stored", is_flag=True,
     help="Hold it against stored networks, wallets, names, the version before, as `import` does.",

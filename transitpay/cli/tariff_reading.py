@@ -53,7 +53,7 @@ def wish_options(
     @click.option("--valid-from", help="First service day. [the day in a file's name]")
     @click.option(
         "--terms",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=click.Path(path_type=Path),
         help="Terms file to stand beside the fares. [the published one in the package]",
     )
     @click.option("--format", "form", type=click.Choice(NAMES), help="[by the files' names]")

@@ -54,7 +54,7 @@ def tariffs() -> None:
 
 
 @tariffs.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @by_option
 @wish_options
 @as_json_option

@@ -20,7 +20,7 @@ from transitpay.fares.terms_file import TermsFile, read_terms_file
 from transitpay.fares.version_rules import unfit_day, unfit_name
 from transitpay.money import Currency
 from transitpay.runtime.builtin import published_terms
-from transitpay.runtime.unpacked import read_unpacked
+from transitpay.runtime.unpacked import read_unpacked, why_unreadable
 
 DOCUMENT = "document"
 _LIKE_A_DAY = re.compile("[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
@@ -59,7 +59,9 @@ def read_source(path: Path, problems: list[Problem]) -> SourceFile:
     try:
         content = read_unpacked(path)
     except (OSError, EOFError, zlib.error) as error:
-        problems.append(Problem(path.name, None, "file", f"cannot be read: {error}"))
+        problems.append(
+            Problem(path.name, None, "file", f"cannot be read: {why_unreadable(error)}")
+        )
         content = b""
     return SourceFile(path.name, content)
 

@@ -24,7 +24,7 @@ from transitpay.fares.terms_file import TermsFile
 from transitpay.runtime.builtin import builtin_book, builtin_tariffs, published_terms
 from transitpay.runtime.calendars import known_calendars
 from transitpay.runtime.tariff_files import day_in_name
-from transitpay.runtime.unpacked import read_unpacked
+from transitpay.runtime.unpacked import read_unpacked, why_unreadable
 
 #: The day of the newest copy of the MTR file, whose name carries none.
 _MTR_UNDATED = date(2026, 6, 9)
@@ -182,5 +182,6 @@ def _read(path: Path) -> SourceFile:
     try:
         content = read_unpacked(path)
     except (OSError, EOFError, zlib.error) as error:
-        raise MalformedInput("bad_tariff_file", f"{path.name} cannot be read: {error}") from None
+        reason = f"{path.name} cannot be read: {why_unreadable(error)}"
+        raise MalformedInput("bad_tariff_file", reason) from None
     return SourceFile(path.name, content)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from transitpay.errors import MalformedInput
-from transitpay.money import Currency, parse_major
+from transitpay.fares.term_ranges import MOST_MINOR
+from transitpay.money import Currency, Money, parse_major
 
 #: The most characters of an amount: no fare is a million, and no number is without end.
 LONGEST = 10
@@ -14,6 +15,9 @@ def read_amount(text: str, unit: Currency) -> int | str:
     if len(text) > LONGEST:
         return f"{text[:LONGEST]!r}... is too long for a fare"
     try:
-        return parse_major(text, unit).minor
+        amount = parse_major(text, unit)
     except MalformedInput as error:
         return error.message
+    if amount.minor > MOST_MINOR:
+        return f"{amount} is more than {Money(MOST_MINOR, unit)}"
+    return amount.minor

@@ -11,6 +11,8 @@ from transitpay.fares.tariff_files.problem import Problem, SourceFile, readable
 
 #: The longest cell that is read; a longer one is a problem of its row.
 LONGEST_CELL = 2_000
+#: With so many problems nobody reads on, and neither do we.
+MOST_PROBLEMS = 10_000
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 #: What a spreadsheet takes for a formula when it opens what we print.
 _FORMULA = ("=", "+", "-", "@")
@@ -38,6 +40,10 @@ def table(
     if place is None:
         return
     for line, cells in rows:
+        if len(problems) >= MOST_PROBLEMS:
+            reason = f"after {MOST_PROBLEMS:,} problems the rest of the file is not read"
+            problems.append(Problem(file.name, line, "row", reason))
+            return
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(header):
