@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -22,7 +22,9 @@ def new_table(title: str, *columns: str) -> Table:
     """A table; a column whose name ends with a colon is right-aligned."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
-        table.add_column(column.rstrip(":"), justify="right" if column.endswith(":") else "left")
+        justify: JustifyMethod = "right" if column.endswith(":") else "left"
+        # A line with Chinese may be cut by a letter where words are wrapped: fold keeps it.
+        table.add_column(column.rstrip(":"), justify=justify, overflow="fold")
     return table
 
 
