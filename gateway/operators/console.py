@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from urllib.parse import parse_qsl
 
@@ -18,7 +19,7 @@ from gateway.auth import SESSION_COOKIE
 from gateway.http.web import LOGIN_PATH, Call, Route
 from gateway.operators.operator_api import HOUSE, MOST_PROPOSALS, read_day, report_of
 from gateway.operators.operator_models import DayReport, TapCount
-from transitpay.clock import waited, wallet_day
+from transitpay.clock import LOCAL_ZONE, waited, wallet_day
 from transitpay.postgres import records
 from transitpay.postgres.reference import Role
 
@@ -66,6 +67,11 @@ def amount(minor: int) -> str:
     return f"{sign}{abs(minor) // 100:,}.{abs(minor) % 100:02}"
 
 
+def moment(at: datetime) -> str:
+    """An instant as a clock in Hong Kong and Shenzhen shows it, in which riders are told of it."""
+    return at.astimezone(LOCAL_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("gateway.operators", "templates"),
@@ -75,6 +81,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["amount"] = amount
+    made.filters["moment"] = moment
     made.filters["waited"] = waited
     return made
 

@@ -21,6 +21,7 @@ from gateway.operators.correction_api import (
     shown,
 )
 from gateway.operators.operator_api import read_day
+from gateway.riders.showing import Names
 from transitpay.clock import service_day
 from transitpay.errors import Conflict, RuleViolation
 from transitpay.postgres import corrections, missing_ends
@@ -36,13 +37,15 @@ from transitpay.runtime.corrections import (
 
 _PATH = "/console/missing-ends"
 _MOST, _WITHDRAWN = 200, 20
+#: What the form calls its fields.
+_LABELS = {"request_id": "Your key", "journey_id": "Journey", "stop": "Station", "reason": "Why"}
 
 
 async def show_missing_ends(call: Call) -> web.Response:
     """The service day of ``?day=``, today without it. Raises: RuleViolation (``not_found``)."""
     text = call.request.query.get("day", "")
     day = read_day(text) if text else service_day(call.services.clock.now())
-    return await _page(call, day)
+    return await _page(call, day, {})
 
 
 async def take_correction(call: Call) -> web.Response:
@@ -71,15 +74,19 @@ async def take_correction(call: Call) -> web.Response:
     try:
         await call.services.database.run(work)
     except ValidationError:
-        return await _page(call, day, "Fill in every field of the form.", 400)
+        return await _page(call, day, fields, "Fill in every field of the form.", 400)
     except (RuleViolation, Conflict) as refusal:
-        return await _page(call, day, refusal.message, 422)
+        label = _LABELS.get(refusal.field or "")
+        problem = f"{label}: {refusal.message}" if label else refusal.message
+        return await _page(call, day, fields, problem, 422)
     return web.Response(status=303, headers={"Location": f"{_PATH}?day={day}"})
 
 
 async def _page(
-    call: Call, day: date, problem: str | None = None, status: int = 200
+    call: Call, day: date, typed: dict[str, str], problem: str | None = None, status: int = 200
 ) -> web.Response:
+    """``typed`` is what a refused proposal said; it is not lost."""
+    is_proposal = not {"approve", "withdraw"} & typed.keys()
     actor = call.caller.actor
     operator = call.participant if actor.role is Role.OPERATOR else None
     async with call.services.database.transaction() as conn:
@@ -88,6 +95,12 @@ async def _page(
             await corrections.corrections(conn, operator, stage=stage, limit=most)
             for stage, most in ((Stage.WAITING, _MOST), (Stage.WITHDRAWN, _WITHDRAWN))
         ]
+        stops = {(row["network"], stop): row["at"] for row in missing
+                 for stop in (row["stop"], *(row["filled_stops"] or ()))}  # fmt: skip
+        stops |= {(it.said.network, it.said.stop): it.said.stated_at for it in waiting + withdrawn}
+        known = await Names.of(
+            conn, call.services.places.current, [(*it, stops[it]) for it in stops]
+        )
     return render_page(
         "missing_ends.html",
         status=status,
@@ -95,6 +108,10 @@ async def _page(
         actor=actor,
         writes=operator is not None,
         missing=missing,
+        names={
+            (network, stop): known.text(network, stop, at) for (network, stop), at in stops.items()
+        },
+        typed={name: typed.get(name, "") if is_proposal else "" for name in _LABELS},
         waiting=[shown(it) for it in waiting],
         withdrawn=[shown(it) for it in withdrawn],
         now=call.services.clock.now(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 from typing import Any
@@ -110,6 +111,35 @@ async def test_a_form_that_cannot_be_taken_says_why(world: World, client: Any) -
     wish = {"request_id": "c1", "journey_id": journey, "stop": "78", "reason": "CCTV"}
     assert "no end of it is missing" in await post(client, 422, **wish)
     assert "no such correction" in await post(client, 422, approve="none")
+
+
+async def test_a_refused_form_names_the_field_and_keeps_what_was_typed(
+    world: World, client: Any
+) -> None:
+    journey = await ride(world, "00" * 8, 1, entry_at=AT)
+    assert await log_in(client, world, "operator:mtr") == 303
+    why = '"><img src=x onerror=alert(1)> & 出站'
+    wish = {"request_id": "c1", "journey_id": journey, "stop": "Nowhere", "reason": why}
+    shown = await post(client, 422, **wish)
+    assert "Station: no tariff of the network knows it" in shown
+    typed = ["c1", journey, "Nowhere", html.escape(why)]
+    found = re.findall(r'name="(?:request_id|journey_id|stop|reason)" value="(.*?)"', shown)
+    assert [html.unescape(it) for it in found] == [html.unescape(it) for it in typed]
+    assert "<img" not in shown
+    shown = await post(client, 422, approve="none")
+    assert 'name="request_id" value=""' in shown, "another form keeps nothing in this one"
+
+
+async def test_stations_of_missing_ends_have_their_names_and_times_are_those_of_the_riders(
+    world: World, client: Any
+) -> None:
+    journey = await ride(world, "00" * 8, 1, entry_at=AT)
+    assert await log_in(client, world, "operator:mtr") == 303
+    await post(client, 303, request_id="c1", journey_id=journey, stop="78", reason="CCTV")
+    shown = await page(client, f"{ENDS}?day=2026-10-30")
+    assert all(name in shown for name in ("Admiralty", "金鐘", "Lok Ma Chau", "落馬洲"))
+    assert AT.isoformat() == "2026-10-30T01:00:00+00:00" and "2026-10-30 09:00:00" in shown
+    assert "+00:00" not in shown
 
 
 async def test_the_house_reads_missing_ends_and_corrects_none(world: World, client: Any) -> None:
