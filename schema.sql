@@ -1223,7 +1223,8 @@ $$;
 -- conversion and the state of the charges. A wallet sees its own. The charge state is the worst of the
 -- charges that pay for the journey; refunds are those of these charges, which may pay for others too,
 -- and of those made for what stood before.
--- corrected_... tell what stood in its place before: the revisions that it replaced, in sum.
+-- corrected_... tell what stood in its place before: the revisions that it replaced, in sum, and what
+-- the wallet had refused to give back until then (each refund asks for all that a charge keeps).
 create view ride_record as
 select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.operator, j.kind,
        j.state as journey_state, j.reason, j.route, j.entry_stop, j.exit_stop, j.entry_at, j.exit_at,
@@ -1239,7 +1240,7 @@ select j.id, j.key, j.revision, j.issuer, j.rider_id, j.slot, j.network, j.opera
        m.captured_at, a.wallet_quote, r.state as refund_state, r.amount_minor as refund_minor,
        o.amount_minor as owed_to_rider_minor, coalesce(m.awaits or r.awaited, false) as awaits_refund,
        p.fare_minor as corrected_from_minor, p.charge_minor as corrected_from_charge_minor,
-       p.ended_at as corrected_at,
+       p.ended_at as corrected_at, b.amount_minor as corrected_from_owed_minor,
        case p.ended_why
            when 'other_taps' then 'late_tap'
            when 'other_end' then case coalesce(j.filled_by, p.filled_by)
@@ -1292,6 +1293,16 @@ left join lateral (
     order by (x.key = j.key) desc, x.id
     limit 1
 ) p on true
+left join lateral (
+    select sum(l.amount_minor)::bigint as amount_minor
+    from (
+        select distinct on (x.charge_id) x.amount_minor, x.state
+        from refund x
+        where r.state is not null and x.charge_id = any (m.ids || f.ids) and x.created_at < p.ended_at
+        order by x.charge_id, x.created_at desc, x.request_id desc
+    ) l
+    where l.state = 'REFUSED'
+) b on true
 left join lateral (
     select x.reason from refund_request x
     join with_those_before(j.id) k(id) on k.id = x.journey_id

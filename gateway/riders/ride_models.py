@@ -38,7 +38,8 @@ class Filled(Outgoing):
 
 class Correction(Outgoing):
     """What stood before, and why it changed. ``net_minor``: more to pay, less than 0 a refund,
-    without what the wallet refused to give back; null while there is no rate."""
+    without what the wallet refuses to give back, with what it had refused before and gives or pays
+    with now; null while there is no rate."""
 
     why: str
     text: Texts

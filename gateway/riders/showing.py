@@ -198,11 +198,12 @@ def _correction(row: Row) -> Correction | None:
         return None
     before, now = row["corrected_from_charge_minor"], row["net_charge_minor"]
     owed: int = row["owed_to_rider_minor"] or 0
+    owed_before: int = row["corrected_from_owed_minor"] or 0
     return Correction(
         why=row["corrected_why"],
         text=correction_text(row["corrected_why"], refused=owed > 0),
         at=row["corrected_at"],
         fare_minor=row["corrected_from_minor"],
         charge_minor=before,
-        net_minor=None if before is None or now is None else now - before + owed,
+        net_minor=None if before is None or now is None else now + owed - before - owed_before,
     )

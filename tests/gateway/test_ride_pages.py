@@ -174,7 +174,7 @@ async def test_a_refund_that_the_wallet_refused_is_owed_and_nobody_reads_that_it
     await owner.execute(
         "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
         " reason, body, state, created_at, result_code) values ('c1-r1', 'c1', 'c1-1', 6080,"
-        " 'HKD', 'correction', '', 'REFUSED', $1, 'REFUND_WINDOW_EXCEED')", AT,
+        " 'HKD', 'correction', '', 'REFUSED', $1, 'REFUND_WINDOW_EXCEED')", AT + MINUTE,
     )  # fmt: skip
     found = await call(world, client, "GET", f"/v1/riders/{rider}/rides")
     [shown] = found["rides"]
@@ -229,3 +229,36 @@ async def test_a_refund_in_doubt_that_a_correction_waits_for_is_told_to_the_ride
     assert [it["amount_minor"] for it in said["owed_by_wallets"]] == [758]
     assert await log_in(client, world, "operator:mtr") == 303
     assert "c2-r1" not in await page(client, "/console?day=2026-10-30")
+
+
+async def test_what_was_owed_before_a_correction_is_counted_once_it_has_gone_back(
+    world: World, client: Any
+) -> None:
+    """HKD 60.80 was paid for 41.60 and the wallet kept 19.20; then the ride turned out to be 52.20:
+    8.60 is asked for, which the wallet refuses, and then gives."""
+    rider = await rider_of(world, client)
+    fares = {"fare_minor": 4160, "charge_minor": 4160, "charge_currency": "HKD"}
+    key = await ride(
+        world, rider, 1, exit_at=AT, reason="missing_entry", **fares, cleared_at=AT + MINUTE,
+        ended_at=AT + 2 * MINUTE, ended_why="other_taps",
+    )  # fmt: skip
+    other = await ride(
+        world, rider, 2, entry_at=AT - MINUTE, exit_at=AT, fare_minor=5220, charge_minor=5220,
+        charge_currency="HKD", cleared_at=AT + 2 * MINUTE,
+    )  # fmt: skip
+    owner = await world.db.connect()
+    await owner.execute("update journey set replaced_by = $1 where id = $2", other, key)
+    await charge(world, rider, key, "c1")
+    await owner.execute("insert into charge_part values ('c1', $1, 5220)", other)
+    for number, minor in ((1, 1920), (2, 860)):
+        await owner.execute(
+            "insert into refund (request_id, charge_id, attempt_request_id, amount_minor, currency,"
+            " reason, body, state, created_at, result_code) values ($1, 'c1', 'c1-1', $2, 'HKD',"
+            " 'correction', '', 'REFUSED', $3, 'REFUND_WINDOW_EXCEED')",
+            f"c1-r{number}", minor, AT + number * MINUTE,
+        )  # fmt: skip
+    for state, owed, net in (("REFUSED", 860, 0), ("REFUNDED", None, -860)):
+        await owner.execute("update refund set state = $1 where request_id = 'c1-r2'", state)
+        [shown] = (await call(world, client, "GET", f"/v1/riders/{rider}/rides"))["rides"]
+        assert (shown["net_charge_minor"], shown["owed_to_rider_minor"]) == (5220, owed)
+        assert shown["correction"]["net_minor"] == net

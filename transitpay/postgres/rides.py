@@ -16,6 +16,7 @@ _COLUMNS = """
        r.wallet_quote, r.refund_state, r.refund_minor, r.owed_to_rider_minor,
        r.awaits_refund, r.given_back, r.corrected_why,
        r.corrected_at, r.corrected_from_minor, r.corrected_from_charge_minor,
+       r.corrected_from_owed_minor,
        (r.reason in ('missing_exit', 'missing_entry')
         and exists (select from crossed_accounts x where x.journey_id = r.id)) is true as crossed
 """
