@@ -82,13 +82,6 @@ def cpu_s(pid: int) -> float:
     return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def free_port() -> int:
-    """A port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def serving(port: int, settings: Settings, command: tuple[str, ...] = GATEWAY) -> Iterator[int]:
     """The id of a server's own process that listens there, until the block ends."""

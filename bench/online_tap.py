@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import cast
 
 import uvloop
-from _world import World, cpu_s, free_port, serving
+from _world import World, cpu_s, serving
 from aiohttp import web
 
 from gateway.__main__ import keep_what_is_loaded
@@ -44,6 +44,7 @@ from gateway.taps.tap_models import TapAnswer, TapRequest
 from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.ride_code import layout, signing
 from transitpay.runtime.config import Settings
+from transitpay.runtime.supervisor import free_port
 
 TARGET = 0.85
 HALF_LOAD_P99_MS = 25

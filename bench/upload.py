@@ -26,7 +26,7 @@ from pathlib import Path
 
 import aiohttp
 import uvloop
-from _world import World, cpu_s, free_port, serving
+from _world import World, cpu_s, serving
 
 from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.ride_code import keys, layout, signing
@@ -48,6 +48,7 @@ from transitpay.ride_code.records.sealed_batch import (
     seal,
 )
 from transitpay.runtime.config import Settings
+from transitpay.runtime.supervisor import free_port
 from transitpay.taps import Direction
 
 TARGET = 0.75

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -21,6 +20,7 @@ from transitpay.clock import ManualClock
 from transitpay.postgres import pool, schema
 from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.runtime.config import Settings, child_environment
+from transitpay.runtime.supervisor import free_port
 
 
 @dataclass
@@ -90,12 +90,6 @@ async def own_world(home: Path, at: datetime | None = None) -> AsyncIterator[Wor
             await world.enrol()
             yield world
             await world.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

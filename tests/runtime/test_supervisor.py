@@ -161,6 +161,13 @@ def _state(pid: int) -> str:
         return "Z"
 
 
+def test_a_free_port_is_free_and_none_that_systems_hand_out() -> None:
+    ports = {free_port() for _ in range(20)}
+    assert len(ports) > 10 and ports <= {*range(20_000, 32_000)}
+    for port in ports:
+        require_port("127.0.0.1", port, field="--port")
+
+
 def test_a_busy_port_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from transitpay.postgres import reference
 from transitpay.postgres.reference import Actor, Role
 from transitpay.runtime.builtin import builtin_book
 from transitpay.runtime.config import Settings, child_environment
+from transitpay.runtime.supervisor import free_port
 from transitpay.runtime.tariff_versions import Recording, confirm_tariff, import_tariffs
 
 NAME = "shenzhen-tong"
@@ -60,13 +60,6 @@ class Running:
                 return
             await asyncio.sleep(0.05)
         pytest.fail(f"{sql} did not become {expected}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -30,6 +31,8 @@ LAST_BACKOFF_S = 5.0
 STOP_TIMEOUT_S = 8.0
 DATABASE_POLL_S = 0.3
 READY_POLL_S = 0.05
+#: Below the range from which systems choose ports by themselves.
+_UNASSIGNED_PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +235,15 @@ class Supervisor:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on which nobody listens now, and that the system gives to nobody who asks for any.
+
+    Between this look and the child's own bind other processes open connections by the hundred.
+    """
+    for port in random.sample(_UNASSIGNED_PORTS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise TemporarilyUnavailable("port_busy", f"no port on {host} is free")
 
 
 def require_port(host: str, port: int, *, field: str) -> None:
