@@ -13,9 +13,7 @@ from transitpay.cli.tables import new_table
 
 @pytest.mark.parametrize("width", range(40, 121))
 def test_a_cell_of_two_scripts_keeps_every_letter_at_any_width(width: int) -> None:
-    said = (
-        "business car 福田 to 机场: 2 x CNY 7.00, Line 11: the path and 2 x the part in it"
-    )
+    said = "business car 福田 to 机场: 2 x CNY 7.00, Line 11: the path and 2 x the part in it"
     table = new_table("fare", "line", "why", "CNY:")
     table.add_row("car", said, "14.00")
     text = io.StringIO()

@@ -24,6 +24,7 @@ from transitpay.journeys.journey import (
     boarding,
     filled,
     passage,
+    section,
     without_entry,
     without_exit,
 )
@@ -162,6 +163,19 @@ def test_shenzhen_bus_tiers(stage: int, minor: int) -> None:
     fare = priced(bus("shenzhen-bus", "103路", stage))
     assert fare.amount == Money(minor, CNY)
     assert fare.lines[0] == FareLine(line_texts.STAGE_FARE, Money(stage, CNY), ("103路",))
+
+
+def test_a_second_scan_never_takes_away_what_codes_pay_less() -> None:
+    bus = BOOK.latest("shenzhen-bus")
+    sections = {("M462", "M462", "near"): 400, ("M462", "M462", "end"): 500}
+    fares = FlatFares({"M462": 500}, by_section=sections)
+    terms = replace(bus.terms, forgotten_alighting_full=False)
+    gives_back = replace(bus, fares=fares, terms=terms)
+    board = tap("shenzhen-bus", "M462", Direction.BOARD)
+    for stop, lines in (("near", [500, -100, -60, -25]), ("end", [500, -60, -50])):
+        alight = tap("shenzhen-bus", stop, Direction.ALIGHT, NOON + minutes(20))
+        fare = priced(section(board, alight, waited=False), tariff=gives_back)
+        assert [line.amount.minor for line in fare.lines] == lines
 
 
 def test_shenzhen_bus_routes_have_their_fare_and_others_the_default() -> None:

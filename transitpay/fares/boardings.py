@@ -60,13 +60,13 @@ def _alighted(
     ridden = (route, _stop(board, tariff), _stop(alight, tariff))
     paid = Money(section, tariff.currency)
     back = paid - full[0].amount
-    if back.minor >= 0 and board.stage_fare_minor is not None:
-        return [*full, *_tiers(full[0].amount, tariff)]
-    if tariff.terms.forgotten_alighting_full:
+    cheaper = back.minor < 0
+    if tariff.terms.forgotten_alighting_full and (cheaper or board.stage_fare_minor is None):
         return [FareLine(line_texts.SECTION_FARE, paid, ridden), *_tiers(paid, tariff)]
-    if back.minor >= 0:
-        return full
-    return [*full, FareLine(line_texts.SECTION_REFUND, back, (*ridden, paid))]
+    if not cheaper:
+        return [*full, *_tiers(full[0].amount, tariff)]
+    refund = FareLine(line_texts.SECTION_REFUND, back, (*ridden, paid))
+    return [*full, refund, *_tiers(paid, tariff)]
 
 
 def _route_with_sections(board: Tap, fares: FlatFares, tariff: Tariff) -> Stop | None:
