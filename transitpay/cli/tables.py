@@ -14,7 +14,7 @@ from rich.table import Table
 Totals = Mapping[str, Any]
 
 #: Columns that a table with names of versions or journeys needs.
-_WIDE = 140
+_WIDE = 160
 _RATE_SHOWN = Decimal("0.000001")
 
 
