@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from transitpay.errors import MalformedInput
 
+#: Between these years, both left out, lies every instant that somebody may tell us.
+FIRST_YEAR, LAST_YEAR = 2020, 2100
 #: Hong Kong and Shenzhen keep the same time, UTC+8 without summer time.
 LOCAL_ZONE = ZoneInfo("Asia/Hong_Kong")
 

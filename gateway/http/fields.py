@@ -11,9 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from transitpay.clock import wallet_day
-
-_FIRST_YEAR, _LAST_YEAR = 2020, 2100
+from transitpay.clock import FIRST_YEAR, LAST_YEAR, wallet_day
 
 
 class Incoming(BaseModel):
@@ -29,14 +27,14 @@ class Outgoing(BaseModel):
 
 
 def _in_range(at: datetime) -> datetime:
-    if not _FIRST_YEAR < at.year < _LAST_YEAR:
-        raise ValueError(f"must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
+    if not FIRST_YEAR < at.year < LAST_YEAR:
+        raise ValueError(f"must lie between {FIRST_YEAR} and {LAST_YEAR}")
     return at.astimezone(UTC)
 
 
 def _day_in_range(day: date) -> date:
-    if not _FIRST_YEAR < day.year < _LAST_YEAR:
-        raise ValueError(f"must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
+    if not FIRST_YEAR < day.year < LAST_YEAR:
+        raise ValueError(f"must lie between {FIRST_YEAR} and {LAST_YEAR}")
     return day
 
 

@@ -47,6 +47,24 @@ async def run(*words: str) -> Any:
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+14:00", "2020-12-31T23:59:59Z", "2100-01-01T00:00:00Z",
+           "9999-12-31T23:59:59-14:00"],
+)  # fmt: skip
+async def test_an_instant_of_no_time_of_ours_is_refused_as_the_api_does(home: Any, at: str) -> None:
+    begins = SET[SET.index("--from") + 1]
+    for words in (
+        [at if word == begins else word for word in SET],
+        [*SET, "--until", at],
+        ["list", "--as-of", at],
+    ):
+        with pytest.raises(MalformedInput, match="must lie between 2020 and 2100") as refusal:
+            await run(*words)
+        assert refusal.value.code == "bad_option"
+    for edge in ("2021-01-01T00:00:00Z", "2099-12-31T23:59:59Z"):
+        await run("list", "--as-of", edge, "--json")
+
+
 async def test_a_mode_set_is_listed_and_ended_by_another(home: Any) -> None:
     made = await run(*SET)
     assert await run(*SET) == made, "twice is once"

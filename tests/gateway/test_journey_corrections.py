@@ -139,7 +139,9 @@ async def test_a_journey_of_which_no_end_is_missing_is_not_corrected(
     world: World, client: Any, ends: dict[str, Any], code: str
 ) -> None:
     journey = await ride(world, RIDER, 1, entry_at=AT - MINUTE, **ends)
-    assert (await send(world, client, PATH, wish(journey), status=422))["code"] == code
+    problem = await send(world, client, PATH, wish(journey), status=422)
+    assert problem["code"] == code
+    assert ("open gates name its end" in problem["detail"]) == ("filled_by" in ends)
 
 
 async def test_a_station_that_no_tariff_knows_corrects_nothing(world: World, client: Any) -> None:

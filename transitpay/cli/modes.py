@@ -9,6 +9,7 @@ import click
 
 from transitpay.cli.database import in_transaction
 from transitpay.cli.options import reason_option
+from transitpay.clock import FIRST_YEAR, LAST_YEAR
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.journeys.station_modes import Mode, StationMode
 from transitpay.postgres import approvals, station_modes
@@ -111,6 +112,9 @@ def _instant(text: str, option: str) -> datetime:
         at = None
     if at is None or at.tzinfo is None:
         raise MalformedInput("bad_option", "not ISO 8601 with an offset", field=option)
+    if not FIRST_YEAR < at.year < LAST_YEAR:
+        reason = f"must lie between {FIRST_YEAR} and {LAST_YEAR}"
+        raise MalformedInput("bad_option", reason, field=option)
     return at.astimezone(UTC)
 
 

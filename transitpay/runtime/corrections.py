@@ -153,8 +153,11 @@ async def _stop(conn: Connection, wish: CorrectionWish, network: str, day: date)
 
 
 def _check_missing_end(journey: StandingJourney) -> None:
-    if not journey.has_missing_end or journey.filled_by is FilledBy.OPEN_GATES:
+    if not journey.has_missing_end:
         raise RuleViolation("not_incomplete", "no end of it is missing", field="journey_id")
+    if journey.filled_by is FilledBy.OPEN_GATES:
+        reason = "open gates name its end, before any correction: correct that station mode"
+        raise RuleViolation("not_incomplete", reason, field="journey_id")
     if journey.excuse is Excuse.GIVEN_BACK:
         raise RuleViolation("given_back", "its fare was given back", field="journey_id")
 
