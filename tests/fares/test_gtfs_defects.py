@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from gtfs_feeds import (
+    BUSES,
     CODE,
     DAY,
     METRO,
+    flat,
     problems,
     read,
     terms,
@@ -122,3 +126,27 @@ def test_archives_that_are_none_or_hold_no_feed_are_problems() -> None:
     assert "no file of a feed" in problems(read_gtfs(zipped({"a/stops.txt": ""}), DAY, terms()))[0]
     cut = SourceFile("f.zip", zipped(METRO).content[:-40])
     assert "cannot be read" in problems(read_gtfs(cut, DAY, terms()))[0]
+
+
+@pytest.mark.parametrize(
+    ("rules", "line"),
+    [
+        ("city,far,express\ncity,,city\ncity,,pass\n", 4),
+        ("city,far,express\ncity,far,pass\ncity,,city\n", 3),
+    ],
+)
+def test_a_choice_of_products_is_left_open_at_no_stop_and_nowhere_else(
+    rules: str, line: int
+) -> None:
+    change = {
+        "areas": "area_id\nfar\n",
+        "stop_areas": "area_id,stop_id\nfar,b1\n",
+        "fare_products": BUSES["fare_products.txt"] + "pass,20.00,CNY\n",
+        "fare_leg_rules": f"network_id,from_area_id,fare_product_id\n{rules}",
+    }
+    single = GtfsChoice(gtfs_networks=frozenset({"city"}), products=frozenset({"city", "express"}))
+    fares = flat(read(BUSES, single, **change))
+    assert (fares.by_route["r1"], fares.by_boarding["r1", "b1"]) == (200, 1200)
+    (problem,) = problems(read(BUSES, replace(single, products=None), **change))
+    assert problem.startswith(f"fare_leg_rules.txt line {line}, fare_product_id: several fares, ")
+    assert problem.endswith("name the products that ride codes pay: route r1, route r2")

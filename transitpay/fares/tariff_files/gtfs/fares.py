@@ -190,10 +190,12 @@ def _of_network(
     by_stop: dict[str, int] = {}
     for station in stations:
         fare = part.legs.minor(network, station.areas, _NOWHERE, days)
-        if isinstance(fare, int):
+        if isinstance(fare, Problem):
+            return fare
+        if fare is not None:
             by_stop[station.stop.id] = fare
     plain = part.legs.minor(network, _NOWHERE, _NOWHERE, days)
-    if not isinstance(plain, int) and by_stop:
+    if plain is None and by_stop:
         plain = max(by_stop.values())
     if not isinstance(plain, int):
         return plain
