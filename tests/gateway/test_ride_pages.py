@@ -16,6 +16,7 @@ from test_missing_stations import rider_of
 from test_support import suspended
 from test_wallet_calls import call
 
+from gateway.operators import rider_page
 from transitpay.ledger.bookings import given_twice
 from transitpay.money import HKD, Money
 from transitpay.postgres.journal import add_entries
@@ -78,6 +79,23 @@ async def test_a_rider_that_is_none_is_told_and_the_form_stands_alone(
     for rider in ("00" * 8, "%3Cscript%3E"):
         shown = await page(client, f"/console/rider?wallet={WALLET}&rider={rider}", 404)
         assert "no such rider" in shown
+
+
+async def test_support_reads_on_to_older_rides(
+    world: World, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rider_page, "_RIDES", 2)
+    rider = await rider_of(world, client)
+    made = [await ride(world, rider, n, entry_at=AT + n * MINUTE, exit_at=AT + (n + 1) * MINUTE)
+            for n in range(1, 4)]  # fmt: skip
+    assert await log_in(client, world, "auditor") == 303
+    shown = await page(client, f"/console/rider?wallet={WALLET}&rider={rider}")
+    assert [journey in shown for journey in made] == [False, True, True]
+    (older,) = re.findall('href="(.*?)">Older rides', shown)
+    shown = await page(client, html.unescape(older))
+    assert [journey in shown for journey in made] == [True, False, False]
+    assert "Older rides" not in shown
+    await page(client, f"/console/rider?wallet={WALLET}&rider={rider}&cursor=x", 400)
 
 
 async def test_an_operator_sees_no_rider(world: World, client: Any) -> None:
