@@ -55,6 +55,15 @@ def problems(parsed: Parsed) -> list[str]:
     return [str(problem) for problem in parsed.problems]
 
 
+def test_a_name_is_one_line_however_its_cell_is_written() -> None:
+    stops = 'kind,id,en\nstation,t1," Old\r\n Harbour "\nstation,t2,"Mar\tket  Square"\n'
+    pair = "kind,from,to,amount\nmatrix,t1,t2,3\nmatrix,t2,t1,3\n"
+    assert [stop.en for stop in tariff_of(tram(pair, stops)).stops] == [
+        "Old Harbour",
+        "Mar ket  Square",
+    ]
+
+
 def test_no_fare_is_out_of_reach_of_a_document() -> None:
     pair = "kind,from,to,amount\nmatrix,t1,t2,{0}\nmatrix,t2,t1,{0}\n"
     two = "kind,id,en\nstation,t1,A\nstation,t2,B\n"

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from transitpay.fares.tariff_files.problem import Problem, SourceFile, readable
+from transitpay.fares.tariff_files.problem import Problem, SourceFile, on_one_line, readable
 
 #: The longest cell that is read; a longer one is a problem of its row.
 LONGEST_CELL = 2_000
@@ -28,8 +28,8 @@ def table(
     """(line, row by column name) of each row that is not blank.
 
     Column names are compared without case and come as ``columns`` and ``optional`` write them, and
-    no others; an optional column that is absent is empty. Cells are stripped of blanks around
-    them. A row with a problem does not come.
+    no others; an optional column that is absent is empty. Cells have no blanks around
+    them and no ends of lines within. A row with a problem does not come.
     """
     text = file.text(problems)
     if text is None:
@@ -50,7 +50,7 @@ def table(
             reason = f"{len(cells)} fields where the header has {len(header)}"
             problems.append(Problem(file.name, line, "row", reason))
             continue
-        row = {name: cells[at].strip() if at is not None else "" for name, at in place.items()}
+        row = {name: on_one_line(cells[at]) if at is not None else "" for name, at in place.items()}
         bad = [Problem(file.name, line, n, why) for n, cell in row.items() if (why := unfit(cell))]
         problems += bad
         if not bad:

@@ -20,7 +20,7 @@ from transitpay.fares.tariff import FlatFares, Stop, Tariff
 from transitpay.fares.tariff_files.amounts import read_amount
 from transitpay.fares.tariff_files.beside import terms_beside
 from transitpay.fares.tariff_files.csv_table import table, unfit
-from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile
+from transitpay.fares.tariff_files.problem import Parsed, Problem, SourceFile, on_one_line
 from transitpay.fares.terms import Terms
 from transitpay.fares.terms_file import TermsFile
 from transitpay.money import HKD, Money
@@ -250,7 +250,7 @@ class _Reader:
             if tag in self.row:
                 line = self.parser.CurrentLineNumber
                 self.problems.append(Problem(self.file, line, tag, "a second time in its route"))
-            self.row[tag] = "".join(self.text).strip()
+            self.row[tag] = on_one_line("".join(self.text))
         self.text.clear()
 
     def refuse(self, *_: object) -> None:

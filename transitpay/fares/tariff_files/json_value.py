@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from transitpay.fares.tariff_files.problem import Problem, SourceFile, readable
+from transitpay.fares.tariff_files.problem import Problem, SourceFile, on_one_line, readable
 
 #: Where a value stands: names of an object and places of a list, from the top.
 Path = tuple[str | int, ...]
@@ -96,8 +96,8 @@ def items(value: object) -> list[object]:
 
 
 def text_of(value: object) -> str:
-    """The text without blanks around it; empty where it is none."""
-    return value.strip() if isinstance(value, str) else ""
+    """The text on one line without blanks around it; empty where it is none."""
+    return on_one_line(value) if isinstance(value, str) else ""
 
 
 def shown(value: object) -> str:

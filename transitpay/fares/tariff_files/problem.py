@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -86,6 +87,14 @@ class SourceFile:
 #: Half characters, control characters, and the ones that turn the direction of what follows.
 _HIDDEN = frozenset({"Cc", "Cs"})
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+_ENDS = re.compile(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*")
+
+
+def on_one_line(text: str) -> str:
+    """A text without blanks around it, each end of a line or tab within it one blank."""
+    return _ENDS.sub(" ", text.strip())
 
 
 def readable(text: str) -> bool:
