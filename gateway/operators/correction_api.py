@@ -98,8 +98,8 @@ class CorrectionsAnswer(Outgoing):
 async def propose(call: Call) -> JourneyCorrection:
     """Put a correction up for approval; the same request is the same correction.
 
-    Raises: RuleViolation (``not_found``, ``unknown_stop``, ``not_incomplete``, ``given_back``),
-    Conflict (``request_repeated``, ``already_withdrawn``).
+    Raises: RuleViolation (``not_found``, ``unknown_stop``, ``not_incomplete``, ``given_back``,
+    ``came_too_late``), Conflict (``request_repeated``, ``already_withdrawn``).
     """
     asked, now = call.body_as(JourneyCorrectionWish), call.services.clock.now()
     wish = CorrectionWish(
@@ -186,8 +186,8 @@ ROUTES = (
         "POST", _PATH, propose, "Propose where a missing station was", _OPERATORS,
         body=JourneyCorrectionWish, answer=JourneyCorrection,
         errors=(
-            "not_found", "unknown_stop", "not_incomplete", "given_back", "request_repeated",
-            "already_withdrawn",
+            "not_found", "unknown_stop", "not_incomplete", "given_back", "came_too_late",
+            "request_repeated", "already_withdrawn",
         ),
     ),
     Route(

@@ -132,6 +132,7 @@ async def test_an_operator_corrects_journeys_of_its_own_network_only(
     [
         ({"exit_at": AT}, "not_incomplete"),
         ({"filled_by": "open_gates"}, "not_incomplete"),
+        ({"excuse": "late", "late": True}, "came_too_late"),
         ({"excuse": "given_back"}, "given_back"),
     ],
 )

@@ -100,11 +100,11 @@ async def test_a_station_is_named_up_to_14_service_days_later(world: World) -> N
         ({"exit_at": AT}, "not_incomplete"),
         ({"filled_by": "operator"}, "not_incomplete"),
         ({"excuse": "given_back"}, "given_back"),
-        ({"excuse": "late"}, "came_too_late"),
+        ({"excuse": "late", "late": True}, "came_too_late"),
         ({"filled_by": "open_gates"}, "covered_by_mode"),
         ({"excuse": "emergency"}, "covered_by_mode"),
         ({"network": "kmb"}, "not_incomplete"),
-        ({"late": True}, "not_incomplete"),
+        ({"exit_at": AT, "late": True}, "not_incomplete"),
     ],
 )
 async def test_a_journey_of_which_nothing_is_missing_takes_no_station(

@@ -33,7 +33,6 @@ class StandingJourney:
     reason: JourneyReason | None
     filled_by: FilledBy | None
     excuse: Excuse | None
-    late: bool
 
     @property
     def tap(self) -> TapKey:
@@ -42,14 +41,14 @@ class StandingJourney:
 
     @property
     def has_missing_end(self) -> bool:
-        """Whether the scan at one end never came; nothing is asked for what came too late."""
-        return self.reason in _MISSING_ENDS and not self.late
+        """Whether the scan at one end never came."""
+        return self.reason in _MISSING_ENDS
 
 
 # The journey that holds the first tap of the one that is named, whatever became of that one.
 _STANDING = """
 select s.key, s.issuer, s.rider_id, s.network, s.operator, s.service_day,
-       coalesce(s.entry_at, s.exit_at) as since, s.reason, s.filled_by, s.excuse, s.late
+       coalesce(s.entry_at, s.exit_at) as since, s.reason, s.filled_by, s.excuse
 from journey j
 join journey_tap t on (t.tapped_day, t.reader, t.sequence) = ($2, $3, $4)
 join journey s on s.id = t.journey_id and s.ended_at is null
@@ -76,7 +75,6 @@ async def standing_journey(conn: asyncpg.Connection, journey_id: str) -> Standin
         None if row["reason"] is None else JourneyReason(row["reason"]),
         None if row["filled_by"] is None else FilledBy(row["filled_by"]),
         None if row["excuse"] is None else Excuse(row["excuse"]),
-        row["late"],
     )
 
 

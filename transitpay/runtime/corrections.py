@@ -160,6 +160,9 @@ def _check_missing_end(journey: StandingJourney) -> None:
         raise RuleViolation("not_incomplete", reason, field="journey_id")
     if journey.excuse is Excuse.GIVEN_BACK:
         raise RuleViolation("given_back", "its fare was given back", field="journey_id")
+    if journey.excuse is Excuse.LATE:
+        reason = "its scan came too late, so the ride costs nothing"
+        raise RuleViolation("came_too_late", reason, field="journey_id")
 
 
 async def _check_speaker(conn: Connection, by: str, operator: str) -> None:
