@@ -135,6 +135,7 @@ class World:
         self.clients.append(client)
         services = app[SERVICES]
         await services.lists.refresh()
+        await services.places.refresh()
         return client
 
     async def close(self) -> None:
