@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from transitpay.clock import Clock, ManualClock, ScaledClock, parse_clock, waited
+from transitpay.clock import Clock, ManualClock, ScaledClock, instant_text, parse_clock, waited
 
 MORNING = datetime(2026, 10, 29, 22, tzinfo=UTC)
 EVENING = MORNING + timedelta(hours=16)
@@ -51,3 +51,10 @@ def test_the_text_of_a_clock_names_the_same_clock() -> None:
 def test_how_long_something_waits_is_cut_to_two_units(seconds: int, text: str) -> None:
     at = datetime(2026, 11, 2, tzinfo=UTC)
     assert waited(at, at + timedelta(seconds=seconds)) == text
+
+
+def test_an_instant_is_printed_the_same_from_whatever_zone_it_came() -> None:
+    at = datetime(2026, 3, 27, 16, 30, 5, 120_000, tzinfo=UTC)
+    assert instant_text(at) == "2026-03-28T00:30:05.120000+08:00"
+    assert instant_text(at.astimezone(timezone(timedelta(hours=-3)))) == instant_text(at)
+    assert instant_text(None) is None

@@ -126,6 +126,11 @@ def day_start(day: date, hour: int = 0, minute: int = 0) -> datetime:
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=LOCAL_ZONE).astimezone(UTC)
 
 
+def instant_text(at: datetime | None) -> str | None:
+    """An instant as commands print it, in UTC+8 from whatever zone it came; None as it is."""
+    return None if at is None else at.astimezone(LOCAL_ZONE).isoformat()
+
+
 def waited(since: datetime, now: datetime) -> str:
     """How long something waits, for people, cut: ``2 d 3 h``, ``3 h 7 min``, ``7 min``."""
     span = max(now - since, timedelta())

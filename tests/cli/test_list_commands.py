@@ -47,10 +47,11 @@ class Keys:
     """Both roots, each in its folder, and list key 1 of a gateway."""
 
     def __init__(self, run: Run, home: Path) -> None:
-        self.run, self.home, self.now = run, home, SystemClock().now().replace(microsecond=0)
+        self.run, self.home = run, home
         for number in (1, 2):
             assert run("keys", "root", "--out", self.root(number), "--number", number)[0] == 0
         self.certify(1)
+        self.now = SystemClock().now().replace(microsecond=0)  # the key holds since before
 
     def root(self, number: int) -> Path:
         return self.home / f"safe-{number}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from transitpay.cli.database import in_transaction
+from transitpay.clock import instant_text
 from transitpay.destinations import (
     DESTINATIONS,
     MODES,
@@ -260,8 +261,8 @@ def issuer_key(
             "key_id": key.key_id,
             "wallet": key.issuer,
             "public_key_hex": key.public_key.hex(),
-            "not_before": key.not_before.isoformat(),
-            "not_after": key.not_after.isoformat(),
+            "not_before": instant_text(key.not_before),
+            "not_after": instant_text(key.not_after),
         }
 
     _say(in_transaction(settings, work), as_json)

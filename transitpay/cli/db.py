@@ -7,6 +7,7 @@ import json
 
 import click
 
+from transitpay.clock import instant_text
 from transitpay.errors import Conflict, RuleViolation, TransitPayError
 from transitpay.postgres import schema
 from transitpay.postgres.binaries import find_binaries
@@ -44,7 +45,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
         found |= {
             "server_version": holds.server_version,
             "fingerprint": holds.fingerprint,
-            "applied_at": holds.applied_at.isoformat() if holds.applied_at else None,
+            "applied_at": instant_text(holds.applied_at),
             "expected_fingerprint": holds.expected,
             "missing_roles": list(holds.missing_roles),
         }

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from transitpay.cli.database import in_transaction, with_connection
+from transitpay.clock import instant_text
 from transitpay.destinations import DESTINATIONS, MODES
 from transitpay.postgres import issuer_keys as requests
 from transitpay.postgres import lists
@@ -149,9 +150,9 @@ def _object(it: IssuerKey) -> dict[str, object]:
         "status": it.status.value,
         "destinations": _names(DESTINATIONS, it.destinations),
         "modes": _names(MODES, it.modes),
-        "not_before": it.not_before.isoformat(),
-        "not_after": it.not_after.isoformat(),
-        "compromised_at": it.compromised_at.isoformat() if it.compromised_at else None,
+        "not_before": instant_text(it.not_before),
+        "not_after": instant_text(it.not_after),
+        "compromised_at": instant_text(it.compromised_at),
     }
 
 

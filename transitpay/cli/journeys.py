@@ -8,7 +8,7 @@ import click
 
 from transitpay.cli.database import in_transaction
 from transitpay.cli.options import as_json_option, reason_option
-from transitpay.clock import waited
+from transitpay.clock import instant_text, waited
 from transitpay.postgres import corrections, suspensions
 from transitpay.postgres.approvals import Withdrawal
 from transitpay.postgres.corrections import Correction, Stage
@@ -161,9 +161,9 @@ def _suspension(it: ListedSuspension) -> dict[str, object]:
         "why": it.why,
         "counted": it.counted,
         "days": it.days,
-        "since": it.since.isoformat(),
-        "until": it.until.isoformat() if it.until else None,
-        "ended_at": it.ended_at.isoformat() if it.ended_at else None,
+        "since": instant_text(it.since),
+        "until": instant_text(it.until),
+        "ended_at": instant_text(it.ended_at),
         "let_go_by": it.let_go_by,
         "end_reason": it.end_reason,
     }
@@ -178,11 +178,11 @@ def _object(it: Correction) -> dict[str, object]:
         "stop": it.said.stop,
         "reason": it.said.reason,
         "proposed_by": it.said.stated_by,
-        "proposed_at": it.said.stated_at.isoformat(),
+        "proposed_at": instant_text(it.said.stated_at),
         "approved_by": it.approved_by,
-        "approved_at": it.approved_at.isoformat() if it.approved_at else None,
+        "approved_at": instant_text(it.approved_at),
         "withdrawn_by": it.withdrawn.by if it.withdrawn else None,
-        "withdrawn_at": it.withdrawn.at.isoformat() if it.withdrawn else None,
+        "withdrawn_at": instant_text(it.withdrawn.at) if it.withdrawn else None,
         "withdrawn_why": it.withdrawn.why if it.withdrawn else None,
     }
 

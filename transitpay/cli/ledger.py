@@ -12,6 +12,7 @@ from typing import TypeVar
 import click
 
 from transitpay.charging.refund import DoubtfulRefund, owed_sums
+from transitpay.clock import instant_text
 from transitpay.ledger.balances import is_balanced, unsettled
 from transitpay.ledger.digest import FIRST, BookedPosting, Closing, ClosingDigest
 from transitpay.money import Money, currency
@@ -64,12 +65,12 @@ def refused(as_json: bool) -> None:
     with running_database(settings):
         found = asyncio.run(_read(settings.dsn(ROLE), refused_refunds))
     if as_json:
-        rows = [{**asdict(it), "since": it.since.isoformat()} for it in found]
+        rows = [{**asdict(it), "since": instant_text(it.since)} for it in found]
         click.echo(json.dumps({"owed_to_riders": rows}, ensure_ascii=False))
         return
     for it in found:
         amount = Money(it.amount_minor, currency(it.currency))
-        since = it.since.isoformat(timespec="seconds")
+        since = instant_text(it.since.replace(microsecond=0))
         click.echo(f"{it.request_id} {it.wallet} {amount} {it.code} since {since} {it.charge_id}")
     click.echo(f"{len(found)} refused refunds are owed to riders")
 
@@ -82,12 +83,12 @@ def claims(as_json: bool) -> None:
     with running_database(settings):
         found = asyncio.run(_read(settings.dsn(ROLE), wallet_claims))
     if as_json:
-        rows = [{**asdict(it), "since": it.since.isoformat()} for it in found]
+        rows = [{**asdict(it), "since": instant_text(it.since)} for it in found]
         click.echo(json.dumps({"owed_by_wallets": rows}))
         return
     for it in found:
         amount = Money(it.amount_minor, currency(it.currency))
-        since = it.since.isoformat(timespec="seconds")
+        since = instant_text(it.since.replace(microsecond=0))
         click.echo(f"{it.request_id} {it.wallet} {amount} {it.why} since {since} {it.attempt_id}")
     click.echo(f"{len(found)} refunds were given back twice")
 
@@ -113,10 +114,10 @@ def doubtful(as_json: bool) -> None:
 
 
 def _doubt(it: DoubtfulRefund, at: datetime) -> dict[str, object]:
-    awaited = it.awaited_since.isoformat() if it.awaited_since else None
+    awaited = instant_text(it.awaited_since)
     return {
         **asdict(it),
-        "since": it.since.isoformat(),
+        "since": instant_text(it.since),
         "awaited_since": awaited,
         "age_h": it.age_h(at),
     }

@@ -9,7 +9,7 @@ import click
 
 from transitpay.cli.database import in_transaction
 from transitpay.cli.options import reason_option
-from transitpay.clock import FIRST_YEAR, LAST_YEAR
+from transitpay.clock import FIRST_YEAR, LAST_YEAR, instant_text
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.journeys.station_modes import Mode, StationMode
 from transitpay.postgres import approvals, station_modes
@@ -125,10 +125,10 @@ def _object(it: StationMode) -> dict[str, object]:
         "network": it.network,
         "stop": it.stop,
         "mode": str(it.mode),
-        "valid_from": it.valid_from.isoformat(),
-        "valid_until": it.valid_until.isoformat() if it.valid_until else None,
+        "valid_from": instant_text(it.valid_from),
+        "valid_until": instant_text(it.valid_until),
         "reason": it.reason,
         "replaces": it.replaces,
         "recorded_by": it.recorded_by,
-        "recorded_at": it.recorded_at.isoformat(),
+        "recorded_at": instant_text(it.recorded_at),
     }

@@ -24,7 +24,7 @@ from transitpay.cli.tariff_reading import (
     stored_tariff,
     wish_options,
 )
-from transitpay.clock import service_day, waited
+from transitpay.clock import instant_text, service_day, waited
 from transitpay.errors import RuleViolation
 from transitpay.fares.document import document_of
 from transitpay.fares.tariff import Tariff
@@ -245,10 +245,10 @@ def _version(it: StoredVersion, state: str) -> dict[str, object]:
         "state": state,
         "sha256": it.sha256.hex(),
         "recorded_by": it.recorded_by,
-        "recorded_at": it.recorded_at.isoformat(),
-        "counts_at": it.counts_at.isoformat() if it.counts_at else None,
+        "recorded_at": instant_text(it.recorded_at),
+        "counts_at": instant_text(it.counts_at),
         "withdrawn_by": it.withdrawn.by if it.withdrawn else None,
-        "withdrawn_at": it.withdrawn.at.isoformat() if it.withdrawn else None,
+        "withdrawn_at": instant_text(it.withdrawn.at) if it.withdrawn else None,
         "withdrawn_why": it.withdrawn.why if it.withdrawn else None,
     }
 
