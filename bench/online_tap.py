@@ -41,7 +41,7 @@ from gateway.taps.reader_api import ROUTES as READER_ROUTES
 from gateway.taps.reader_api import tap_answer
 from gateway.taps.scans import Decision, Outcome, Stored
 from gateway.taps.tap_models import TapAnswer, TapRequest
-from transitpay.postgres.embedded import EmbeddedPostgres
+from transitpay.postgres.server.embedded import EmbeddedPostgres
 from transitpay.ride_code import layout, signing
 from transitpay.runtime.config import Settings
 from transitpay.runtime.supervisor import free_port

@@ -28,7 +28,7 @@ import aiohttp
 import uvloop
 from _world import World, cpu_s, serving
 
-from transitpay.postgres.embedded import EmbeddedPostgres
+from transitpay.postgres.server.embedded import EmbeddedPostgres
 from transitpay.ride_code import keys, layout, signing
 from transitpay.ride_code.records.record import (
     DecidedBy,

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.http.fields import Outgoing
 from gateway.http.web import Call, Route
-from transitpay.postgres import lists
+from transitpay.postgres.trust import lists
 
 
 class Health(Outgoing):

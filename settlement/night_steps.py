@@ -30,7 +30,7 @@ from transitpay.charging.charge import ChargePolicy
 from transitpay.clock import Clock, day_start
 from transitpay.errors import TemporarilyUnavailable, TransitPayError
 from transitpay.ledger.night import StoredStep
-from transitpay.postgres import closings, night, recon, windows
+from transitpay.postgres.closing import closings, night, recon, windows
 from transitpay.postgres.pool import Connection
 from transitpay.runtime.observe import EventLog
 

@@ -24,9 +24,9 @@ from settlement.night_steps import Night, StepState, run_day
 from settlement.reconciling.match_run import open_engine
 from transitpay.errors import MalformedInput, TemporarilyUnavailable
 from transitpay.money import Money, currency
-from transitpay.postgres import closings, night
-from transitpay.postgres.embedded import running_database
+from transitpay.postgres.closing import closings, night
 from transitpay.postgres.pool import Connection, connect, database_errors, open_pool
+from transitpay.postgres.server.embedded import running_database
 from transitpay.runtime.config import Settings
 from transitpay.runtime.observe import configure_logging
 

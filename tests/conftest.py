@@ -22,7 +22,7 @@ import pytest
 from luck import load_profile
 
 from transitpay.postgres import pool, schema
-from transitpay.postgres.embedded import EmbeddedPostgres
+from transitpay.postgres.server.embedded import EmbeddedPostgres
 from transitpay.runtime.config import SETTINGS, Settings
 
 load_profile()

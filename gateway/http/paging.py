@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from transitpay.errors import MalformedInput
-from transitpay.postgres.records import PagePosition, Row
+from transitpay.postgres.journeys.records import PagePosition, Row
 
 
 def read_cursor(text: str | None) -> PagePosition | None:

@@ -16,7 +16,7 @@ from gateway.http.problems import list_key_missing, starting
 from gateway.lists.publishing import Publisher
 from transitpay.clock import Clock
 from transitpay.errors import MalformedInput
-from transitpay.postgres import denials, deny_table, lists, published_lists
+from transitpay.postgres.trust import denials, deny_table, lists, published_lists
 from transitpay.ride_code.deny_list import Denials, DenyTable
 from transitpay.ride_code.lists.record_table import RecordTable, apply, changes_over
 from transitpay.ride_code.lists.signed_list import ListKind, SignedList

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from gateway.lists.list_keys import ListKeys
-from transitpay.postgres import lists, published_lists
-from transitpay.postgres.published_lists import Published
+from transitpay.postgres.trust import lists, published_lists
+from transitpay.postgres.trust.published_lists import Published
 from transitpay.ride_code.lists.config_list import config_records
 from transitpay.ride_code.lists.list_signing import ListSigner
 from transitpay.ride_code.lists.record_table import Bytes

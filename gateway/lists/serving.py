@@ -14,7 +14,7 @@ from gateway.lists.cache import ListCache
 from gateway.lists.publishing import Publisher
 from transitpay.clock import Clock
 from transitpay.errors import MalformedInput, TemporarilyUnavailable
-from transitpay.postgres import deny_table, published_lists
+from transitpay.postgres.trust import deny_table, published_lists
 from transitpay.ride_code.lists.record_table import Bytes, changes_between, changes_over
 from transitpay.ride_code.lists.signed_list import Delta, ListHead, ListKind, SignedList
 

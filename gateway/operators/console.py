@@ -20,7 +20,7 @@ from gateway.http.web import LOGIN_PATH, Call, Route
 from gateway.operators.operator_api import HOUSE, MOST_PROPOSALS, read_day, report_of
 from gateway.operators.operator_models import DayReport, TapCount
 from transitpay.clock import LOCAL_ZONE, waited, wallet_day
-from transitpay.postgres import records
+from transitpay.postgres.journeys import records
 from transitpay.postgres.reference import Role
 
 PEOPLE = HOUSE | {Role.OPERATOR}

@@ -20,9 +20,9 @@ from gateway.http.fields import (
 )
 from gateway.http.web import Call, Route
 from transitpay.errors import MalformedInput
-from transitpay.postgres import corrections
 from transitpay.postgres.approvals import Withdrawal
-from transitpay.postgres.corrections import Correction, Stage
+from transitpay.postgres.journeys import corrections
+from transitpay.postgres.journeys.corrections import Correction, Stage
 from transitpay.postgres.reference import Role
 from transitpay.runtime.corrections import (
     CorrectionWish,

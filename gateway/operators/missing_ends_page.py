@@ -24,9 +24,9 @@ from gateway.operators.operator_api import read_day
 from gateway.riders.showing import Names
 from transitpay.clock import service_day
 from transitpay.errors import Conflict, RuleViolation
-from transitpay.postgres import corrections, missing_ends
 from transitpay.postgres.approvals import Withdrawal
-from transitpay.postgres.corrections import Correction, Stage
+from transitpay.postgres.journeys import corrections, missing_ends
+from transitpay.postgres.journeys.corrections import Correction, Stage
 from transitpay.postgres.reference import Role
 from transitpay.runtime.corrections import (
     CorrectionWish,

@@ -34,14 +34,16 @@ from gateway.operators.operator_models import (
 )
 from gateway.riders.showing import fare_lines_of, flags_of
 from transitpay.errors import Conflict
-from transitpay.postgres import approvals, inboxes, records
-from transitpay.postgres import statements as said
-from transitpay.postgres.doubtful_refunds import doubtful_refunds
-from transitpay.postgres.inboxes import RefundRequest
-from transitpay.postgres.records import Row
+from transitpay.postgres import approvals
+from transitpay.postgres.journeys import records
+from transitpay.postgres.journeys import statements as said
+from transitpay.postgres.journeys.records import Row
+from transitpay.postgres.money import inboxes
+from transitpay.postgres.money.doubtful_refunds import doubtful_refunds
+from transitpay.postgres.money.inboxes import RefundRequest
+from transitpay.postgres.money.refused_refunds import refused_refunds
+from transitpay.postgres.money.wallet_claims import wallet_claims
 from transitpay.postgres.reference import Role
-from transitpay.postgres.refused_refunds import refused_refunds
-from transitpay.postgres.wallet_claims import wallet_claims
 
 _OPERATORS = frozenset({Role.OPERATOR})
 #: Who sees the house's books.

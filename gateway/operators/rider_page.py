@@ -14,7 +14,7 @@ from gateway.http.web import PATH_PARAMETERS, Call, Route
 from gateway.operators.console import render_page
 from gateway.operators.operator_api import HOUSE
 from gateway.riders.showing import denial, page_of_rides, refusals
-from transitpay.postgres import riders
+from transitpay.postgres.journeys import riders
 
 _RIDES, _REFUSALS = 50, 20
 

@@ -21,7 +21,7 @@ from gateway.http.fields import (
 from gateway.http.web import Call, Route
 from transitpay.errors import MalformedInput
 from transitpay.journeys.station_modes import Mode, StationMode
-from transitpay.postgres import station_modes
+from transitpay.postgres.gates import station_modes
 from transitpay.postgres.reference import Role
 from transitpay.runtime.station_modes import record_mode
 

@@ -11,9 +11,9 @@ from pydantic import Field
 from gateway.http.fields import Cursor, Incoming, Instant, Outgoing, PageLimit, Sentence
 from gateway.http.web import Call, Route
 from transitpay.errors import MalformedInput
-from transitpay.postgres import suspensions
+from transitpay.postgres.journeys import suspensions
+from transitpay.postgres.journeys.suspensions import ListedSuspension
 from transitpay.postgres.reference import Role
-from transitpay.postgres.suspensions import ListedSuspension
 from transitpay.runtime.suspensions import let_go
 
 _PEOPLE = frozenset({Role.OPERATOR, Role.ADMIN})

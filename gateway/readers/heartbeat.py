@@ -18,9 +18,9 @@ from gateway.lists.api import settings_of
 from gateway.taps.judging import CLOCK_TOLERANCE
 from gateway.taps.scan_alarms import AT_HEARTBEAT
 from transitpay.clock import Clock
-from transitpay.postgres import reader_alarms, reader_states
-from transitpay.postgres.reader_alarms import Alarm, AlarmKind
-from transitpay.postgres.reader_states import Report
+from transitpay.postgres.gates import reader_alarms, reader_states
+from transitpay.postgres.gates.reader_alarms import Alarm, AlarmKind
+from transitpay.postgres.gates.reader_states import Report
 from transitpay.postgres.reference import Role
 from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.ride_code.verdict import UNCERTAINTY_CAP_S

@@ -8,9 +8,10 @@ from datetime import datetime
 
 import asyncpg
 
-from transitpay.postgres import reader_alarms, reader_batches, reader_keys, reference
-from transitpay.postgres.reader_alarms import Alarm, AlarmKind
-from transitpay.postgres.reader_batches import Chain, EventRow
+from transitpay.postgres import reference
+from transitpay.postgres.gates import reader_alarms, reader_batches, reader_keys
+from transitpay.postgres.gates.reader_alarms import Alarm, AlarmKind
+from transitpay.postgres.gates.reader_batches import Chain, EventRow
 from transitpay.ride_code.records.record import EventKind
 from transitpay.ride_code.records.record_chain import (
     Acknowledged,

@@ -10,8 +10,8 @@ from pydantic import Field
 from gateway.http.fields import Incoming, Instant, Outgoing, Word
 from gateway.http.web import Call, Route
 from transitpay.errors import Conflict, MalformedInput, RuleViolation
-from transitpay.postgres import reader_keys
-from transitpay.postgres.reader_keys import ReaderKey
+from transitpay.postgres.gates import reader_keys
+from transitpay.postgres.gates.reader_keys import ReaderKey
 from transitpay.postgres.reference import Role
 from transitpay.ride_code.records.sealed_batch import chain_start
 from transitpay.ride_code.signing import load_point, reader_key_proved

@@ -9,7 +9,7 @@ from pydantic import Field
 from gateway.http.fields import Cursor, Incoming, Instant, Outgoing, PageLimit
 from gateway.http.paging import encode_cursor, read_cursor
 from gateway.http.web import Call, Route
-from transitpay.postgres import reader_states
+from transitpay.postgres.gates import reader_states
 from transitpay.postgres.reference import Role
 
 _OPERATORS = frozenset({Role.OPERATOR})

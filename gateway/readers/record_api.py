@@ -18,9 +18,10 @@ from gateway.readers.recording import Recording, event_of
 from gateway.readers.uploads import Told, Upload, UploadOutcome
 from gateway.taps.scans import Stored as Kept
 from transitpay.errors import Conflict, MalformedInput, RuleViolation
-from transitpay.postgres import list_times, reader_batches, reader_keys
-from transitpay.postgres.reader_keys import ReaderKey
+from transitpay.postgres.gates import reader_batches, reader_keys
+from transitpay.postgres.gates.reader_keys import ReaderKey
 from transitpay.postgres.reference import Role
+from transitpay.postgres.trust import list_times
 from transitpay.ride_code.records.record import Record, ScanRecord
 from transitpay.ride_code.records.record_bytes import parse
 from transitpay.ride_code.records.record_chain import Link

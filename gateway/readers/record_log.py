@@ -34,7 +34,7 @@ from gateway.readers.uploads import (
 from gateway.taps.partitions import Partitions
 from transitpay.clock import day_start, wallet_day
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.postgres import (
+from transitpay.postgres.gates import (
     known_scans,
     reader_alarms,
     reader_batches,
@@ -42,10 +42,10 @@ from transitpay.postgres import (
     taps,
     uploads,
 )
-from transitpay.postgres.known_scans import KnownScans
-from transitpay.postgres.reader_batches import EventRow
+from transitpay.postgres.gates.known_scans import KnownScans
+from transitpay.postgres.gates.reader_batches import EventRow
+from transitpay.postgres.gates.uploads import Displaced
 from transitpay.postgres.reference import ReaderRegistration
-from transitpay.postgres.uploads import Displaced
 from transitpay.ride_code.records.record import DecidedBy, Passage
 from transitpay.ride_code.records.record_chain import Gap, Link
 from transitpay.runtime.observe import EventLog

@@ -14,9 +14,9 @@ from gateway.taps.judging import CLOCK_TOLERANCE, Judging
 from gateway.taps.scans import Tier, request_digest
 from gateway.taps.tap_models import BatchRecord
 from transitpay.journeys.station_modes import Mode as StationMode
-from transitpay.postgres.reader_batches import EventRow
+from transitpay.postgres.gates.reader_batches import EventRow
+from transitpay.postgres.gates.taps import TapRow
 from transitpay.postgres.reference import ReaderRegistration
-from transitpay.postgres.taps import TapRow
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.received import text_of
 from transitpay.ride_code.records.record import (

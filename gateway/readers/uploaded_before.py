@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from gateway.readers.uploads import UploadOutcome
 from gateway.taps.scans import Stored
-from transitpay.postgres.known_scans import KnownTap
+from transitpay.postgres.gates.known_scans import KnownTap
 from transitpay.ride_code.records.record import Decision, Passage
 from transitpay.ride_code.records.rejudgement import LIABLE, NO_PASSAGE, Difference, Rejudged
 from transitpay.taps import TapKey

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from gateway.taps.scan_alarms import after_decommissioning, cloned_device, scan_from_future
 from gateway.taps.scans import READER_REFUSED, Stored
-from transitpay.postgres.known_scans import KnownScans, KnownTap, SpentCode
-from transitpay.postgres.reader_alarms import Alarm
-from transitpay.postgres.taps import TapRow
-from transitpay.postgres.uploads import Displaced, NewUpload, Recorded, TapChange
+from transitpay.postgres.gates.known_scans import KnownScans, KnownTap, SpentCode
+from transitpay.postgres.gates.reader_alarms import Alarm
+from transitpay.postgres.gates.taps import TapRow
+from transitpay.postgres.gates.uploads import Displaced, NewUpload, Recorded, TapChange
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.records.record import Decision, Mode, ScanRecord
 from transitpay.ride_code.records.rejudgement import (

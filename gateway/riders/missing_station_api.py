@@ -7,8 +7,8 @@ import asyncpg
 from gateway.http.fields import Incoming, Instant, JourneyId, Outgoing, Word
 from gateway.http.web import Call, Route
 from transitpay.journeys.declarations import DeclarationRefusal
+from transitpay.postgres.journeys.statements import JourneyStatement
 from transitpay.postgres.reference import Role
-from transitpay.postgres.statements import JourneyStatement
 from transitpay.runtime.declarations import Declaration, declare
 
 _WALLETS = frozenset({Role.WALLET})

@@ -14,7 +14,7 @@ from gateway.riders.ride_models import (
     RidesQuery,
 )
 from gateway.riders.showing import denial, one_ride, page_of_rides, refusals
-from transitpay.postgres import riders
+from transitpay.postgres.journeys import riders
 from transitpay.postgres.reference import Role
 
 _WALLETS = frozenset({Role.WALLET})

@@ -27,10 +27,11 @@ from transitpay.clock import service_day
 from transitpay.fares.shown import StopName
 from transitpay.fares.words import LANGUAGES
 from transitpay.money import currency
-from transitpay.postgres import bars, records, rides, shown_tariffs
-from transitpay.postgres.bars import Bar
-from transitpay.postgres.fare_lines import lines_from_json
-from transitpay.postgres.records import PagePosition, Row
+from transitpay.postgres.journeys import records, rides, shown_tariffs
+from transitpay.postgres.journeys.fare_lines import lines_from_json
+from transitpay.postgres.journeys.records import PagePosition, Row
+from transitpay.postgres.trust import bars
+from transitpay.postgres.trust.bars import Bar
 
 
 class Names:

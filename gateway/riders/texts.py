@@ -8,7 +8,7 @@ from datetime import datetime
 from gateway.taps.tap_models import Texts
 from transitpay.clock import LOCAL_ZONE
 from transitpay.fares.words import NAMES
-from transitpay.postgres.bars import Bar, BarKind
+from transitpay.postgres.trust.bars import Bar, BarKind
 
 #: Why a ride was corrected -> zh-Hant, zh-Hans, en.
 _CORRECTIONS: Mapping[str, tuple[str, str, str]] = {

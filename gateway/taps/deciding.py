@@ -19,8 +19,8 @@ from gateway.taps.scans import (
     Outcome,
     Stored,
 )
-from transitpay.postgres.tap_groups import CodeUse, Known, NewTap, Presence
-from transitpay.postgres.taps import StoredTap
+from transitpay.postgres.gates.tap_groups import CodeUse, Known, NewTap, Presence
+from transitpay.postgres.gates.taps import StoredTap
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.verdict import (
     Accepted,

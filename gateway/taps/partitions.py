@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from gateway.database import Database
 from transitpay.clock import LOCAL_ZONE
-from transitpay.postgres import taps
+from transitpay.postgres.gates import taps
 
 #: A record older than this is too late to be booked.
 LATE_LIMIT_DAYS = 35

@@ -20,7 +20,10 @@ from transitpay.fares.shown import JourneyTerms, limited_networks, takes_codes
 from transitpay.fx.ceiling import CEILING_CURRENCIES, fare_at_most
 from transitpay.journeys.station_modes import Mode, StationMode, open_gates
 from transitpay.money import Currency, Money
-from transitpay.postgres import lists, rates, shown_tariffs, station_modes, stop_fares, travel
+from transitpay.postgres.gates import station_modes, stop_fares, travel
+from transitpay.postgres.journeys import shown_tariffs
+from transitpay.postgres.money import rates
+from transitpay.postgres.trust import lists
 from transitpay.taps import EXITS, Direction
 from transitpay.travel import TravelMinimums
 

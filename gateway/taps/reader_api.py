@@ -16,7 +16,8 @@ from gateway.taps.tap_models import (
 )
 from gateway.taps.texts import ACCEPTED, refusal_text
 from transitpay.errors import Conflict, RuleViolation
-from transitpay.postgres import reader_keys, reference
+from transitpay.postgres import reference
+from transitpay.postgres.gates import reader_keys
 from transitpay.postgres.reference import ReaderRegistration, Role
 from transitpay.ride_code.records.rejudgement import TodaysLists
 

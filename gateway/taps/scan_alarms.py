@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from transitpay.postgres.reader_alarms import Alarm, AlarmKind
+from transitpay.postgres.gates.reader_alarms import Alarm, AlarmKind
 from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import TapKey
 

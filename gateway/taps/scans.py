@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from transitpay.postgres.gates.taps import TapRow
 from transitpay.postgres.reference import ReaderRegistration
-from transitpay.postgres.taps import TapRow
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.verdict import Accepted, Rejected
 from transitpay.taps import RiderRef, Scan, TapKey

@@ -21,8 +21,8 @@ from gateway.taps.partitions import Partitions
 from gateway.taps.scan_alarms import cloned_device
 from gateway.taps.scans import JudgedScan, Outcome, Stored
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.postgres import reader_alarms, tap_groups, taps
-from transitpay.postgres.tap_groups import Asked
+from transitpay.postgres.gates import reader_alarms, tap_groups, taps
+from transitpay.postgres.gates.tap_groups import Asked
 from transitpay.runtime.observe import EventLog
 
 #: A group that takes longer is given up; its scans may be asked again.

@@ -28,8 +28,10 @@ from transitpay.errors import (
     TemporarilyUnavailable,
 )
 from transitpay.money import currency
-from transitpay.postgres import authorisations, denials, issuer_keys, reference, riders
+from transitpay.postgres import reference
+from transitpay.postgres.journeys import riders
 from transitpay.postgres.reference import Role
+from transitpay.postgres.trust import authorisations, denials, issuer_keys
 from transitpay.ride_code.issuing import (
     IssuedAuthorisation,
     Wish,

@@ -17,9 +17,9 @@ from transitpay.destinations import (
     destination_number,
     mode_number,
 )
-from transitpay.postgres import issuer_keys
-from transitpay.postgres.issuer_keys import KeyRequest
 from transitpay.postgres.reference import Role
+from transitpay.postgres.trust import issuer_keys
+from transitpay.postgres.trust.issuer_keys import KeyRequest
 from transitpay.ride_code.signing import Algorithm
 from transitpay.ride_code.trust_list import IssuerKey
 from transitpay.runtime.issuer_keys import KeyProposal, propose_key

@@ -13,7 +13,7 @@ from gateway.http.web import SMALL_BODY, Call, Route
 from transitpay.charging import partner_answers, signature
 from transitpay.charging.partner_messages import NOTIFY_PATH
 from transitpay.charging.signature import TOLERANCE, NotBelieved
-from transitpay.postgres import inboxes
+from transitpay.postgres.money import inboxes
 
 
 async def notify(call: Call) -> web.Response:

@@ -15,9 +15,9 @@ from gateway.wallets.wallet_models import (
     TokenRequest,
 )
 from transitpay.destinations import DESTINATIONS, destination_number
-from transitpay.postgres import riders
+from transitpay.postgres.journeys import riders
+from transitpay.postgres.journeys.riders import Rider
 from transitpay.postgres.reference import Role
-from transitpay.postgres.riders import Rider
 
 _WALLETS = frozenset({Role.WALLET})
 _RIDERS = "/v1/riders/{rider_id}"

@@ -43,12 +43,13 @@ from transitpay.fares.tariff import TariffBook
 from transitpay.fx.agreement import Agreement
 from transitpay.journeys.rules import RuleBook
 from transitpay.journeys.station_modes import Mode
-from transitpay.postgres import clearing_reads, clearing_rows, rates
-from transitpay.postgres.booked_journeys import BookedJourneys, Wanted, booked_journeys
-from transitpay.postgres.clearing_reads import InboxRow, ReadTaps
+from transitpay.postgres.gates.station_modes import modes_since
+from transitpay.postgres.journeys import clearing_reads, clearing_rows
+from transitpay.postgres.journeys.booked_journeys import BookedJourneys, Wanted, booked_journeys
+from transitpay.postgres.journeys.clearing_reads import InboxRow, ReadTaps
+from transitpay.postgres.journeys.statements import statements_of
+from transitpay.postgres.money import rates
 from transitpay.postgres.pool import Connection, Pool, in_transaction, transaction
-from transitpay.postgres.statements import statements_of
-from transitpay.postgres.station_modes import modes_since
 from transitpay.runtime.observe import EventLog
 from transitpay.taps import TapKey
 

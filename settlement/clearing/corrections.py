@@ -23,8 +23,9 @@ from transitpay.comparison import Ended, EndedWhy
 from transitpay.ledger.bookings import FareSubject, taken_back
 from transitpay.ledger.journal import Entry
 from transitpay.ledger.open_items import fare_item, fare_reversal_item
-from transitpay.postgres import charge_parts, clearing_reads, clearing_rows, journal, refunds
-from transitpay.postgres.charge_parts import TiedCharge
+from transitpay.postgres.journeys import clearing_reads, clearing_rows
+from transitpay.postgres.money import charge_parts, journal, refunds
+from transitpay.postgres.money.charge_parts import TiedCharge
 from transitpay.postgres.pool import Connection
 from transitpay.taps import TapKey
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from transitpay.charging.charge import Charge
-from transitpay.postgres import evidence
-from transitpay.postgres.charges import StoredCharge
+from transitpay.postgres.money import evidence
+from transitpay.postgres.money.charges import StoredCharge
 from transitpay.postgres.pool import Connection
 
 

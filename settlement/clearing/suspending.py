@@ -17,9 +17,10 @@ from transitpay.clock import service_day
 from transitpay.fares.tariff import TariffBook
 from transitpay.fares.terms import Suspension
 from transitpay.journeys.suspension import LONGEST, Suspended, Why, suspended
-from transitpay.postgres import evidence, statements, suspensions
+from transitpay.postgres.journeys import statements, suspensions
+from transitpay.postgres.journeys.suspensions import Rider, RiderThere, Standing
+from transitpay.postgres.money import evidence
 from transitpay.postgres.pool import Connection
-from transitpay.postgres.suspensions import Rider, RiderThere, Standing
 
 
 @dataclass(frozen=True, slots=True)

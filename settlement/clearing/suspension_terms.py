@@ -17,9 +17,9 @@ from settlement.clearing.suspending import rules_at
 from transitpay.clock import Clock
 from transitpay.fares.terms import Suspension
 from transitpay.journeys.suspension import LONGEST
-from transitpay.postgres import suspension_terms, tariff_versions
+from transitpay.postgres.journeys import suspension_terms, tariff_versions
+from transitpay.postgres.journeys.suspension_terms import JudgedTerms
 from transitpay.postgres.pool import Connection, Pool, in_transaction
-from transitpay.postgres.suspension_terms import JudgedTerms
 from transitpay.runtime.observe import EventLog
 
 _log = EventLog("settlement.suspensions")

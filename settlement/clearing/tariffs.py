@@ -12,7 +12,8 @@ from transitpay.clock import Clock
 from transitpay.fares.highest import highest_fares
 from transitpay.fares.shown import journey_terms, stop_names
 from transitpay.fares.tariff import Tariff
-from transitpay.postgres import shown_tariffs, stop_fares, tariff_versions
+from transitpay.postgres.gates import stop_fares
+from transitpay.postgres.journeys import shown_tariffs, tariff_versions
 from transitpay.postgres.pool import Pool, transaction
 from transitpay.runtime.calendars import known_calendars
 from transitpay.runtime.observe import EventLog

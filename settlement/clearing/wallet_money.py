@@ -14,9 +14,9 @@ from datetime import datetime
 from settlement.clearing.denials import settle_denials, touches_denial
 from transitpay.charging.correcting import Corrected
 from transitpay.charging.partner_messages import RefundRequest, build_refund
-from transitpay.postgres import charge_parts, charges, refunds
-from transitpay.postgres.charge_parts import TiedCharge
-from transitpay.postgres.charges import StoredCharge
+from transitpay.postgres.money import charge_parts, charges, refunds
+from transitpay.postgres.money.charge_parts import TiedCharge
+from transitpay.postgres.money.charges import StoredCharge
 from transitpay.postgres.pool import Connection
 
 CORRECTION = "correction"

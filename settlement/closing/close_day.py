@@ -22,8 +22,8 @@ from transitpay.ledger.journal import Entry
 from transitpay.ledger.settlement_bookings import operator_window
 from transitpay.ledger.window_sums import Unposted
 from transitpay.money import Money, currency
-from transitpay.postgres import closings, windows
-from transitpay.postgres.journal import add_entries
+from transitpay.postgres.closing import closings, windows
+from transitpay.postgres.money.journal import add_entries
 from transitpay.postgres.pool import Connection, database_errors
 
 #: A payment may be cancelled until 00:15 of the next day; nothing closes before this time.

@@ -7,11 +7,11 @@ from datetime import date
 from pathlib import Path
 
 from settlement.closing.report import DayReport, breaks_csv, json_text, page
-from transitpay.postgres import closings, night, recon_runs
-from transitpay.postgres.doubtful_refunds import doubtful_refunds
+from transitpay.postgres.closing import closings, night, recon_runs
+from transitpay.postgres.money.doubtful_refunds import doubtful_refunds
+from transitpay.postgres.money.refused_refunds import refused_refunds
+from transitpay.postgres.money.wallet_claims import wallet_claims
 from transitpay.postgres.pool import Connection
-from transitpay.postgres.refused_refunds import refused_refunds
-from transitpay.postgres.wallet_claims import wallet_claims
 
 
 async def day_report(conn: Connection, day: date) -> DayReport:

@@ -32,8 +32,8 @@ from transitpay.charging.partner_messages import (
 from transitpay.charging.wallet_port import Unknown, WalletPort
 from transitpay.clock import Clock
 from transitpay.errors import TransitPayError
-from transitpay.postgres import charges
-from transitpay.postgres.charges import StoredCharge
+from transitpay.postgres.money import charges
+from transitpay.postgres.money.charges import StoredCharge
 from transitpay.postgres.pool import Connection, Pool, in_transaction
 from transitpay.runtime.config import Settings
 from transitpay.runtime.observe import EventLog

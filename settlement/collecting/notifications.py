@@ -17,8 +17,8 @@ from transitpay.charging.evidence import Notified
 from transitpay.charging.partner_messages import parse_notification
 from transitpay.clock import Clock
 from transitpay.errors import MalformedInput, TransitPayError
-from transitpay.postgres import evidence
-from transitpay.postgres.evidence import NotificationRow
+from transitpay.postgres.money import evidence
+from transitpay.postgres.money.evidence import NotificationRow
 from transitpay.postgres.pool import Connection, Pool, in_transaction
 from transitpay.runtime.observe import EventLog
 

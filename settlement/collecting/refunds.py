@@ -27,13 +27,13 @@ from transitpay.clock import Clock
 from transitpay.ledger.bookings import given_twice, refunded
 from transitpay.ledger.open_items import refund_item
 from transitpay.money import Money
-from transitpay.postgres import charge_parts, charges, journal, refunds
-from transitpay.postgres.charge_parts import TiedCharge
-from transitpay.postgres.doubtful_refunds import oldest_doubt
-from transitpay.postgres.inboxes import RefundRequest
+from transitpay.postgres.gates.taps import note_riders
+from transitpay.postgres.money import charge_parts, charges, journal, refunds
+from transitpay.postgres.money.charge_parts import TiedCharge
+from transitpay.postgres.money.doubtful_refunds import oldest_doubt
+from transitpay.postgres.money.inboxes import RefundRequest
+from transitpay.postgres.money.refunds import StoredRefund
 from transitpay.postgres.pool import Connection, Pool, in_transaction, transaction
-from transitpay.postgres.refunds import StoredRefund
-from transitpay.postgres.taps import note_riders
 
 _BATCH = 20
 

@@ -33,9 +33,9 @@ from transitpay.charging.wallet_port import Declined, Done, NotFound, Succeeded,
 from transitpay.ledger.bookings import captured, given_twice, uncaptured
 from transitpay.ledger.journal import Entry, EntryKind
 from transitpay.ledger.open_items import OpenItem, cancel_item, capture_item
-from transitpay.postgres import charge_parts, charges, evidence, journal, refunds
-from transitpay.postgres.charges import StoredCharge
-from transitpay.postgres.evidence import EvidenceRow
+from transitpay.postgres.money import charge_parts, charges, evidence, journal, refunds
+from transitpay.postgres.money.charges import StoredCharge
+from transitpay.postgres.money.evidence import EvidenceRow
 from transitpay.postgres.pool import Connection
 
 SURPLUS = "surplus"

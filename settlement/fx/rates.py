@@ -19,7 +19,7 @@ from transitpay.fx.guard import GuardPolicy, Refused, check
 from transitpay.fx.publication import next_rows
 from transitpay.fx.rate import Observation, PublishedRate
 from transitpay.money import CNY, HKD
-from transitpay.postgres import rates
+from transitpay.postgres.money import rates
 from transitpay.postgres.pool import Connection, Pool, in_transaction
 from transitpay.runtime.observe import EventLog
 

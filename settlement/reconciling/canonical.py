@@ -21,7 +21,7 @@ from transitpay.clock import LOCAL_ZONE, wallet_day
 from transitpay.fx.quote import convert_by_pair
 from transitpay.ledger.night import StoredBreak
 from transitpay.money import CNY, Money, currency
-from transitpay.postgres.recon import KnownId, OurItem
+from transitpay.postgres.closing.recon import KnownId, OurItem
 
 _KIND_OF = {"capture": RowKind.PAYMENT, "refund": RowKind.REFUND, "cancel": RowKind.CANCEL}
 _UNSURE = {AttemptState.SENT, AttemptState.UNKNOWN, AttemptState.CANCELLING}

@@ -53,10 +53,10 @@ from transitpay.ledger.journal import Entry
 from transitpay.ledger.night import RunKey, StoredBreak, StoredRun
 from transitpay.ledger.settlement_bookings import wallet_fee, wallet_file
 from transitpay.money import Money, currency
-from transitpay.postgres import recon, recon_runs
-from transitpay.postgres.journal import add_entries
+from transitpay.postgres.closing import recon, recon_runs
+from transitpay.postgres.closing.recon import StoredFile
+from transitpay.postgres.money.journal import add_entries
 from transitpay.postgres.pool import Connection, database_errors
-from transitpay.postgres.recon import StoredFile
 
 _NOTHING = hashlib.sha256().digest()
 _CHUNK = 5000

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.postgres.schema import ROLES
+from transitpay.postgres.server.embedded import EmbeddedPostgres
 from transitpay.runtime.config import SETTINGS
 
 

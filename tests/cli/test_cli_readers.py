@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from transitpay.cli.access import access
 from transitpay.cli.readers import readers
 from transitpay.clock import SystemClock
-from transitpay.postgres import reader_alarms, reader_states
-from transitpay.postgres.reader_alarms import Alarm, AlarmKind
-from transitpay.postgres.reader_states import Report
+from transitpay.postgres.gates import reader_alarms, reader_states
+from transitpay.postgres.gates.reader_alarms import Alarm, AlarmKind
+from transitpay.postgres.gates.reader_states import Report
 
 READER = ["--operator", "mtr", "--destination", "hong-kong", "--mode", "metro", "--stop", "HUH",
           "--direction", "entry"]  # fmt: skip

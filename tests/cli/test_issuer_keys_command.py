@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from transitpay.cli import cli
 from transitpay.errors import RuleViolation
 from transitpay.money import HKD
-from transitpay.postgres import authorisations, lists
 from transitpay.postgres.reference import Actor, Participant, Role
+from transitpay.postgres.trust import authorisations, lists
 from transitpay.ride_code import keys, signing
 from transitpay.ride_code.issuing import Wish, issue
 from transitpay.ride_code.signing import Algorithm

@@ -15,7 +15,8 @@ from transitpay.errors import Conflict, RuleViolation
 from transitpay.fares.highest import HighestFare
 from transitpay.fares.shown import JourneyTerms
 from transitpay.money import HKD, Money
-from transitpay.postgres import shown_tariffs, stop_fares
+from transitpay.postgres.gates import stop_fares
+from transitpay.postgres.journeys import shown_tariffs
 from transitpay.postgres.reference import Actor, Participant, Role
 from transitpay.runtime import access
 

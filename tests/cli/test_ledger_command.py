@@ -19,8 +19,8 @@ from transitpay.cli import main
 from transitpay.cli.ledger import check_books
 from transitpay.ledger.bookings import given_twice
 from transitpay.money import CNY, Money
-from transitpay.postgres.denials import apply_deny_requests
-from transitpay.postgres.journal import add_entries
+from transitpay.postgres.money.journal import add_entries
+from transitpay.postgres.trust.denials import apply_deny_requests
 
 #: A refund of all that was paid for journey j-c, in this state.
 _DOUBTFUL = (

@@ -16,7 +16,7 @@ from reader_town import EXAMPLES, Example, Proxy, Riders, enrol
 
 from gateway.app import SERVICES, build_app
 from transitpay.clock import SystemClock
-from transitpay.postgres import reader_keys
+from transitpay.postgres.gates import reader_keys
 from transitpay.runtime.key_files import ensure_sandbox_list_key
 
 

@@ -10,7 +10,7 @@ from test_wallet_calls import RIDER, call, wish
 
 from gateway.app import SERVICES
 from transitpay.money import HKD
-from transitpay.postgres import lists
+from transitpay.postgres.trust import lists
 from transitpay.ride_code import keys, layout, signing
 from transitpay.ride_code.layout import Authorisation, encode_authorisation
 from transitpay.ride_code.trust_list import IssuerKey

@@ -18,7 +18,7 @@ from gateway_world import World
 
 from transitpay.clock import ManualClock
 from transitpay.postgres import pool, schema
-from transitpay.postgres.embedded import EmbeddedPostgres
+from transitpay.postgres.server.embedded import EmbeddedPostgres
 from transitpay.runtime.config import Settings, child_environment
 from transitpay.runtime.supervisor import free_port
 

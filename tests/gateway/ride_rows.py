@@ -12,7 +12,8 @@ from transitpay.fares.highest import HighestFare
 from transitpay.fares.names import fold
 from transitpay.fares.shown import JourneyTerms, StopName
 from transitpay.money import HKD, Money
-from transitpay.postgres import shown_tariffs, stop_fares
+from transitpay.postgres.gates import stop_fares
+from transitpay.postgres.journeys import shown_tariffs
 
 STAY = timedelta(minutes=1200)
 BEGINS = service_day(AT).replace(month=1, day=1)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from gateway_world import AT, Phone, World
 
-from transitpay.postgres import lists
+from transitpay.postgres.trust import lists
 from transitpay.ride_code import keys, layout, signing
 from transitpay.ride_code.layout import RideCode, encode, encode_unsigned, write_text
 

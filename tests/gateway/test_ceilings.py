@@ -14,7 +14,8 @@ from gateway.app import SERVICES
 from transitpay.fares.highest import HighestFare
 from transitpay.fx.rate import PublishedRate
 from transitpay.money import CNY, HKD, Money
-from transitpay.postgres import rates, stop_fares
+from transitpay.postgres.gates import stop_fares
+from transitpay.postgres.money import rates
 from transitpay.ride_code.deny_list import DenyList
 from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.ride_code.lists.trust_records import trust_list_of

@@ -13,7 +13,8 @@ from transitpay.clock import day_start, service_day
 from transitpay.destinations import destination_number, mode_number
 from transitpay.fares.shown import JourneyTerms
 from transitpay.fares.tariff import EXCLUDED
-from transitpay.postgres import reference, shown_tariffs
+from transitpay.postgres import reference
+from transitpay.postgres.journeys import shown_tariffs
 from transitpay.ride_code import keys
 from transitpay.ride_code.reasons import RULES, Reason
 from transitpay.runtime import access

@@ -9,7 +9,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from gateway_world import World
 
-from transitpay.postgres import reader_keys
+from transitpay.postgres.gates import reader_keys
 from transitpay.ride_code import signing
 from transitpay.ride_code.golden import protocol as protocol_vectors
 from transitpay.taps import Direction

@@ -9,8 +9,8 @@ import pytest
 from gateway_world import AT, WALLET, World
 from ride_rows import ride, tell_tariffs
 
+from transitpay.postgres.journeys.statements import statements_of
 from transitpay.postgres.reference import Actor, Role
-from transitpay.postgres.statements import statements_of
 from transitpay.runtime import access
 
 PATH = "/v1/operator/journey-corrections"

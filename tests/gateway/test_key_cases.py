@@ -12,7 +12,7 @@ from test_wallet_calls import call
 
 from gateway.app import SERVICES
 from transitpay.fares.highest import highest_fares
-from transitpay.postgres import stop_fares
+from transitpay.postgres.gates import stop_fares
 from transitpay.runtime import issuer_keys
 from transitpay.runtime.builtin import builtin_book
 

@@ -18,7 +18,10 @@ from transitpay.fares.shown import journey_terms, stop_names
 from transitpay.fx.agreement import builtin_agreements
 from transitpay.fx.rate import PublishedRate
 from transitpay.money import CNY, HKD
-from transitpay.postgres import rates, reference, shown_tariffs, stop_fares
+from transitpay.postgres import reference
+from transitpay.postgres.gates import stop_fares
+from transitpay.postgres.journeys import shown_tariffs
+from transitpay.postgres.money import rates
 from transitpay.runtime import access
 from transitpay.runtime.builtin import builtin_book
 from transitpay.taps import Direction

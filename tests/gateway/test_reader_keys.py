@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from gateway_world import World
 
-from transitpay.postgres import reader_keys
+from transitpay.postgres.gates import reader_keys
 from transitpay.ride_code import keys, signing
 
 

@@ -10,9 +10,10 @@ from gateway_world import AT, WALLET, World
 from sealing_reader import SealingReader
 
 from gateway.app import SERVICES
-from transitpay.postgres import denials, reference
-from transitpay.postgres.published_lists import KEPT_VERSIONS
+from transitpay.postgres import reference
 from transitpay.postgres.reference import ReaderRegistration
+from transitpay.postgres.trust import denials
+from transitpay.postgres.trust.published_lists import KEPT_VERSIONS
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.records.record import Decision, ListVersions, Mode, Passage
 from transitpay.runtime import issuer_keys

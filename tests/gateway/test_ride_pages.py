@@ -19,7 +19,7 @@ from test_wallet_calls import call
 from gateway.operators import rider_page
 from transitpay.ledger.bookings import given_twice
 from transitpay.money import HKD, Money
-from transitpay.postgres.journal import add_entries
+from transitpay.postgres.money.journal import add_entries
 from transitpay.postgres.reference import Actor, Role
 from transitpay.runtime import access
 

@@ -10,7 +10,7 @@ import pytest
 from gateway_world import AT, World
 from sealing_reader import SealingReader
 
-from transitpay.postgres import reader_keys
+from transitpay.postgres.gates import reader_keys
 from transitpay.ride_code import keys
 from transitpay.ride_code.records.record import EventKind, Passage
 

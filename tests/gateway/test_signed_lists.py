@@ -11,9 +11,9 @@ from gateway_world import AT, WALLET, World
 from list_gate import CONFIG, DENY, READER, TRUST, Gate, ask_settlement, refresh, told_config
 
 from gateway.app import SERVICES
-from transitpay.postgres import lists
-from transitpay.postgres.published_lists import KEPT_VERSIONS
 from transitpay.postgres.reference import ReaderRegistration
+from transitpay.postgres.trust import lists
+from transitpay.postgres.trust.published_lists import KEPT_VERSIONS
 from transitpay.ride_code.lists import signed_list
 from transitpay.ride_code.lists.list_taking import Refused, take
 from transitpay.ride_code.lists.signed_list import Delta, ListKind

@@ -12,7 +12,7 @@ from list_gate import Gate
 
 from gateway.app import SERVICES
 from transitpay.fares.highest import highest_fares
-from transitpay.postgres import stop_fares
+from transitpay.postgres.gates import stop_fares
 from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.runtime.builtin import builtin_book
 

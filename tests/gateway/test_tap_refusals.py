@@ -11,7 +11,7 @@ import pytest
 from gateway_world import AT, World
 
 from gateway.app import SERVICES
-from transitpay.postgres import lists
+from transitpay.postgres.trust import lists
 from transitpay.ride_code import keys
 from transitpay.ride_code.trust_list import KeyStatus
 from transitpay.taps import Direction

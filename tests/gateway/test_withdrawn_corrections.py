@@ -16,7 +16,7 @@ from test_ride_pages import ENDS, page, post
 
 from transitpay.errors import Conflict
 from transitpay.postgres.approvals import Withdrawal
-from transitpay.postgres.corrections import Correction
+from transitpay.postgres.journeys.corrections import Correction
 from transitpay.runtime.corrections import approve_correction, withdraw_correction
 
 __all__ = ["client"]

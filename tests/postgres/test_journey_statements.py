@@ -10,7 +10,7 @@ import pytest
 
 from transitpay.journeys.statements import Statement, StatementKind
 from transitpay.postgres import approvals
-from transitpay.postgres.statements import (
+from transitpay.postgres.journeys.statements import (
     JourneyStatement,
     insert_statement,
     read_again,

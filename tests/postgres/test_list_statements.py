@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from transitpay.postgres import lists, reference
+from transitpay.postgres import reference
 from transitpay.postgres.reference import Participant
+from transitpay.postgres.trust import lists
 from transitpay.ride_code import keys
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus
 from transitpay.runtime import access

@@ -13,8 +13,8 @@ import pytest
 
 from transitpay.errors import Conflict, TemporarilyUnavailable
 from transitpay.postgres import pool, schema
-from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.postgres.schema import OWNER, ROLES, SchemaState
+from transitpay.postgres.server.embedded import EmbeddedPostgres
 
 AT = datetime(2026, 11, 2, 4, 0, tzinfo=UTC)
 TINY = """

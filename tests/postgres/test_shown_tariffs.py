@@ -12,7 +12,7 @@ from transitpay.fares.shown import JourneyTerms, StopName, journey_terms, stop_n
 from transitpay.fares.tariff import FlatFares, MatrixFares, Stop, Tariff, TariffBook
 from transitpay.fares.terms import Claims, Terms
 from transitpay.money import CNY, HKD, Money
-from transitpay.postgres.shown_tariffs import names_of, put_shown, terms_on
+from transitpay.postgres.journeys.shown_tariffs import names_of, put_shown, terms_on
 
 AT = datetime(2026, 10, 30, 1, 0, tzinfo=UTC)
 FIRST, SECOND = date(2026, 1, 1), date(2026, 7, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from transitpay.errors import MalformedInput
-from transitpay.postgres.replay_totals import LastTap
+from transitpay.postgres.journeys.replay_totals import LastTap
 from transitpay.runtime.builtin import builtin_book
 from transitpay.sandbox.replay.outcome import compare_pairs, read_totals
 from transitpay.sandbox.replay.plan import PlannedScan

@@ -20,8 +20,8 @@ from transitpay.cli.ledger import check_books
 from transitpay.clock import day_start
 from transitpay.fares.highest import highest_fares
 from transitpay.journeys.station_modes import Mode, StationMode
+from transitpay.postgres.gates.stop_fares import put_stop_fares
 from transitpay.postgres.reference import Participant, put_participant
-from transitpay.postgres.stop_fares import put_stop_fares
 from transitpay.runtime.builtin import builtin_book
 from transitpay.runtime.station_modes import record_mode
 

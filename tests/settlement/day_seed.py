@@ -17,7 +17,9 @@ from transitpay.fx.agreement import builtin_agreements
 from transitpay.fx.rate import PublishedRate, invert
 from transitpay.ledger.balances import is_balanced
 from transitpay.money import CNY, HKD
-from transitpay.postgres import journal, rates, reference, tap_groups, taps
+from transitpay.postgres import reference
+from transitpay.postgres.gates import tap_groups, taps
+from transitpay.postgres.money import journal, rates
 from transitpay.taps import Direction, RiderRef, TapKey
 
 DAY = date(2026, 10, 30)

@@ -19,7 +19,7 @@ from night_seed import (
 
 from settlement.nightly import NightResult, run_night
 from transitpay.ledger.balances import is_balanced
-from transitpay.postgres.journal import balances
+from transitpay.postgres.money.journal import balances
 
 ROLE = "transitpay_settlement"
 NEXT = DAY + timedelta(days=1)

@@ -19,9 +19,9 @@ from transitpay.fx.rate import PublishedRate
 from transitpay.ledger import bookings, open_items
 from transitpay.ledger.bookings import FareSubject
 from transitpay.money import CNY, HKD, Money
-from transitpay.postgres import charge_parts
-from transitpay.postgres.clearing_rows import add_quotes
-from transitpay.postgres.journal import add_entries, add_open_items
+from transitpay.postgres.journeys.clearing_rows import add_quotes
+from transitpay.postgres.money import charge_parts
+from transitpay.postgres.money.journal import add_entries, add_open_items
 
 DAY = date(2026, 10, 30)
 NOON = day_start(DAY, 12)

@@ -24,7 +24,9 @@ from transitpay.fares.terms import Cap, CapPeriod, MonthTier, MonthTiers
 from transitpay.fx.agreement import builtin_agreements
 from transitpay.fx.rate import PublishedRate, invert
 from transitpay.money import CNY, HKD, Money
-from transitpay.postgres import rates, reference, tap_groups, taps
+from transitpay.postgres import reference
+from transitpay.postgres.gates import tap_groups, taps
+from transitpay.postgres.money import rates
 from transitpay.runtime.builtin import builtin_tariffs
 from transitpay.runtime.calendars import known_calendars
 from transitpay.taps import Direction, RiderRef, TapKey

@@ -19,7 +19,7 @@ from settlement.collecting.notifications import NotificationWorker
 from settlement.collecting.wallet_http import Partner, TimeLimits, WalletClient
 from transitpay.charging.charge import ChargePolicy, charge_id
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
-from transitpay.postgres.inboxes import insert_notification
+from transitpay.postgres.money.inboxes import insert_notification
 from transitpay.runtime.builtin import builtin_book
 
 RIDER = "00000000000000aa"

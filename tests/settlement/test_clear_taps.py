@@ -15,8 +15,8 @@ from day_seed import DAY, MINUTE, NOON, World, make_world
 
 from settlement.clearing.clear_taps import Clearer
 from settlement.metrics import SettlementMetrics
+from transitpay.postgres.gates.taps import note_riders
 from transitpay.postgres.reference import Participant, put_participant
-from transitpay.postgres.taps import note_riders
 from transitpay.runtime.builtin import builtin_book
 
 HOUR = timedelta(hours=1)
@@ -267,7 +267,7 @@ async def test_a_rider_who_breaks_our_code_is_postponed_and_spoils_no_other(
         return real(facts, known)
 
     monkeypatch.setattr(clear_taps, "read_rider", breaks)
-    monkeypatch.setattr("transitpay.postgres.taps.shard_of", lambda *_: 7)
+    monkeypatch.setattr("transitpay.postgres.gates.taps.shard_of", lambda *_: 7)
     await world.ride(rider="00000000000000bb")
     await world.ride()
     await clearer(world).once()

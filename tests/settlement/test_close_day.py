@@ -25,8 +25,8 @@ from transitpay.clock import day_start
 from transitpay.errors import RuleViolation
 from transitpay.ledger.balances import is_balanced
 from transitpay.ledger.digest import FIRST, chain
-from transitpay.postgres import closings
-from transitpay.postgres.journal import balances
+from transitpay.postgres.closing import closings
+from transitpay.postgres.money.journal import balances
 
 ROLE = "transitpay_settlement"
 NEXT = DAY + timedelta(days=1)

@@ -23,7 +23,7 @@ from day_seed import MINUTE, NOON
 from night_seed import fingerprint
 from test_refunds import office
 
-from transitpay.postgres.taps import note_riders
+from transitpay.postgres.gates.taps import note_riders
 
 __all__ = ["desk", "office"]  # the fixtures
 

@@ -11,9 +11,9 @@ from test_refunds import office
 
 from settlement.clearing.denials import lock_key
 from transitpay.money import CNY, Money
-from transitpay.postgres import evidence
-from transitpay.postgres.bars import Bar, BarKind, bars
+from transitpay.postgres.money import evidence
 from transitpay.postgres.pool import transaction
+from transitpay.postgres.trust.bars import Bar, BarKind, bars
 
 __all__ = ["desk", "office"]  # the fixtures
 

@@ -11,7 +11,7 @@ from day_seed import MINUTE, NOON
 from test_refunds import CHARGE, Office, all_zero, office
 
 from settlement.clearing.clear_taps import Clearer
-from transitpay.postgres.taps import note_riders
+from transitpay.postgres.gates.taps import note_riders
 from transitpay.runtime.builtin import builtin_book
 
 __all__ = ["office"]  # the fixture

@@ -18,8 +18,8 @@ from settlement.collecting.weigh import weigh
 from transitpay.charging.evidence import CancelAnswered
 from transitpay.charging.wallet_port import Done
 from transitpay.clock import day_start
+from transitpay.postgres.money.wallet_claims import wallet_claims
 from transitpay.postgres.pool import transaction
-from transitpay.postgres.wallet_claims import wallet_claims
 
 __all__ = ["desk", "office"]  # the fixtures
 

@@ -27,7 +27,7 @@ from order_world import (
 from transitpay.fx.agreement import FxMode, agreement_on, builtin_agreements
 from transitpay.fx.rate import invert
 from transitpay.money import currency
-from transitpay.postgres import books, day_totals
+from transitpay.postgres.closing import books, day_totals
 from transitpay.taps import RiderRef
 
 

@@ -18,8 +18,8 @@ from settlement.collecting.weigh import weigh
 from transitpay.charging.evidence import CancelAnswered
 from transitpay.charging.wallet_port import Done
 from transitpay.cli.ledger import check_books
+from transitpay.postgres.gates.taps import note_riders
 from transitpay.postgres.pool import transaction
-from transitpay.postgres.taps import note_riders
 from transitpay.runtime.builtin import builtin_book
 
 __all__ = ["office"]  # the fixture

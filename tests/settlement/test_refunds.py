@@ -19,8 +19,8 @@ from settlement.collecting.wallet_http import Partner, TimeLimits, WalletClient
 from transitpay.charging.charge import ChargePolicy, charge_id
 from transitpay.charging.signature import Signer, load_private_key, load_public_key
 from transitpay.postgres import reference
-from transitpay.postgres.inboxes import RefundRequest, insert_refund_request
-from transitpay.postgres.taps import note_riders
+from transitpay.postgres.gates.taps import note_riders
+from transitpay.postgres.money.inboxes import RefundRequest, insert_refund_request
 from transitpay.runtime.builtin import builtin_book
 
 NAME = "shenzhen-tong"

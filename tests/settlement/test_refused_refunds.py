@@ -13,7 +13,7 @@ from settlement.clearing.clear_taps import Clearer
 from settlement.closing.night_report import day_report
 from settlement.closing.report import as_json, page
 from transitpay.cli.ledger import check_books
-from transitpay.postgres.refused_refunds import refused_refunds
+from transitpay.postgres.money.refused_refunds import refused_refunds
 from transitpay.runtime.builtin import builtin_book
 
 __all__ = ["desk", "office"]  # the fixtures

@@ -19,7 +19,7 @@ from transitpay.clock import ManualClock
 from transitpay.errors import MalformedInput
 from transitpay.fx.rate import NotYet
 from transitpay.money import CNY, HKD
-from transitpay.postgres import rates
+from transitpay.postgres.money import rates
 
 NOON = datetime(2026, 10, 30, 4, 0, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

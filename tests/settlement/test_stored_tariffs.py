@@ -17,8 +17,10 @@ from settlement.clearing.tariffs import TariffDesk
 from transitpay.errors import Conflict, MalformedInput, RuleViolation
 from transitpay.fares.document import document_of
 from transitpay.fares.tariff import MatrixFares, Tariff
-from transitpay.postgres import lists, reference, tariff_versions
+from transitpay.postgres import reference
+from transitpay.postgres.journeys import tariff_versions
 from transitpay.postgres.reference import Actor, Role
+from transitpay.postgres.trust import lists
 from transitpay.runtime.builtin import builtin_book, builtin_tariffs
 from transitpay.runtime.tariff_versions import (
     Recorded,

@@ -33,8 +33,11 @@ from transitpay.journeys.assembly import assemble
 from transitpay.journeys.statements import Statement, StatementKind
 from transitpay.journeys.station_modes import StationMode
 from transitpay.money import CNY, HKD
-from transitpay.postgres import books, rates, reference, tap_groups
-from transitpay.postgres import taps as tap_rows
+from transitpay.postgres import reference
+from transitpay.postgres.closing import books
+from transitpay.postgres.gates import tap_groups
+from transitpay.postgres.gates import taps as tap_rows
+from transitpay.postgres.money import rates
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 WALLET = "alipayhk"

@@ -22,10 +22,11 @@ from test_stored_tariffs import (
 )
 
 from transitpay.errors import Conflict, RuleViolation
-from transitpay.postgres import approvals, tariff_versions
+from transitpay.postgres import approvals
 from transitpay.postgres.approvals import Withdrawal
+from transitpay.postgres.journeys import tariff_versions
+from transitpay.postgres.journeys.tariff_versions import StoredVersion
 from transitpay.postgres.reference import Actor, Role
-from transitpay.postgres.tariff_versions import StoredVersion
 from transitpay.runtime.tariff_beside import unlikely
 from transitpay.runtime.tariff_versions import (
     Recording,

@@ -20,7 +20,7 @@ from gateway.taps.places import Places
 from gateway.taps.reader_api import tap_answer
 from gateway.taps.scans import JudgedScan, Outcome, Stored
 from gateway.taps.tap_models import TapRequest
-from transitpay.postgres.reader_keys import ReaderKey
+from transitpay.postgres.gates.reader_keys import ReaderKey
 from transitpay.postgres.reference import ReaderRegistration
 from transitpay.ride_code.deny_list import DenyTable
 from transitpay.ride_code.lists.signed_list import ListKind, SignedList

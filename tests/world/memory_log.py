@@ -14,10 +14,10 @@ from datetime import timedelta
 from gateway.readers.uploads import Told, Upload, UploadOutcome, decide_uploads
 from gateway.taps.deciding import StateRules, decide_group
 from gateway.taps.scans import JudgedScan, Outcome
-from transitpay.postgres.known_scans import KnownScans, KnownTap, SpentCode
-from transitpay.postgres.tap_groups import CodeUse, Known, NewTap, Presence
-from transitpay.postgres.taps import StoredTap, TapRow
-from transitpay.postgres.uploads import NewUpload, Recorded
+from transitpay.postgres.gates.known_scans import KnownScans, KnownTap, SpentCode
+from transitpay.postgres.gates.tap_groups import CodeUse, Known, NewTap, Presence
+from transitpay.postgres.gates.taps import StoredTap, TapRow
+from transitpay.postgres.gates.uploads import NewUpload, Recorded
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.records.record import Decision, Mode
 from transitpay.ride_code.records.rejudgement import Difference, Rejudged

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.readers.uploads import Told, Upload, UploadOutcome
 from gateway.taps.scans import JudgedScan, Outcome
-from transitpay.postgres.known_scans import SpentCode
-from transitpay.postgres.tap_groups import CodeUse
+from transitpay.postgres.gates.known_scans import SpentCode
+from transitpay.postgres.gates.tap_groups import CodeUse
 from transitpay.ride_code.deny_list import DenyTable
 from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.ride_code.reader import reader as sdk

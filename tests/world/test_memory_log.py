@@ -17,9 +17,10 @@ from gateway.taps.partitions import Partitions
 from gateway.taps.scans import JudgedScan, Stored, Tier, judged_scan, request_digest
 from gateway.taps.tap_log import store_group
 from transitpay.money import HKD
-from transitpay.postgres import reference, taps
+from transitpay.postgres import reference
+from transitpay.postgres.gates import taps
+from transitpay.postgres.gates.taps import TapRow
 from transitpay.postgres.reference import Actor, Participant, ReaderRegistration, Role
-from transitpay.postgres.taps import TapRow
 from transitpay.ride_code.layout import Authorisation, RideCode
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.records.record import DecidedBy, Decision, ListVersions, Place, ScanRecord

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from gateway.readers import uploads
+from transitpay.postgres.gates.taps import TapRow
 from transitpay.postgres.reference import ReaderRegistration
-from transitpay.postgres.taps import TapRow
 from transitpay.ride_code.lists.signed_list import ListKind
 from transitpay.taps import Direction, TapKey
 

@@ -19,7 +19,7 @@ from transitpay.destinations import (
     mode_number,
 )
 from transitpay.errors import MalformedInput
-from transitpay.postgres import reader_keys
+from transitpay.postgres.gates import reader_keys
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import (
     Actor,

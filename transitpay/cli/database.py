@@ -9,9 +9,9 @@ from typing import TypeVar
 import asyncpg
 
 from transitpay.errors import MalformedInput, TemporarilyUnavailable
-from transitpay.postgres.cluster_files import ClusterFiles
-from transitpay.postgres.embedded import running_database
 from transitpay.postgres.pool import Connection, connect, database_errors
+from transitpay.postgres.server.cluster_files import ClusterFiles
+from transitpay.postgres.server.embedded import running_database
 from transitpay.runtime.config import Settings
 
 _T = TypeVar("_T")

@@ -10,9 +10,9 @@ import click
 from transitpay.clock import instant_text
 from transitpay.errors import Conflict, RuleViolation, TransitPayError
 from transitpay.postgres import schema
-from transitpay.postgres.binaries import find_binaries
-from transitpay.postgres.embedded import EmbeddedPostgres, running_database
 from transitpay.postgres.schema import ROLES, SchemaState
+from transitpay.postgres.server.binaries import find_binaries
+from transitpay.postgres.server.embedded import EmbeddedPostgres, running_database
 from transitpay.runtime.config import Settings
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transitpay.cli.database import in_transaction, with_connection
 from transitpay.clock import instant_text
 from transitpay.destinations import DESTINATIONS, MODES
-from transitpay.postgres import issuer_keys as requests
-from transitpay.postgres import lists
 from transitpay.postgres.pool import Connection
+from transitpay.postgres.trust import issuer_keys as requests
+from transitpay.postgres.trust import lists
 from transitpay.ride_code.trust_list import IssuerKey
 from transitpay.runtime import issuer_keys as use_cases
 from transitpay.runtime.config import Settings

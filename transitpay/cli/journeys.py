@@ -9,11 +9,11 @@ import click
 from transitpay.cli.database import in_transaction
 from transitpay.cli.options import as_json_option, reason_option
 from transitpay.clock import instant_text, waited
-from transitpay.postgres import corrections, suspensions
 from transitpay.postgres.approvals import Withdrawal
-from transitpay.postgres.corrections import Correction, Stage
+from transitpay.postgres.journeys import corrections, suspensions
+from transitpay.postgres.journeys.corrections import Correction, Stage
+from transitpay.postgres.journeys.suspensions import ListedSuspension
 from transitpay.postgres.pool import Connection
-from transitpay.postgres.suspensions import ListedSuspension
 from transitpay.runtime.config import Settings
 from transitpay.runtime.corrections import (
     CorrectionWish,

@@ -16,13 +16,13 @@ from transitpay.clock import instant_text
 from transitpay.ledger.balances import is_balanced, unsettled
 from transitpay.ledger.digest import FIRST, BookedPosting, Closing, ClosingDigest
 from transitpay.money import Money, currency
-from transitpay.postgres import books, closings
-from transitpay.postgres.doubtful_refunds import doubtful_refunds
-from transitpay.postgres.embedded import running_database
-from transitpay.postgres.journal import balances
+from transitpay.postgres.closing import books, closings
+from transitpay.postgres.money.doubtful_refunds import doubtful_refunds
+from transitpay.postgres.money.journal import balances
+from transitpay.postgres.money.refused_refunds import refused_refunds
+from transitpay.postgres.money.wallet_claims import wallet_claims
 from transitpay.postgres.pool import Connection, connect, database_errors
-from transitpay.postgres.refused_refunds import refused_refunds
-from transitpay.postgres.wallet_claims import wallet_claims
+from transitpay.postgres.server.embedded import running_database
 from transitpay.runtime.config import Settings
 
 ROLE = "transitpay_auditor"

@@ -12,7 +12,8 @@ from transitpay.cli.options import reason_option
 from transitpay.clock import FIRST_YEAR, LAST_YEAR, instant_text
 from transitpay.errors import MalformedInput, RuleViolation
 from transitpay.journeys.station_modes import Mode, StationMode
-from transitpay.postgres import approvals, station_modes
+from transitpay.postgres import approvals
+from transitpay.postgres.gates import station_modes
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Role
 from transitpay.runtime.config import Settings

@@ -12,10 +12,10 @@ import click
 from rich.console import Console
 
 from transitpay.cli.tables import new_table
-from transitpay.postgres import reader_states
-from transitpay.postgres.embedded import running_database
+from transitpay.postgres.gates import reader_states
+from transitpay.postgres.journeys.records import Row
 from transitpay.postgres.pool import Connection, connect, database_errors
-from transitpay.postgres.records import Row
+from transitpay.postgres.server.embedded import running_database
 from transitpay.runtime.config import Settings
 
 _T = TypeVar("_T")

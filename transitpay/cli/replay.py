@@ -15,7 +15,7 @@ from transitpay.cli.sandbox_home import run_to_end, sandbox_folder
 from transitpay.cli.szt_options import data_folder, data_option, szt_option
 from transitpay.cli.tables import new_progress
 from transitpay.clock import LOCAL_ZONE
-from transitpay.postgres.replay_totals import Waiting
+from transitpay.postgres.journeys.replay_totals import Waiting
 from transitpay.sandbox.replay.outcome import Replayed
 from transitpay.sandbox.replay.road import Sent
 from transitpay.sandbox.replay.run import ReplayOptions, run_replay

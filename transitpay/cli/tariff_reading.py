@@ -19,9 +19,9 @@ from transitpay.fares.document import tariff_of
 from transitpay.fares.tariff import Tariff
 from transitpay.fares.tariff_files import Problem
 from transitpay.fares.tariff_files.gtfs import GtfsChoice
-from transitpay.postgres import tariff_versions
+from transitpay.postgres.journeys import tariff_versions
+from transitpay.postgres.journeys.tariff_versions import StoredVersion
 from transitpay.postgres.pool import Connection
-from transitpay.postgres.tariff_versions import StoredVersion
 from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_files import NAMES, Reading, Wish, read_tariffs
 

@@ -29,9 +29,9 @@ from transitpay.errors import RuleViolation
 from transitpay.fares.document import document_of
 from transitpay.fares.tariff import Tariff
 from transitpay.postgres import approvals
+from transitpay.postgres.journeys.tariff_versions import StoredVersion
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Actor
-from transitpay.postgres.tariff_versions import StoredVersion
 from transitpay.runtime.config import Settings
 from transitpay.runtime.tariff_beside import unlikely
 from transitpay.runtime.tariff_files import Wish

@@ -11,7 +11,7 @@ import click
 
 from transitpay.errors import MalformedInput
 from transitpay.postgres import schema
-from transitpay.postgres.embedded import EmbeddedPostgres
+from transitpay.postgres.server.embedded import EmbeddedPostgres
 from transitpay.runtime.config import SANDBOX, Settings, child_environment
 from transitpay.runtime.key_files import ensure_sandbox_list_key
 from transitpay.runtime.supervisor import ChildSpec, Supervisor, require_port, wait_for_signal

@@ -17,7 +17,7 @@ from transitpay.errors import Conflict, MalformedInput
 from transitpay.fares.tariff import EXCLUDED
 from transitpay.fx.agreement import builtin_agreements
 from transitpay.money import currency
-from transitpay.postgres import lists, reference
+from transitpay.postgres import reference
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import (
     Actor,
@@ -27,6 +27,7 @@ from transitpay.postgres.reference import (
     ReaderRegistration,
     Role,
 )
+from transitpay.postgres.trust import lists
 from transitpay.ride_code.keys import (
     algorithm_of,
     generate_issuer_key,

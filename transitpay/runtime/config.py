@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from transitpay.clock import Clock, SystemClock, parse_clock
 from transitpay.errors import MalformedInput, RuleViolation
-from transitpay.postgres.cluster_files import ClusterFiles, socket_dsn
+from transitpay.postgres.server.cluster_files import ClusterFiles, socket_dsn
 
 PRODUCTION = "production"
 SANDBOX = "sandbox"

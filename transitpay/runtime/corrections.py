@@ -15,13 +15,14 @@ from datetime import date, datetime
 from transitpay.errors import Conflict, RuleViolation
 from transitpay.journeys.journey import Excuse, FilledBy
 from transitpay.journeys.statements import StatementKind
-from transitpay.postgres import approvals, corrections, missing_ends, statements
+from transitpay.postgres import approvals
 from transitpay.postgres.approvals import Withdrawal
-from transitpay.postgres.corrections import Correction
-from transitpay.postgres.missing_ends import StandingJourney
+from transitpay.postgres.journeys import corrections, missing_ends, statements
+from transitpay.postgres.journeys.corrections import Correction
+from transitpay.postgres.journeys.missing_ends import StandingJourney
+from transitpay.postgres.journeys.statements import JourneyStatement
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Role
-from transitpay.postgres.statements import JourneyStatement
 from transitpay.runtime.withdrawing import is_withdrawn, refuse_withdrawn
 
 

@@ -10,10 +10,10 @@ from transitpay.clock import day_start, service_day, wallet_day
 from transitpay.errors import Conflict, RuleViolation
 from transitpay.journeys.declarations import DeclarationRefusal, Quota, judge_declaration
 from transitpay.journeys.statements import StatementKind
-from transitpay.postgres import missing_ends, riders, shown_tariffs, statements
-from transitpay.postgres.missing_ends import StandingJourney
+from transitpay.postgres.journeys import missing_ends, riders, shown_tariffs, statements
+from transitpay.postgres.journeys.missing_ends import StandingJourney
+from transitpay.postgres.journeys.statements import JourneyStatement
 from transitpay.postgres.pool import Connection
-from transitpay.postgres.statements import JourneyStatement
 
 _WHY: Mapping[DeclarationRefusal, str] = {
     DeclarationRefusal.NOT_INCOMPLETE: "no station of this journey is missing",

@@ -15,10 +15,11 @@ from pathlib import Path
 import asyncpg
 
 from transitpay.errors import Conflict, MalformedInput, RuleViolation, TemporarilyUnavailable
-from transitpay.postgres import approvals, issuer_keys, lists
-from transitpay.postgres.issuer_keys import KeyRequest
+from transitpay.postgres import approvals
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Role
+from transitpay.postgres.trust import issuer_keys, lists
+from transitpay.postgres.trust.issuer_keys import KeyRequest
 from transitpay.ride_code.issuing import LONGEST_LIFE_H
 from transitpay.ride_code.keys import algorithm_of, load_issuer_pem, public_bytes
 from transitpay.ride_code.signing import (

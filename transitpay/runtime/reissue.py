@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 
 from transitpay.errors import RuleViolation
-from transitpay.postgres import authorisations, issuer_keys, lists
 from transitpay.postgres.pool import Connection
+from transitpay.postgres.trust import authorisations, issuer_keys, lists
 from transitpay.ride_code.issuing import IssuedAuthorisation, reissue
 from transitpay.ride_code.signing import IssuerPrivateKey
 from transitpay.ride_code.trust_list import IssuerKey, KeyStatus

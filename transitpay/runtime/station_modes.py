@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from transitpay.errors import Conflict, MalformedInput, RuleViolation
 from transitpay.journeys.station_modes import StationMode
-from transitpay.postgres import station_modes
+from transitpay.postgres.gates import station_modes
+from transitpay.postgres.gates.taps import note_riders
 from transitpay.postgres.pool import Connection
-from transitpay.postgres.taps import note_riders
 
 #: A ride of which one end lies in a mode's time has the other at most so far from it.
 _AROUND = timedelta(days=1)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from transitpay.errors import Conflict, RuleViolation
-from transitpay.postgres import approvals, statements, suspensions
+from transitpay.postgres import approvals
+from transitpay.postgres.journeys import statements, suspensions
+from transitpay.postgres.journeys.suspensions import ListedSuspension
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Role
-from transitpay.postgres.suspensions import ListedSuspension
 
 
 async def let_go(

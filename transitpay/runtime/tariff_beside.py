@@ -11,7 +11,8 @@ from transitpay.fares.tariff import Tariff
 from transitpay.fares.term_faults import faults_beside
 from transitpay.fares.terms import CARDS
 from transitpay.money import Currency
-from transitpay.postgres import reference, tariff_versions
+from transitpay.postgres import reference
+from transitpay.postgres.journeys import tariff_versions
 from transitpay.postgres.pool import Connection
 from transitpay.runtime.builtin import published_terms
 

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from transitpay.errors import RuleViolation
 from transitpay.fares.tariff import Tariff
 from transitpay.fares.trial import Trial, riders_of, tried_book
+from transitpay.postgres.journeys.trial_rides import riders_between, rides_between
 from transitpay.postgres.pool import Connection
-from transitpay.postgres.trial_rides import riders_between, rides_between
 from transitpay.runtime.calendars import known_calendars
 from transitpay.runtime.tariff_versions import StoredTariffs
 

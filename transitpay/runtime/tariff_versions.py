@@ -17,11 +17,13 @@ from transitpay.errors import Conflict, RuleViolation
 from transitpay.fares.calendars import HolidayCalendar
 from transitpay.fares.document import document_of, sha256_of, tariff_of
 from transitpay.fares.tariff import Tariff, TariffBook
-from transitpay.postgres import approvals, lists, tariff_versions
+from transitpay.postgres import approvals
 from transitpay.postgres.approvals import Withdrawal
+from transitpay.postgres.journeys import tariff_versions
+from transitpay.postgres.journeys.tariff_versions import StoredVersion
 from transitpay.postgres.pool import Connection
 from transitpay.postgres.reference import Actor, Role
-from transitpay.postgres.tariff_versions import StoredVersion
+from transitpay.postgres.trust import lists
 from transitpay.runtime.tariff_beside import owner_of, refuse_unknown
 from transitpay.runtime.withdrawing import is_withdrawn, refuse_withdrawn
 

@@ -15,7 +15,9 @@ from typing import Any
 import aiohttp
 
 from transitpay.clock import day_start, wallet_day
-from transitpay.postgres import correction_totals, day_totals, gate_totals
+from transitpay.postgres.closing import day_totals
+from transitpay.postgres.gates import gate_totals
+from transitpay.postgres.journeys import correction_totals
 from transitpay.postgres.pool import connect
 from transitpay.sandbox.diary import Diary
 from transitpay.sandbox.expected import Said, Scan, expected_rides

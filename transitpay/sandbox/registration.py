@@ -17,7 +17,7 @@ from typing import Any
 
 from transitpay.fares.tariff import Tariff
 from transitpay.fx.agreement import builtin_agreements
-from transitpay.postgres import lists, reference
+from transitpay.postgres import reference
 from transitpay.postgres.reference import (
     Actor,
     Participant,
@@ -26,6 +26,7 @@ from transitpay.postgres.reference import (
     ReaderRegistration,
     Role,
 )
+from transitpay.postgres.trust import lists
 from transitpay.ride_code.keys import (
     algorithm_of,
     generate_issuer_key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from transitpay.postgres import correction_totals
+from transitpay.postgres.journeys import correction_totals
 from transitpay.sandbox.expected import Ride
 from transitpay.sandbox.waiting import wait_while_it_moves
 

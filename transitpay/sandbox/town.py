@@ -18,8 +18,8 @@ from transitpay.clock import ScaledClock, SystemClock, day_start
 from transitpay.errors import Conflict
 from transitpay.fares.tariff import Tariff, TariffBook
 from transitpay.postgres import schema
-from transitpay.postgres.embedded import EmbeddedPostgres
 from transitpay.postgres.pool import connect, database_errors
+from transitpay.postgres.server.embedded import EmbeddedPostgres
 from transitpay.runtime.config import SANDBOX, Settings, child_environment
 from transitpay.runtime.key_files import ensure_sandbox_list_key, read_roots
 from transitpay.runtime.supervisor import ChildSpec, Supervisor, free_port, require_port

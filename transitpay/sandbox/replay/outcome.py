@@ -13,9 +13,10 @@ from typing import Any
 import aiohttp
 
 from transitpay.money import CNY, Money
-from transitpay.postgres import day_totals, replay_totals
+from transitpay.postgres.closing import day_totals
+from transitpay.postgres.journeys import replay_totals
+from transitpay.postgres.journeys.replay_totals import LastTap, Waiting
 from transitpay.postgres.pool import connect
-from transitpay.postgres.replay_totals import LastTap, Waiting
 from transitpay.sandbox.diary import Shown
 from transitpay.sandbox.expected import Said, expected_rides
 from transitpay.sandbox.places import Place

@@ -19,9 +19,9 @@ import aiohttp
 from transitpay.clock import LOCAL_ZONE
 from transitpay.errors import MalformedInput
 from transitpay.fares.tariff import TariffBook
-from transitpay.postgres import replay_totals
+from transitpay.postgres.journeys import replay_totals
+from transitpay.postgres.journeys.replay_totals import Waiting
 from transitpay.postgres.pool import connect
-from transitpay.postgres.replay_totals import Waiting
 from transitpay.runtime.tariff_folder import load_book
 from transitpay.sandbox.memory import MemoryWatch
 from transitpay.sandbox.replay.codes import Phones, issuing_keys

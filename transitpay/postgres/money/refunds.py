@@ -10,8 +10,8 @@ import asyncpg
 
 from transitpay.charging.refund import Refund, RefundState
 from transitpay.money import Money, currency
-from transitpay.postgres.inboxes import RefundRequest
-from transitpay.postgres.statements import tap_of_journey
+from transitpay.postgres.journeys.statements import tap_of_journey
+from transitpay.postgres.money.inboxes import RefundRequest
 
 _NEW_REQUESTS = """
 select r.id, r.journey_id, r.reason, r.requested_by, r.requested_at

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from transitpay.postgres.taps import key_columns
+from transitpay.postgres.gates.taps import key_columns
 from transitpay.ride_code.reasons import Reason
 from transitpay.ride_code.records.record import Decision, Passage
 from transitpay.ride_code.records.rejudgement import Difference, Liable, Rejudged

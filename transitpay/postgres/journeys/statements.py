@@ -13,7 +13,7 @@ from datetime import date, datetime
 import asyncpg
 
 from transitpay.journeys.statements import Statement, StatementKind
-from transitpay.postgres.taps import shard_of
+from transitpay.postgres.gates.taps import shard_of
 from transitpay.taps import TapKey
 
 Rider = tuple[str, str]

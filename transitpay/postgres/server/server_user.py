@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.postgres.binaries import Binaries
-from transitpay.postgres.cluster_files import ClusterFiles
+from transitpay.postgres.server.binaries import Binaries
+from transitpay.postgres.server.cluster_files import ClusterFiles
 from transitpay.runtime.tied import stop_with_parent
 
 #: Inside the namespace root is this number; it need not exist in the machine's user list.

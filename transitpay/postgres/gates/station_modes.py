@@ -10,7 +10,7 @@ import asyncpg
 from transitpay.clock import service_day
 from transitpay.fares.names import fold
 from transitpay.journeys.station_modes import Mode, StationMode
-from transitpay.postgres import lists
+from transitpay.postgres.trust import lists
 
 _COLUMNS = """
 select id, operator, request_id, network, stop, mode, valid_from, valid_until, reason, replaces,

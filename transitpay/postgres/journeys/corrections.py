@@ -9,8 +9,8 @@ from enum import StrEnum
 import asyncpg
 
 from transitpay.postgres.approvals import Withdrawal, withdrawal_of
-from transitpay.postgres.missing_ends import statement_of
-from transitpay.postgres.statements import JourneyStatement
+from transitpay.postgres.journeys.missing_ends import statement_of
+from transitpay.postgres.journeys.statements import JourneyStatement
 
 
 class Stage(StrEnum):

@@ -8,7 +8,7 @@ from datetime import date, datetime
 import asyncpg
 
 from transitpay.fares.shown import JourneyTerms, StopName
-from transitpay.postgres import lists
+from transitpay.postgres.trust import lists
 
 _LOCK = """
 select pg_advisory_xact_lock(7364003)

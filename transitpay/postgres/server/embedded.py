@@ -20,9 +20,15 @@ from types import TracebackType
 from typing import Self
 
 from transitpay.errors import TemporarilyUnavailable
-from transitpay.postgres.binaries import Binaries, find_binaries
-from transitpay.postgres.cluster_files import DATABASE, PORT, SUPERUSER, ClusterFiles, socket_dsn
-from transitpay.postgres.server_user import ServerUser, choose_server_user
+from transitpay.postgres.server.binaries import Binaries, find_binaries
+from transitpay.postgres.server.cluster_files import (
+    DATABASE,
+    PORT,
+    SUPERUSER,
+    ClusterFiles,
+    socket_dsn,
+)
+from transitpay.postgres.server.server_user import ServerUser, choose_server_user
 from transitpay.runtime.config import Settings
 
 #: For a small machine. What is durable stays durable: fsync and synchronous_commit are on.

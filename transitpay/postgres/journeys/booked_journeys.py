@@ -14,7 +14,7 @@ from transitpay.fx.quote import Quote
 from transitpay.journeys.journey import Excuse, Filled, FilledBy, Journey, JourneyKind
 from transitpay.journeys.lifecycle import JourneyReason, JourneyState
 from transitpay.money import Money, currency
-from transitpay.postgres.fare_lines import lines_from_json
+from transitpay.postgres.journeys.fare_lines import lines_from_json
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 Rider = tuple[str, str]

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import asyncpg
 
-from transitpay.postgres import lists
+from transitpay.postgres.trust import lists
 
 #: How many ids a later committed request may lie behind an applied one.
 _LOOK_BACK = 1000

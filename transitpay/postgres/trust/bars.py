@@ -12,7 +12,7 @@ from enum import StrEnum
 import asyncpg
 
 from transitpay.money import Money, currency
-from transitpay.postgres import denials
+from transitpay.postgres.trust import denials
 
 
 class BarKind(StrEnum):

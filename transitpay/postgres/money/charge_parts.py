@@ -10,8 +10,8 @@ import asyncpg
 from transitpay.charging.allotment import Part
 from transitpay.charging.correcting import Tied
 from transitpay.charging.refund import Refund
-from transitpay.postgres import charges, refunds
-from transitpay.postgres.charges import StoredCharge
+from transitpay.postgres.money import charges, refunds
+from transitpay.postgres.money.charges import StoredCharge
 
 _ADD = """
 insert into charge_part (charge_id, journey_id, amount_minor)

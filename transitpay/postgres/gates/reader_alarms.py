@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import asyncpg
 
-from transitpay.postgres.uploads import as_json
+from transitpay.postgres.gates.uploads import as_json
 
 
 class AlarmKind(StrEnum):

@@ -9,7 +9,7 @@ import asyncpg
 
 from transitpay.fares.highest import HighestFare
 from transitpay.money import Money, currency
-from transitpay.postgres import lists
+from transitpay.postgres.trust import lists
 
 _ALL = """
 select network, stop, valid_from, names, highest_minor, currency

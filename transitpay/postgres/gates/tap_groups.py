@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from transitpay.postgres.taps import StoredTap, TapRow, shard_of
+from transitpay.postgres.gates.taps import StoredTap, TapRow, shard_of
 from transitpay.ride_code.verdict import ReplayKey
 from transitpay.taps import Direction, RiderRef, TapKey
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import asyncpg
 
-from transitpay.postgres.uploads import as_json
+from transitpay.postgres.gates.uploads import as_json
 from transitpay.ride_code.records.record_chain import Acknowledged, Link
 from transitpay.ride_code.records.sealed_batch import MAX_RECORDS
 

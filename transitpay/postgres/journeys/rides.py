@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncpg
 
-from transitpay.postgres.missing_ends import standing_journey
-from transitpay.postgres.records import PagePosition, Row
+from transitpay.postgres.journeys.missing_ends import standing_journey
+from transitpay.postgres.journeys.records import PagePosition, Row
 
 _COLUMNS = """
        r.id, r.key, r.revision, r.slot, r.network, r.operator, r.kind, r.journey_state, r.reason,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import asyncpg
 
-from transitpay.postgres.records import PagePosition, Row
+from transitpay.postgres.journeys.records import PagePosition, Row
 
 
 @dataclass(frozen=True, slots=True)

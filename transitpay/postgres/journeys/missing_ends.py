@@ -13,8 +13,8 @@ from transitpay.journeys.journey import Excuse, FilledBy
 from transitpay.journeys.lifecycle import JourneyReason
 from transitpay.journeys.statements import StatementKind
 from transitpay.money import Money, currency
-from transitpay.postgres.records import Row
-from transitpay.postgres.statements import JourneyStatement, Rider, tap_of_journey
+from transitpay.postgres.journeys.records import Row
+from transitpay.postgres.journeys.statements import JourneyStatement, Rider, tap_of_journey
 from transitpay.taps import TapKey
 
 _MISSING_ENDS = (JourneyReason.MISSING_EXIT, JourneyReason.MISSING_ENTRY)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncpg
 
-from transitpay.postgres.denial_books import DENIAL_QUESTIONS
-from transitpay.postgres.money_books import MONEY_QUESTIONS, Question
+from transitpay.postgres.closing.denial_books import DENIAL_QUESTIONS
+from transitpay.postgres.closing.money_books import MONEY_QUESTIONS, Question
 
 QUESTIONS = (
     *MONEY_QUESTIONS,

@@ -14,7 +14,7 @@ import asyncpg
 
 from transitpay.fx.agreement import Agreement, BadDebt, FxMode
 from transitpay.money import currency
-from transitpay.postgres.taps import key_columns
+from transitpay.postgres.gates.taps import key_columns
 from transitpay.taps import Direction, RiderRef, Tap, TapKey
 
 Rider = tuple[str, str]

@@ -11,8 +11,8 @@ import asyncpg
 from transitpay.fares.fare import Fare
 from transitpay.fares.trial import BookedFare
 from transitpay.money import Money, currency
-from transitpay.postgres.booked_journeys import journey_of, tap_key
-from transitpay.postgres.fare_lines import lines_from_json
+from transitpay.postgres.journeys.booked_journeys import journey_of, tap_key
+from transitpay.postgres.journeys.fare_lines import lines_from_json
 
 Rider = tuple[str, str]
 

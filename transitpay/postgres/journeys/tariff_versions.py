@@ -14,7 +14,7 @@ from datetime import date, datetime
 import asyncpg
 
 from transitpay.postgres.approvals import Withdrawal, withdrawal_of
-from transitpay.postgres.taps import shard_of
+from transitpay.postgres.gates.taps import shard_of
 
 _LOCK = 7364006
 _SHARED = f"""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import asyncpg
 
-from transitpay.postgres.known_scans import SpentCode
-from transitpay.postgres.taps import TapRow, key_columns, shard_of
+from transitpay.postgres.gates.known_scans import SpentCode
+from transitpay.postgres.gates.taps import TapRow, key_columns, shard_of
 from transitpay.ride_code.records.record import Passage, ScanRecord
 from transitpay.ride_code.records.rejudgement import Rejudged
 from transitpay.ride_code.verdict import ReplayKey

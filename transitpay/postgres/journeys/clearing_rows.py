@@ -15,8 +15,8 @@ import asyncpg
 from transitpay.clearing import Cleared, journey_key
 from transitpay.fx.quote import Quote
 from transitpay.journeys.journey import Journey
-from transitpay.postgres.fare_lines import lines_to_json
-from transitpay.postgres.taps import key_columns, shard_of
+from transitpay.postgres.gates.taps import key_columns, shard_of
+from transitpay.postgres.journeys.fare_lines import lines_to_json
 from transitpay.taps import TapKey
 
 ClearedJourney = tuple[Journey, Cleared]

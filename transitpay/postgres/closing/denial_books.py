@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from transitpay.charging.lifecycle import UNPAID
 from transitpay.charging.result_codes import DENIES_NOBODY
-from transitpay.postgres.money_books import Question
+from transitpay.postgres.closing.money_books import Question
 
 DENIAL_QUESTIONS = (
     Question(

@@ -1,0 +1,1 @@
+"""Statements of the night: closings, windows, reconciliation, and what books must never say."""

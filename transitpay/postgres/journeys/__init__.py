@@ -1,0 +1,1 @@
+"""Statements of journeys and fares: what the clearing reads and books, what riders are shown."""

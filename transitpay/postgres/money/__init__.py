@@ -1,0 +1,1 @@
+"""Statements of money: rates, the books, charges and refunds, what wallets told us."""

@@ -1,0 +1,1 @@
+"""PostgreSQL itself: its programs, the embedded cluster, as whom it runs."""

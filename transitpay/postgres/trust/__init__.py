@@ -1,0 +1,1 @@
+"""Statements of lists, keys and authorisations: whom readers trust, and whom they deny."""
