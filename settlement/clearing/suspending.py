@@ -15,8 +15,7 @@ from datetime import datetime
 from settlement.clearing.denials import lock_key
 from transitpay.clock import service_day
 from transitpay.fares.tariff import TariffBook
-from transitpay.fares.terms import Suspension
-from transitpay.journeys.suspension import LONGEST, Suspended, Why, suspended
+from transitpay.journeys.suspension import LONGEST, Suspended, Suspension, Why, suspended
 from transitpay.postgres.journeys import statements, suspensions
 from transitpay.postgres.journeys.suspensions import Rider, RiderThere, Standing
 from transitpay.postgres.money import evidence

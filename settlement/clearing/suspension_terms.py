@@ -15,8 +15,7 @@ from datetime import datetime
 from settlement.clearing.clear_taps import NewestBook
 from settlement.clearing.suspending import rules_at
 from transitpay.clock import Clock
-from transitpay.fares.terms import Suspension
-from transitpay.journeys.suspension import LONGEST
+from transitpay.journeys.suspension import LONGEST, Suspension
 from transitpay.postgres.journeys import suspension_terms, tariff_versions
 from transitpay.postgres.journeys.suspension_terms import JudgedTerms
 from transitpay.postgres.pool import Connection, Pool, in_transaction

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from transitpay.fares.terms import Suspension
-from transitpay.journeys.suspension import Suspended, Why, suspended
+from transitpay.journeys.suspension import Suspended, Suspension, Why, suspended
 
 AT = datetime(2026, 11, 30, 4, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -15,7 +15,7 @@ from settlement.clearing.denials import lock_key
 from settlement.clearing.suspending import suspend
 from settlement.metrics import SettlementMetrics
 from transitpay.fares.tariff import TariffBook
-from transitpay.fares.terms import Suspension
+from transitpay.journeys.suspension import Suspension
 from transitpay.postgres.money import evidence
 from transitpay.postgres.pool import transaction
 from transitpay.runtime.builtin import builtin_book

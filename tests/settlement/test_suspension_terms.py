@@ -16,7 +16,7 @@ from settlement.clearing.clear_taps import Clearer
 from settlement.clearing.suspension_terms import SuspensionDesk
 from transitpay.clock import day_start
 from transitpay.fares.tariff import Tariff
-from transitpay.fares.terms import Suspension
+from transitpay.journeys.suspension import Suspension
 from transitpay.postgres import reference
 from transitpay.postgres.reference import Actor, Role
 from transitpay.runtime.builtin import builtin_book

@@ -19,11 +19,11 @@ from transitpay.fares.terms import (
     LongRoutes,
     MonthTier,
     SameStation,
-    Suspension,
     Terms,
     Tier,
     Transfer,
 )
+from transitpay.journeys.suspension import Suspension
 from transitpay.money import Currency, Money
 
 #: The highest amount of any term, in minor units; no fare of a city is near it.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from transitpay.journeys.suspension import Suspension
 from transitpay.money import Money, Rounding
 
 #: Products that no ride code is issued for: they can be asked for, and nobody waits for them.
@@ -174,19 +175,6 @@ class Cap:
     period: CapPeriod
     amount: Money
     networks: frozenset[str]
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Suspension:
-    """More than ``more_than`` missing exits within ``days`` suspend the rider's codes.
-
-    ``evasion``: it counts as evasion and ends only by a person.
-    """
-
-    more_than: int
-    days: int
-    evasion: bool
     source: str
 
 

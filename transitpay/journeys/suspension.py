@@ -12,10 +12,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from transitpay.fares.terms import Suspension
-
 #: No rule looks further back.
 LONGEST = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """More than ``more_than`` missing exits within ``days`` suspend the rider's codes.
+
+    ``evasion``: it counts as evasion and ends only by a person.
+    """
+
+    more_than: int
+    days: int
+    evasion: bool
+    source: str
 
 
 class Why(StrEnum):
