@@ -35,7 +35,7 @@ def test_other_days_are_none_in_hong_kong(day: date) -> None:
 @pytest.mark.parametrize("year", [2023, 2024, 2025, 2026, 2027])
 def test_hong_kong_has_17_general_holidays_a_year_beside_its_sundays(year: int) -> None:
     named = [name for day, name in HONG_KONG.days.items() if day.year == year]
-    assert len([name for name in named if name != "Sunday"]) == 17
+    assert len(named) == 17
 
 
 def test_a_make_up_working_day_of_the_mainland_is_no_holiday() -> None:
@@ -50,7 +50,13 @@ def test_a_make_up_working_day_of_the_mainland_is_no_holiday() -> None:
 def test_a_year_that_is_not_announced_is_not_known(calendar: HolidayCalendar, last: date) -> None:
     assert calendar.last_day == last
     assert not calendar.knows(date(last.year + 1, 1, 1))
-    assert not calendar.knows(date(2017, 12, 31))
+    assert not calendar.knows(date(2017, 12, 30))
+
+
+@pytest.mark.parametrize("day", [date(2017, 12, 31), date(2028, 1, 2), date(2040, 1, 1)])
+def test_a_sunday_needs_no_announcement_in_hong_kong(day: date) -> None:
+    assert HONG_KONG.knows(day) and HONG_KONG.holiday(day) == "Sunday"
+    assert not MAINLAND.knows(day), "which may have to be worked"
 
 
 def test_both_calendars_have_the_names_that_terms_use() -> None:

@@ -15,20 +15,25 @@ CALENDARS = frozenset({"hong-kong", "mainland"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HolidayCalendar:
-    """All holidays from ``first_day`` to ``last_day``, each with its name, Sundays if they are.
+    """All holidays from ``first_day`` to ``last_day``, each with its name.
 
-    Outside of the two days nothing is known, which is not the same as a plain weekday.
+    ``sundays``: every Sunday of any year is one, and need not be among them.
+    Of other days outside of the two nothing is known, which is not the same as a plain weekday.
     """
 
     name: str
     first_day: date
     last_day: date
     days: Mapping[date, str]
+    sundays: bool = False
 
     def knows(self, day: date) -> bool:
         """Whether the calendar says anything about the day."""
-        return self.first_day <= day <= self.last_day
+        return self.first_day <= day <= self.last_day or self._is_sunday(day)
 
     def holiday(self, day: date) -> str | None:
         """The name of the holiday; None on other days. Only for days that ``knows``."""
-        return self.days.get(day)
+        return self.days.get(day, "Sunday" if self._is_sunday(day) else None)
+
+    def _is_sunday(self, day: date) -> bool:
+        return self.sundays and day.weekday() == 6

@@ -20,7 +20,7 @@ from transitpay.fares.calendars import HolidayCalendar
 _FIRST_YEAR = 2018
 #: The last year of which the package's general holidays are announced, and not computed alone.
 _LAST_YEAR_HONG_KONG = 2027
-_SUNDAY, _SATURDAY = 6, 5
+_SATURDAY = 5
 
 
 def known_calendars() -> tuple[HolidayCalendar, ...]:
@@ -33,9 +33,8 @@ def hong_kong() -> HolidayCalendar:
     first, last = date(_FIRST_YEAR, 1, 1), date(_LAST_YEAR_HONG_KONG, 12, 31)
     years = range(first.year, last.year + 1)
     general = holidays.country_holidays("HK", years=years, categories=("optional",))
-    days = {day: "Sunday" for day in _days(first, last) if day.weekday() == _SUNDAY}
-    days |= {day: name for day, name in general.items() if first <= day <= last}
-    return HolidayCalendar("hong-kong", first, last, days)
+    days = {day: name for day, name in general.items() if first <= day <= last}
+    return HolidayCalendar("hong-kong", first, last, days, sundays=True)
 
 
 def mainland() -> HolidayCalendar:
