@@ -16,6 +16,10 @@ Totals = Mapping[str, Any]
 #: Columns that a table with names of versions or journeys needs.
 _WIDE = 160
 _RATE_SHOWN = Decimal("0.000001")
+_HELD = (
+    "HELD: no rate was published for the minute of the ride, so nothing was asked of the wallet."
+    " On a busy machine the feeds fall behind a sandbox's fast clock."
+)
 
 
 def new_table(title: str, *columns: str) -> Table:
@@ -46,6 +50,8 @@ def charges(totals: Totals) -> Table:
     for row in totals["charges"]:
         amount = amount_text(row["amount_minor"], row["currency"])
         table.add_row(row["wallet"], row["state"], str(row["charges"]), amount)
+    if any(row["state"] == "HELD" for row in totals["charges"]):
+        table.caption, table.caption_justify = _HELD, "left"
     return table
 
 
