@@ -381,10 +381,7 @@ async def test_a_version_that_waits_is_withdrawn_told_by_all_and_imported_under_
     assert (anew["version"], anew["became"]) == ("anew", "waits")
 
 
-async def test_all_of_mtr_and_shenzhen_is_stored_in_a_few_seconds(
-    home: Path, data_dir: Path
-) -> None:
-    began = asyncio.get_running_loop().time()
+async def test_all_of_mtr_and_shenzhen_is_stored(home: Path, data_dir: Path) -> None:
     (mtr_file, stations) = (
         data_dir / "mtr" / name for name in ("mtr_lines_fares.csv", "mtr_lines_and_stations.csv")
     )
@@ -392,19 +389,6 @@ async def test_all_of_mtr_and_shenzhen_is_stored_in_a_few_seconds(
     names = ("metro-fare-stations", "metro-fares-standard", "metro-network")
     files = [data_dir / "shenzhen_metro" / f"{name}.json" for name in names]
     await answer("import", *files, "--by", "anna", "--valid-from", "2018-08-31")
-    assert asyncio.get_running_loop().time() - began < 10
     metrics = data_dir / "shenzhen_metro" / "metro-line-metrics.json"
     told = await answer("check", *files, metrics, "--valid-from", "2018-08-31")
     assert told["problems"] == [] and told["warnings"]
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_of_csv_files_end_in_any_way_and_keep_their_numbers(tmp_path: Path, end: str) -> None:
-    path = tmp_path / "town-fares.csv"
-    words = ["tariffs", "check", "--network", "foshan-bus", "--valid-from", "2027-01-01"]
-    for amount, code in (("2.00", 0), ("x", 1)):
-        rows = ("kind,route,amount", "flat,1,2.00", f"flat,2,{amount}", "")
-        path.write_bytes(end.join(rows).encode())
-        result = CliRunner().invoke(cli, [*words, str(path)], catch_exceptions=False)
-        assert result.exit_code == code
-    assert "town-fares.csv line 3, amount: 'x' is not an amount" in result.stderr

@@ -220,3 +220,15 @@ async def test_the_table_holds_the_same_names_and_days(
             version, date.fromisoformat(day), bytes(32),
         )  # fmt: skip
     assert refusal.value.constraint_name == constraint
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_of_csv_files_end_in_any_way_and_keep_their_numbers(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "town-fares.csv"
+    words = ["tariffs", "check", "--network", "foshan-bus", "--valid-from", "2027-01-01"]
+    for amount, code in (("2.00", 0), ("x", 1)):
+        rows = ("kind,route,amount", "flat,1,2.00", f"flat,2,{amount}", "")
+        path.write_bytes(end.join(rows).encode())
+        result = CliRunner().invoke(cli, [*words, str(path)], catch_exceptions=False)
+        assert result.exit_code == code
+    assert "town-fares.csv line 3, amount: 'x' is not an amount" in result.stderr

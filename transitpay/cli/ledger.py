@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import click
 
-from transitpay.charging.refund import DoubtfulRefund, owed_sums
+from transitpay.charging.refund import DoubtfulRefund, RefusedRefund, WalletClaim, owed_sums
 from transitpay.clock import instant_text
 from transitpay.ledger.balances import is_balanced, unsettled
 from transitpay.ledger.digest import FIRST, BookedPosting, Closing, ClosingDigest
@@ -61,17 +61,12 @@ def check(ctx: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def refused(as_json: bool) -> None:
     """List what is owed to riders since a wallet refused to give it back, oldest first."""
-    settings = Settings.from_environment()
-    with running_database(settings):
-        found = asyncio.run(_read(settings.dsn(ROLE), refused_refunds))
+    found = _look(refused_refunds)
     if as_json:
-        rows = [{**asdict(it), "since": instant_text(it.since)} for it in found]
-        click.echo(json.dumps({"owed_to_riders": rows}, ensure_ascii=False))
+        _print_rows("owed_to_riders", found)
         return
     for it in found:
-        amount = Money(it.amount_minor, currency(it.currency))
-        since = instant_text(it.since.replace(microsecond=0))
-        click.echo(f"{it.request_id} {it.wallet} {amount} {it.code} since {since} {it.charge_id}")
+        click.echo(f"{it.request_id} {it.wallet} {_owed(it, it.code)} {it.charge_id}")
     click.echo(f"{len(found)} refused refunds are owed to riders")
 
 
@@ -79,17 +74,12 @@ def refused(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def claims(as_json: bool) -> None:
     """List what wallets owe because they gave riders money back twice, oldest first."""
-    settings = Settings.from_environment()
-    with running_database(settings):
-        found = asyncio.run(_read(settings.dsn(ROLE), wallet_claims))
+    found = _look(wallet_claims)
     if as_json:
-        rows = [{**asdict(it), "since": instant_text(it.since)} for it in found]
-        click.echo(json.dumps({"owed_by_wallets": rows}))
+        _print_rows("owed_by_wallets", found)
         return
     for it in found:
-        amount = Money(it.amount_minor, currency(it.currency))
-        since = instant_text(it.since.replace(microsecond=0))
-        click.echo(f"{it.request_id} {it.wallet} {amount} {it.why} since {since} {it.attempt_id}")
+        click.echo(f"{it.request_id} {it.wallet} {_owed(it, it.why)} {it.attempt_id}")
     click.echo(f"{len(found)} refunds were given back twice")
 
 
@@ -97,10 +87,8 @@ def claims(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doubtful(as_json: bool) -> None:
     """List refunds that a wallet does not answer, oldest first, and what waits for them."""
-    settings = Settings.from_environment()
-    at = settings.clock().now()
-    with running_database(settings):
-        found = asyncio.run(_read(settings.dsn(ROLE), doubtful_refunds))
+    at = Settings.from_environment().clock().now()
+    found = _look(doubtful_refunds)
     if as_json:
         click.echo(json.dumps({"refunds_in_doubt": [_doubt(it, at) for it in found]}))
         return
@@ -121,6 +109,22 @@ def _doubt(it: DoubtfulRefund, at: datetime) -> dict[str, object]:
         "awaited_since": awaited,
         "age_h": it.age_h(at),
     }
+
+
+def _look(question: Callable[[Connection], Awaitable[_T]]) -> _T:
+    settings = Settings.from_environment()
+    with running_database(settings):
+        return asyncio.run(_read(settings.dsn(ROLE), question))
+
+
+def _print_rows(name: str, found: Sequence[RefusedRefund] | Sequence[WalletClaim]) -> None:
+    rows = [{**asdict(it), "since": instant_text(it.since)} for it in found]
+    click.echo(json.dumps({name: rows}, ensure_ascii=False))
+
+
+def _owed(it: RefusedRefund | WalletClaim, why: str) -> str:
+    amount = Money(it.amount_minor, currency(it.currency))
+    return f"{amount} {why} since {instant_text(it.since.replace(microsecond=0))}"
 
 
 async def _read(dsn: str, question: Callable[[Connection], Awaitable[_T]]) -> _T:
