@@ -9,7 +9,6 @@ import csv
 import gzip
 import json
 import os
-import time
 from datetime import date
 from pathlib import Path
 
@@ -34,12 +33,6 @@ def data() -> Path:
 @pytest.fixture(scope="module")
 def book(data: Path) -> TariffBook:
     return load_book(data)
-
-
-def test_both_matrices_load_in_less_than_two_seconds_of_a_processor(data: Path) -> None:
-    before = time.process_time()
-    load_book(data, networks=["mtr", "shenzhen-metro"])
-    assert time.process_time() - before < 2
 
 
 def test_mtr_has_four_versions_and_each_day_its_own(book: TariffBook) -> None:
